@@ -1,0 +1,87 @@
+# One set of commands, for people and for CI. Each sets up what it needs: Python 3.13 is all that must be there.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3.13
+BIN := .venv/bin
+SAM_VERSION := 1.170.0
+UV_VERSION := 0.13.9
+export UV_TOOL_DIR := $(CURDIR)/.tools/uv
+export UV_TOOL_BIN_DIR := $(CURDIR)/.tools/bin
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+
+## demo: the whole main job on this machine: 200 jobs go out, a result and a notice come back
+demo: .venv/ready
+	@$(BIN)/python -m local demo
+
+## serve: the same system, left running, with the URLs and commands to try
+serve: .venv/ready
+	@$(BIN)/python -m local serve
+
+## test: unit, integration (moto) and system (the local system) tests
+test: .venv/ready
+	@$(BIN)/pytest -n auto --dist loadgroup
+
+## check: format, lint, types, template, import direction, README's commands
+check: .venv/ready .tools/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint template.yaml
+	sam validate --lint
+	$(BIN)/pytest -q tests/unit/test_project.py
+
+## build: what `sam deploy` deploys, in .aws-sam/
+build: .venv/ready .tools/ready
+	sam build
+
+## sam-local: each function once in a Lambda container, against the local system
+sam-local: .venv/ready .tools/ready
+	@scripts/sam-local
+
+## bench: speed and memory as ratios, side by side in one run
+bench: .venv/ready
+	@$(BIN)/python -m benchmarks
+
+## validate: check a feed on this machine, no AWS: make validate FEED=path [SETTINGS=feed.json]
+validate: .venv/ready
+	@$(BIN)/python -m jobferry.validate $(if $(SETTINGS),--settings "$(SETTINGS)") "$(FEED)"
+
+## format: put the code into the project's format
+format: .venv/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+## lock: pin every dependency again, the layer's and the tools'
+lock: .venv/bin/uv
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --universal --python-version 3.13 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" -o layers/jobferry/requirements.txt
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --group dev --universal --python-version 3.13 --generate-hashes \
+	  --no-annotate --custom-compile-command "make lock" -c layers/jobferry/requirements.txt -o requirements-dev.txt
+
+## clean: remove what these commands made
+clean:
+	rm -rf .venv .tools .aws-sam .local .hypothesis .pytest_cache .mypy_cache .ruff_cache
+
+help:
+	@sed -n 's/^## \([a-z-]*\): /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+.venv/bin/uv:
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+
+.venv/ready: requirements-dev.txt pyproject.toml | .venv/bin/uv
+	@echo "setting up .venv"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+.tools/ready: | .venv/bin/uv
+	@echo "setting up the SAM CLI"
+	$(BIN)/uv tool install --quiet --python $(BIN)/python aws-sam-cli==$(SAM_VERSION)
+	@touch $@
+
+.PHONY: demo serve test check build sam-local bench validate format lock clean help
