@@ -1,0 +1,187 @@
+"""The faults that the board has on request: which there are, and which one's turn it is."""
+
+import math
+import random
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Any, Self
+
+type Choice = tuple[str, ...]
+
+REQUEST = "request"
+IMPORT = "import"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A fault of one name: whether it befalls a request or an import, and its parameters with their defaults."""
+
+    befalls: str
+    parameters: dict[str, tuple[Any, type | UnionType | Choice]] = field(default_factory=dict)
+    on: str = "POST"
+    """Which requests, unless the fault itself says otherwise: POST, GET or any."""
+
+
+KINDS = {
+    # Nothing is accepted.
+    "too_many_requests": Kind(REQUEST, {"retry_after": (1, int | None), "as_date": (False, bool)}),
+    "error_before": Kind(REQUEST, {"status": (500, int), "retry_after": (None, int | None)}),
+    "redirect": Kind(REQUEST, {"status": (301, int), "location": (None, str | None)}),
+    "unauthorized": Kind(REQUEST, on="any"),
+    "not_found": Kind(REQUEST, on="GET"),
+    "reset_before": Kind(REQUEST),
+    # The import is accepted; the answer goes wrong.
+    "slow": Kind(REQUEST, {"seconds": (5.0, float)}),
+    "drip": Kind(REQUEST, {"seconds_per_byte": (1.0, float)}),
+    "error_after": Kind(REQUEST, {"status": (500, int)}),
+    "lost_response": Kind(REQUEST),
+    "reset_after": Kind(REQUEST),
+    "garbage": Kind(REQUEST),
+    "half_body": Kind(REQUEST),
+    "wrong_content_type": Kind(REQUEST, {"content_type": ("text/html", str)}),
+    "no_id": Kind(REQUEST),
+    # The import itself, its result, its callback.
+    "stay_pending": Kind(IMPORT, {"status": ("pending", ("pending", "running")), "seconds": (None, float | None)}),
+    "wrong_sums": Kind(
+        IMPORT,
+        {
+            "count": ("processed", ("processed", "added", "updated", "unchanged", "failed", "deleted")),
+            "by": (1, int),
+        },
+    ),
+    "oversized_result": Kind(IMPORT, {"errors": (5000, int), "message_length": (2000, int)}),
+    "no_callback": Kind(IMPORT),
+    "duplicate_callback": Kind(IMPORT, {"copies": (2, int)}),
+    "early_callback": Kind(IMPORT),
+    "late_callback": Kind(IMPORT, {"seconds": (5.0, float)}),
+    "unfinished_callback": Kind(IMPORT),
+    "forged_callback": Kind(IMPORT, {"what": ("results", ("results", "token", "id"))}),
+    "misdirected_callback": Kind(IMPORT),
+    "reordered_callbacks": Kind(IMPORT),
+    "oversized_callback": Kind(IMPORT, {"bytes": (10_000_000, int)}),
+}
+
+
+class Fault:
+    """One fault by its name, for the next `times` requests or imports (None: until cleared), each with `probability`.
+
+    Raises ValueError for a name, a parameter or a value that no fault has.
+    """
+
+    def __init__(
+        self, name: str, /, *, times: int | None = 1, on: str | None = None, probability: float = 1.0, **parameters: Any
+    ) -> None:
+        kind = KINDS.get(name) if isinstance(name, str) else None
+        if kind is None:
+            raise ValueError(f"There is no fault {name!r}. There are: {', '.join(KINDS)}")
+        if unknown := parameters.keys() - kind.parameters.keys():
+            raise ValueError(
+                f"{name} has no {', '.join(sorted(unknown))}. It has: {', '.join(kind.parameters) or 'none'}"
+            )
+        _check("times", times, int | None)
+        _check("probability", probability, float)
+        if times == 0 or probability > 1:
+            raise ValueError("times must be 1 or more, or null; probability from 0 to 1")
+        if on is not None:
+            _check("on", on, ("POST", "GET", "any"))
+        if on is not None and kind.befalls == IMPORT:
+            raise ValueError(f"{name} befalls imports, so it takes no 'on'")
+        for parameter, value in parameters.items():
+            _check(parameter, value, kind.parameters[parameter][1])
+        self.name = name
+        self.befalls = kind.befalls
+        self.times = times
+        self.on = on or kind.on
+        self.probability = probability
+        self.parameters = {key: default for key, (default, _) in kind.parameters.items()} | parameters
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """`{"name": "slow", "times": 2, "seconds": 3}`: the same names as in Python."""
+        if not isinstance(value, dict) or "name" not in value:
+            raise ValueError('a fault is an object with a "name"')
+        parameters = dict(value)
+        return cls(parameters.pop("name"), **parameters)
+
+    def __getitem__(self, parameter: str) -> Any:
+        return self.parameters[parameter]
+
+    def __repr__(self) -> str:
+        return f"Fault({self.as_json()})"
+
+    def as_json(self) -> dict[str, Any]:
+        on = {"on": self.on} if self.befalls == REQUEST else {}
+        return {"name": self.name, "times": self.times, "probability": self.probability, **on, **self.parameters}
+
+
+@dataclass
+class _Waiting:
+    fault: Fault
+    left: int | None
+
+
+class Faults:
+    """The faults to come, in the order in which they were added."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._lock = threading.Lock()
+        self._waiting: list[_Waiting] = []
+
+    def add(self, *faults: Fault) -> None:
+        with self._lock:
+            self._waiting += [_Waiting(fault, fault.times) for fault in faults]
+
+    def replace(self, faults: Iterable[Fault]) -> None:
+        with self._lock:
+            self._waiting = [_Waiting(fault, fault.times) for fault in faults]
+
+    def clear(self) -> None:
+        self.replace([])
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The faults to come; `times` is what is left of each."""
+        with self._lock:
+            return [waiting.fault.as_json() | {"times": waiting.left} for waiting in self._waiting]
+
+    def for_request(self, method: str) -> Fault | None:
+        """The fault of this request: one at most, so that two that were added befall two requests."""
+        with self._lock:
+            for waiting in self._waiting:
+                fault = waiting.fault
+                if fault.befalls == REQUEST and fault.on in (method, "any") and self._strikes(fault):
+                    return self._take(waiting)
+        return None
+
+    def for_import(self) -> dict[str, Fault]:
+        """The faults of this import, one of each name, by name."""
+        taken: dict[str, Fault] = {}
+        with self._lock:
+            for waiting in list(self._waiting):
+                fault = waiting.fault
+                if fault.befalls == IMPORT and fault.name not in taken and self._strikes(fault):
+                    taken[fault.name] = self._take(waiting)
+        return taken
+
+    def _strikes(self, fault: Fault) -> bool:
+        return self._chance.random() < fault.probability
+
+    def _take(self, waiting: _Waiting) -> Fault:
+        if waiting.left is not None:
+            waiting.left -= 1
+        self._waiting = [other for other in self._waiting if other.left != 0]
+        return waiting.fault
+
+
+def _check(name: str, value: object, expected: type | UnionType | Choice) -> None:
+    if isinstance(expected, tuple):
+        if value not in expected:
+            raise ValueError(f"{name} must be one of {', '.join(expected)}, not {value!r}")
+        return
+    wanted = expected | int if isinstance(1.0, expected) else expected
+    if not isinstance(value, wanted) or (isinstance(value, bool) and expected is not bool):
+        raise ValueError(f"{name} must be {expected}, not {value!r}")
+    if isinstance(value, (int, float)) and not (math.isfinite(value) and (value >= 0 or name == "by")):
+        raise ValueError(f"{name} must be a number of 0 or more, not {value!r}")

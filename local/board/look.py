@@ -1,0 +1,119 @@
+"""Looking at the board, and handling it, from outside: the page at `/` and JSON under `/_sandbox`.
+
+Accounts go by their names here, never by their keys; of callback URLs the query, which holds the client's token, is left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from local.board.faults import Fault
+from local.board.imports import rfc3339
+from local.board.messages import Answer, Request, error_answer, json_answer
+from local.board.page import render
+
+if TYPE_CHECKING:
+    from local.board.callbacks import Attempt
+    from local.board.imports import Import
+    from local.board.messages import Received
+    from local.board.sandbox import SandboxBoard
+
+
+def answer(board: SandboxBoard, request: Request) -> Answer:
+    """Answer a request for the page or for something under `/_sandbox`."""
+    if (origin := request.headers.get("Origin")) and origin != f"http://{request.headers.get('Host')}":
+        return error_answer(403, "Not for other sites' pages")
+    try:
+        return _route(board, request)
+    except ValueError as error:
+        return error_answer(422, str(error))
+
+
+def _route(board: SandboxBoard, request: Request) -> Answer:
+    match request.method, [unquote(part) for part in request.path.strip("/").split("/")]:
+        case "GET", [""]:
+            policy = "default-src 'none'; style-src 'unsafe-inline'"
+            page = render(board).encode()
+            return Answer(200, page, "text/html; charset=utf-8", {"Content-Security-Policy": policy})
+        case "GET", ["_sandbox", "accounts"]:
+            return json_answer(200, [_account(board, name) for name in board.accounts])
+        case "GET", ["_sandbox", "accounts", name, "postings"] if name in board.accounts:
+            return json_answer(200, board.postings(name))
+        case "POST", ["_sandbox", "accounts", name, "postings"] if name in board.accounts:
+            return _post(board, name, request.json())
+        case "GET", ["_sandbox", "imports"]:
+            return json_answer(200, [_import(job_import) for job_import in board.imports])
+        case "POST", ["_sandbox", "imports", import_id, "release"] if board.release(import_id):
+            return json_answer(200, {"released": import_id})
+        case "GET", ["_sandbox", "requests"]:
+            return json_answer(200, [_received(received) for received in board.requests])
+        case method, ["_sandbox", "faults"]:
+            return _faults(board, method, request)
+    return error_answer(404, "Not found")
+
+
+def _post(board: SandboxBoard, name: str, job: Any) -> Answer:
+    if not isinstance(job, dict):
+        return error_answer(422, "A job is an object")
+    board.post_to(name, job)
+    return json_answer(201, job)
+
+
+def _faults(board: SandboxBoard, method: str, request: Request) -> Answer:
+    match method:
+        case "GET":
+            pass
+        case "POST":
+            board.faults.add(*_given_faults(request))
+        case "PUT":
+            board.faults.replace(_given_faults(request))
+        case "DELETE":
+            board.faults.clear()
+        case _:
+            return error_answer(405, "Method not allowed", Allow="GET, POST, PUT, DELETE")
+    return json_answer(200, board.faults.as_json())
+
+
+def _given_faults(request: Request) -> list[Fault]:
+    body = request.json()
+    return [Fault.from_json(value) for value in (body if isinstance(body, list) else [body])]
+
+
+def _account(board: SandboxBoard, name: str) -> dict[str, Any]:
+    imports = sum(job_import.account == name for job_import in board.imports)
+    return {"name": name, "postings": len(board.postings(name)), "imports": imports}
+
+
+def _import(job_import: Import) -> dict[str, Any]:
+    return {
+        **job_import.as_data(),
+        "account": job_import.account,
+        "jobs": job_import.job_count,
+        "deleteJobs": job_import.delete_jobs,
+        "faults": [fault.as_json() for fault in job_import.faults.values()],
+        "callbacks": [_attempt(attempt) for attempt in list(job_import.attempts)],
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "at": rfc3339(attempt.at),
+        "url": attempt.url,
+        "what": attempt.what,
+        "status": attempt.status,
+        "error": attempt.error,
+    }
+
+
+def _received(received: Received) -> dict[str, Any]:
+    return {
+        "at": rfc3339(received.at),
+        "method": received.method,
+        "path": received.path,
+        "headers": received.headers,
+        "account": received.account,
+        "bytes": received.size,
+        "status": received.status,
+        "fault": received.fault,
+    }
