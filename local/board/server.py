@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 CHUNK_LINE_BYTES = 1024
 DRAIN_SECONDS = 5
+UNANSWERED = ("lost_response", "reset_after")
 
 
 class BodyRefusedError(Exception):
@@ -134,7 +135,13 @@ class Handler(BaseHTTPRequestHandler):
         board.keep_body(received, body)
         request = Request(self.command, path, self.headers, body)
         answer = (instead_of(fault, board) if fault else None) or self._route(request)
-        received.status = self._send_with(fault, answer)
+        if fault is None:
+            received.status = answer.status
+            self._send(answer)
+        else:
+            answer = spoiled(answer, fault)
+            received.status = None if fault.name in UNANSWERED else answer.status
+            self._send_with(fault, answer)
 
     def _route(self, request: Request) -> Answer:
         if request.path.startswith(api.BASE + "/"):
@@ -201,20 +208,14 @@ class Handler(BaseHTTPRequestHandler):
         while time.monotonic() < end and self.rfile.read1(2**20):
             pass
 
-    def _send_with(self, fault: Fault | None, answer: Answer) -> int | None:
-        """Send the answer as the fault has it; the status that was sent, None for none."""
-        if fault is None:
-            self._send(answer)
-            return answer.status
-        answer = spoiled(answer, fault)
+    def _send_with(self, fault: Fault, answer: Answer) -> None:
+        """Send the answer in the fault's way, if at all."""
         stopping = self.server.board.stopping
         match fault.name:
             case "lost_response":
                 self.close_connection = True
-                return None
             case "reset_after":
                 self._reset()
-                return None
             case "half_body":
                 message = self._render(answer, close=True)
                 self.wfile.write(message[: len(message) - (len(answer.body) + 1) // 2])
@@ -225,10 +226,8 @@ class Handler(BaseHTTPRequestHandler):
                         break
             case "slow" if stopping.wait(fault["seconds"]):
                 self.close_connection = True
-                return None
             case _:
                 self._send(answer)
-        return answer.status
 
     def _send(self, answer: Answer) -> None:
         self.wfile.write(self._render(answer, close=self.close_connection))
