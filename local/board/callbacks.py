@@ -116,6 +116,8 @@ class Courier:
         self._open.add(connection)
         deadline.start()
         try:
+            if self._stopping.is_set():
+                return None, "the board stopped"
             headers = {"Content-Type": "application/json", "User-Agent": "sandbox-board"}
             path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
             connection.request("POST", path, payload, headers)

@@ -94,7 +94,9 @@ class SandboxBoard:
             self._server = None
         self._agenda.stop()
         for thread in list(self._threads):
-            thread.join()
+            while thread.is_alive():
+                self._courier.abort()  # again and again: a connection has no socket to close until it is made
+                thread.join(0.05)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -8,24 +8,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 import requests
+from board_support import AUTH, JOB, KEY, Receiver, send
 
 from local.board import SandboxBoard
 from local.board.imports import Postings, run
 from local.board.jobs import problems
 
-KEY = "the-key"
-AUTH = (KEY, "")
 ROOT = Path(__file__).parents[3]
-JOB = {"referenceNumber": "u9FE7VIZ", "title": "Job Title", "state": "PA", "postalCode": "17603"}
 
 
 def contract(name: str) -> Any:
@@ -37,10 +33,6 @@ def board() -> Iterator[SandboxBoard]:
     keys = {KEY: "Acme", "acme-new-key": "Acme", "other-key": "Other"}
     with SandboxBoard(keys, seed=1, processing_seconds=0, callback_retries=(0.01, 0.01)) as board:
         yield board
-
-
-def send(board: SandboxBoard, *jobs: object, key: str = KEY, **settings: object) -> requests.Response:
-    return requests.post(f"{board.url}/job-imports", json={"jobs": list(jobs), **settings}, auth=(key, ""), timeout=5)
 
 
 def results(board: SandboxBoard, *jobs: object, **settings: object) -> dict[str, Any]:
@@ -62,6 +54,12 @@ def raw(board: SandboxBoard, head: str, body: bytes = b"") -> str:
 
 def basic(user: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:".encode()).decode()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
 
 
 class TestContract:
@@ -381,49 +379,6 @@ class TestImports:
         assert results(board, *jobs)["added"] == 50_000
         assert board.imports[-1].job_count == 50_000
         assert board.imports[-1].jobs == []
-
-
-class Receiver(HTTPServer):
-    """Receives callbacks, and answers each with the next of `statuses`, then with 200."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Receive)
-        self.bodies: list[bytes] = []
-        self.paths: list[str] = []
-        self.statuses: list[int] = []
-        self.before: Callable[[], object] = lambda: None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/hook?token=secret"
-
-    def server_bind(self) -> None:
-        super(HTTPServer, self).server_bind()
-
-
-class _Receive(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.before()
-        self.server.bodies.append(body)
-        self.server.paths.append(self.path)
-        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 class TestCallbacks:
