@@ -349,7 +349,7 @@ class TestImports:
         assert board.account(KEY) == {}
 
     def test_pending_running_complete(self) -> None:
-        with SandboxBoard({KEY: "Acme"}, processing_seconds=0.2) as board:
+        with SandboxBoard({KEY: "Acme"}, processing_seconds=0.6) as board:
             url = send(board, JOB).json()["links"]["self"]
             seen = []
             while "complete" not in seen:
