@@ -7,72 +7,11 @@ from typing import Any
 type Job = dict[str, Any]
 
 # The two-letter codes of USPS Publication 28, appendix B: states, DC, territories, freely associated states, military.
-STATES = frozenset(
-    [
-        "AL",
-        "AK",
-        "AZ",
-        "AR",
-        "CA",
-        "CO",
-        "CT",
-        "DE",
-        "FL",
-        "GA",
-        "HI",
-        "ID",
-        "IL",
-        "IN",
-        "IA",
-        "KS",
-        "KY",
-        "LA",
-        "ME",
-        "MD",
-        "MA",
-        "MI",
-        "MN",
-        "MS",
-        "MO",
-        "MT",
-        "NE",
-        "NV",
-        "NH",
-        "NJ",
-        "NM",
-        "NY",
-        "NC",
-        "ND",
-        "OH",
-        "OK",
-        "OR",
-        "PA",
-        "RI",
-        "SC",
-        "SD",
-        "TN",
-        "TX",
-        "UT",
-        "VT",
-        "VA",
-        "WA",
-        "WV",
-        "WI",
-        "WY",
-        "DC",
-        "AS",
-        "FM",
-        "GU",
-        "MH",
-        "MP",
-        "PR",
-        "PW",
-        "VI",
-        "AA",
-        "AE",
-        "AP",
-    ]
-)
+USPS_CODES = """
+AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA
+RI SC SD TN TX UT VT VA WA WV WI WY DC AS FM GU MH MP PR PW VI AA AE AP
+"""
+STATES = frozenset(USPS_CODES.split())
 # No ZIP begins with 000: the lowest in use is 00501.
 ZIP = re.compile(r"(?!000)[0-9]{5}(-[0-9]{4})?")
 
