@@ -1,0 +1,29 @@
+"""The formats in which feeds come: each module turns an object's bytes into rows, and knows nothing of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A row that cannot be read, while those after it can. The message follows the row's place."""
+
+    message: str
+
+
+#: The fields of a format without JSON's types: texts, trimmed, none of them empty, or lists of such.
+type Fields = Mapping[str, str | list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A row that can be read, and something about it that a person should know. The message follows "row"."""
+
+    fields: Fields
+    message: str
+
+
+#: A row's number, as a person counts in that file, and the row: a JSON object's text, or the fields by their names.
+type Row = tuple[int, bytes | Fields | Noted | Broken]

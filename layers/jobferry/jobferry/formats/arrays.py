@@ -1,0 +1,185 @@
+"""JSON: an array of objects, or an object whose `jobs` is one, read without ever holding more than an element.
+
+Each element is passed on as its own text, so that jobs of an array are read like those of JSON Lines: nothing is
+rounded, replaced or merged on the way, and an element that is not JSON is that row's problem.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from jobferry.errors import FeedUnreadableError
+from jobferry.formats import Broken, Row
+from jobferry.streams import CHUNK, MAX_ROW
+
+_SPACE: Final = re.compile(rb"[ \t\r\n]*")
+#: After an element: a comma and the first key of the next one. Within a text this cannot stand, since its quotation
+#: marks are escaped, but across the end of one it just can; then the element is no JSON, and its row a problem.
+_NEXT: Final = re.compile(rb'\}[ \t\r\n]*,[ \t\r\n]*\{[ \t\r\n]*"[^"\\]*"[ \t\r\n]*:')
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\],]|"', re.DOTALL)
+_OPEN: Final = b"{["
+_CLOSE: Final = b"}]"
+
+
+def read_array(key: str, stream: io.BufferedReader) -> Iterator[Row]:
+    """The array's elements, numbered from 1.
+
+    Raises:
+        FeedUnreadableError: cut off; not an array; an object without `jobs`; an element beyond MAX_ROW.
+    """
+    text = _Text(key, stream)
+    first = text.next()
+    if first == b"[":
+        yield from _elements(text)
+    elif first == b"{":
+        yield from _jobs(text)
+    elif first == b"":
+        raise FeedUnreadableError(f"{key} holds nothing but white space: an export that was cut off?")
+    else:
+        raise FeedUnreadableError(f"{key} is not JSON: it begins with {first.decode(errors='replace')!r}")
+    if text.next():
+        raise FeedUnreadableError(
+            f"{key} holds more after the end of its JSON; if each line is an object, name it .jsonl"
+        )
+
+
+def _elements(text: _Text) -> Iterator[Row]:
+    text.take(b"[")
+    number = 0
+    if text.next() == b"]":
+        text.take(b"]")
+        return
+    while True:
+        number += 1
+        text.where = f"row {number}"
+        text.next()
+        value = text.value()
+        yield number, value if value[:1] == b"{" else Broken(f"is not an object with a job's fields: {_shown(value)}")
+        if text.next() == b"]":
+            text.take(b"]")
+            return
+        text.take(b",")
+
+
+def _jobs(text: _Text) -> Iterator[Row]:
+    """The elements of `jobs`; other keys of the object are skipped."""
+    text.take(b"{")
+    found = False
+    names: list[str] = []
+    while text.next() != b"}":
+        if names:
+            text.take(b",")
+            text.next()
+        names.append(text.name())
+        text.take(b":")
+        if names[-1] != "jobs":
+            text.next()
+            text.value()
+        elif found or text.next() != b"[":
+            raise FeedUnreadableError(f"{text.key}: jobs is {'there twice' if found else 'not a list'}")
+        else:
+            found = True
+            yield from _elements(text)
+            text.where = "the end of jobs"
+    text.take(b"}")
+    if not found:
+        known = ", ".join(names[:10]) or "nothing"
+        raise FeedUnreadableError(
+            f"{text.key} is an object without jobs (it has {known:.200}): an array of jobs is needed, or an object "
+            "whose jobs is one; if each line is an object, name it .jsonl"
+        )
+
+
+class _Text:
+    """The object's bytes from here on, read as they are needed."""
+
+    def __init__(self, key: str, stream: io.BufferedReader) -> None:
+        self.key = key
+        self.where = "the beginning"
+        self._stream = stream
+        self._buffer = b""
+        self._at = 0
+
+    def next(self) -> bytes:
+        """The next byte that is not white space, which stays; nothing at the end."""
+        while True:
+            match = _SPACE.match(self._buffer, self._at)
+            self._at = match.end() if match else self._at
+            if self._at < len(self._buffer):
+                return self._buffer[self._at : self._at + 1]
+            if not self._more():
+                return b""
+
+    def take(self, byte: bytes) -> None:
+        """Takes a byte that has to be there."""
+        found = self.next()
+        if found != byte:
+            raise self._cut() if not found else self._error(f"{byte.decode()} is missing before {_shown(found)}")
+        self._at += 1
+
+    def name(self) -> str:
+        """Takes a key of an object."""
+        if self.next() != b'"':
+            raise self._error("a key is missing") if self.next() else self._cut()
+        text = self.value()
+        try:
+            return str(json.loads(text))
+        except ValueError as error:
+            raise self._error(f"{_shown(text)} is not a key") from error
+
+    def value(self) -> bytes:
+        """Takes a value whole, whatever is in it; `next` was called before."""
+        buffer, at = self._buffer, self._at
+        if buffer.startswith(b"{", at):
+            # The usual element is flat, and the first } is its end. One with another { in it is gone through.
+            end = buffer.find(b"}", at) + 1
+            if end and _NEXT.match(buffer, end - 1) and buffer.count(b"{", at, end) == 1:
+                self._at = end
+                return buffer[at:end]
+        end = self._end()
+        value = self._buffer[self._at : end].rstrip()
+        if not value:
+            raise self._error("a value is missing")
+        self._at = end
+        return value
+
+    def _end(self) -> int:
+        """Where the value that begins here ends, told by its brackets and quotation marks alone."""
+        while True:
+            depth = 0
+            for match in _TOKEN.finditer(self._buffer, self._at):
+                token = match.group()
+                if token == b'"':
+                    break  # a text without its end, so far
+                if token in _OPEN:
+                    depth += 1
+                elif token in _CLOSE:
+                    depth -= 1
+                    if depth <= 0:
+                        return match.start() if depth < 0 else match.end()
+                elif depth == 0:
+                    return match.start() if token == b"," else match.end()
+            if len(self._buffer) - self._at > MAX_ROW:
+                raise self._error(f"it is longer than {MAX_ROW:,} bytes; is a quotation mark or a bracket missing?")
+            if not self._more():
+                raise self._cut()
+
+    def _more(self) -> bool:
+        chunk = self._stream.read1(CHUNK)
+        self._buffer = self._buffer[self._at :] + chunk
+        self._at = 0
+        return bool(chunk)
+
+    def _cut(self) -> FeedUnreadableError:
+        return FeedUnreadableError(f"{self.key} is cut off at {self.where}: its JSON has no end")
+
+    def _error(self, message: str) -> FeedUnreadableError:
+        return FeedUnreadableError(f"{self.key} is not JSON at {self.where}: {message}")
+
+
+def _shown(value: bytes) -> str:
+    return repr(value[:40].decode(errors="replace"))

@@ -1,0 +1,56 @@
+"""JSON Lines: one object a line."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from jobferry.errors import FeedUnreadableError
+from jobferry.formats import Row
+from jobferry.objects import ObjectError, parse_object
+from jobferry.streams import CHUNK, MAX_ROW
+
+
+def read_lines(key: str, stream: io.BufferedReader) -> Iterator[Row]:
+    """The lines that are not blank.
+
+    Raises:
+        FeedUnreadableError: no line at all; a JSON array; a line beyond MAX_ROW; a last line that is cut off.
+    """
+    number = 0
+    rest = b""
+    empty = True
+    while chunk := stream.read1(CHUNK):
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            number += 1
+            if line and not line.isspace():
+                if empty:
+                    _look_at_first(key, line)
+                    empty = False
+                yield number, line
+        if len(rest) > MAX_ROW:
+            raise FeedUnreadableError(f"{key} row {number + 1} is longer than {MAX_ROW:,} bytes")
+    if rest and not rest.isspace():
+        number += 1
+        if empty:
+            _look_at_first(key, rest)
+        _look_at_last(key, number, rest)
+        yield number, rest
+    elif empty:
+        raise FeedUnreadableError(f"{key} holds nothing but white space: an export that was cut off?")
+
+
+def _look_at_first(key: str, line: bytes) -> None:
+    if line.lstrip().startswith(b"["):
+        raise FeedUnreadableError(f"{key} holds a JSON array, not a JSON object on each line: name it .json")
+
+
+def _look_at_last(key: str, number: int, line: bytes) -> None:
+    """A last line without its line end is whole, or the export was cut off in it."""
+    try:
+        parse_object(line)
+    except ObjectError as error:
+        if not line.rstrip().endswith(b"}"):
+            raise FeedUnreadableError(f"{key} is cut off in row {number}: the row {error}") from error

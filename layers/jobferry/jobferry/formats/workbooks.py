@@ -1,0 +1,108 @@
+"""An .xlsx workbook: its first sheet, the first row that is not blank being the header.
+
+A workbook cannot be streamed (its texts stand apart from its cells), so its size is bounded instead.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from python_calamine import CalamineError, CalamineWorkbook
+
+from jobferry.errors import FeedTooLargeError, FeedUnreadableError
+from jobferry.formats import Row
+from jobferry.formats.tables import Columns
+from jobferry.streams import CHUNK, Allowance
+
+#: A workbook may not be larger, uncompressed. It takes about three times as much memory. Bytes.
+MAX_WORKBOOK: Final = 64 << 20
+
+type Cell = str | int | float | bool | date | datetime | time | timedelta
+
+
+def read_workbook(key: str, stream: io.BufferedReader, allowance: Allowance) -> Iterator[Row]:
+    """The rows below the header, numbered as in the spreadsheet.
+
+    Raises:
+        FeedUnreadableError: not a workbook, or a damaged one; no header.
+        FeedTooLargeError: more than MAX_WORKBOOK.
+    """
+    book = _whole(key, stream)
+    _check_size(key, book, allowance)
+    try:
+        workbook = CalamineWorkbook.from_filelike(book)
+        sheet = workbook.get_sheet_by_index(0)
+        rows = sheet.iter_rows()
+        first = sheet.start[0] + 1 if sheet.start else 1
+        yield from _rows(key, enumerate(rows, first))
+    except (CalamineError, IndexError) as error:
+        raise FeedUnreadableError(f"{key} is not a workbook that can be read: {error}") from error
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # calamine's own fault, on a damaged file
+            raise FeedUnreadableError(f"{key} is not a workbook that can be read") from error
+        raise
+
+
+def _rows(key: str, rows: Iterator[tuple[int, list[Cell]]]) -> Iterator[Row]:
+    columns: Columns | None = None
+    for number, row in rows:
+        cells = [_text(cell) for cell in row]
+        if columns is None:
+            columns = Columns(cells) if any(cells) else None
+        elif any(cells):
+            yield number, columns.fields(cells)
+    if columns is None:
+        raise FeedUnreadableError(f"{key} has no header on its first sheet: an export that was cut off?")
+
+
+def _text(cell: Cell) -> str:
+    """A cell as a person reads it."""
+    match cell:
+        case bool():
+            return "true" if cell else "false"
+        case float() if cell.is_integer() and abs(cell) < 1e15:
+            return str(int(cell))
+        case datetime() if (cell.hour, cell.minute, cell.second) == (0, 0, 0):
+            return cell.date().isoformat()
+        case datetime() | date() | time():
+            return cell.isoformat()
+        case _:
+            return str(cell)
+
+
+def _whole(key: str, stream: io.BufferedReader) -> io.BytesIO:
+    book = io.BytesIO()
+    while chunk := stream.read1(CHUNK):
+        book.write(chunk)
+        if book.tell() > MAX_WORKBOOK:
+            raise _too_large(key)
+    book.seek(0)
+    return book
+
+
+def _check_size(key: str, book: io.BytesIO, allowance: Allowance) -> None:
+    """Unpacks everything once: what an archive says of its own size is not to be believed."""
+    total = 0
+    try:
+        with zipfile.ZipFile(book) as archive:
+            for member in archive.infolist():
+                with archive.open(member) as content:
+                    while chunk := content.read(CHUNK):
+                        total += len(chunk)
+                        if total > MAX_WORKBOOK:
+                            raise _too_large(key)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise FeedUnreadableError(f"{key} is not a workbook that can be read: {error}") from error
+    allowance.take(total, key)
+    book.seek(0)
+
+
+def _too_large(key: str) -> FeedTooLargeError:
+    return FeedTooLargeError(
+        f"{key} is a workbook of more than {MAX_WORKBOOK:,} bytes uncompressed, which has to be held in memory: "
+        "export it as CSV"
+    )

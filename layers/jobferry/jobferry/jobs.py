@@ -1,0 +1,105 @@
+"""A job as the board takes it: its fields and types, and the check that a clean job passes at the parser's speed.
+
+Source: the board's page on job imports, its example request. Field names are the board's.
+
+`check_json` and `check_fields` accept only what can be sent exactly as it stands: everything else is for
+`corrections`, which puts right what can be and says what cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Required
+
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator, core_schema, to_json
+from typing_extensions import TypedDict
+
+from jobferry.vocabulary import STATES
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+#: No character that separates several values in one text.
+Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^;|,\r\n]+$")]
+#: No ZIP begins with 000: the lowest in use is 00501.
+Zip = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^(?:[1-9][0-9]{2}|0[1-9][0-9]|00[1-9])[0-9]{2}(?:-[0-9]{4})?$"),
+]
+Amount = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^-?(?:0|[1-9][0-9]{0,14})\.[0-9]{2}$")]
+#: 29 February is left to `corrections`, which knows the leap years.
+Date = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        pattern=r"^(?:19|20)[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+        r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))$",
+    ),
+]
+Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+#: What an unknown field passes with unseen; lists and objects are looked at more closely.
+Scalar = Text | int | bool | Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Job(TypedDict, total=False, extra_items=Scalar):  # type: ignore[call-arg]  # PEP 728: mypy does not know it yet
+    """One job, ready to be sent. Unknown fields are passed on as they are."""
+
+    referenceNumber: Required[Text]
+    title: Text
+    city: Text
+    state: Literal[*STATES]  # type: ignore[valid-type]
+    postalCode: Zip
+    description: Text
+    requirements: Text
+    license: Text
+    specialty: Text
+    shift: Text
+    shiftType: Text
+    shiftsPerWeek: Whole
+    hoursPerShift: Whole
+    payAmountMin: Amount
+    payAmountMax: Amount
+    payFrequency: Text
+    employmentType: Word | Annotated[list[Word], Field(min_length=1)]
+    durationLength: Whole
+    durationUnit: Text
+    startDate: Date
+    benefits: Text
+
+
+Job.__pydantic_config__ = ConfigDict(strict=True)  # type: ignore[attr-defined]
+
+FIELDS: Final = tuple(Job.__annotations__)
+WHOLE_FIELDS: Final = ("shiftsPerWeek", "hoursPerShift", "durationLength")
+AMOUNT_FIELDS: Final = ("payAmountMin", "payAmountMax")
+
+_JOB: Final = TypeAdapter[Mapping[str, Any]](Job).validator
+# Looked for with the regular expressions of pydantic's core: Rust's, which search five times as fast as bytes.find.
+# to_json writes \u00.. for control characters and nothing else.
+_CONTROL: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u00"))
+_HIDDEN_QUOTE: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u0022"))
+
+
+def check_json(text: bytes) -> tuple[Mapping[str, Any], bytes] | None:
+    """The job in `text` and its compact JSON; None when it is not clean as it stands.
+
+    A key that is there twice must not pass unseen, and the parser keeps silent about it. It costs at least its two
+    quotation marks, so it shows in their number, once none hides in an escape.
+    """
+    try:
+        job: Mapping[str, Any] = _JOB.validate_json(text)
+    except ValidationError:
+        return None
+    body = to_json(job)
+    if body != text and (body.count(b'"') != text.count(b'"') or _HIDDEN_QUOTE.isinstance_python(text)):
+        return None
+    return None if _CONTROL.isinstance_python(body) else (job, body)
+
+
+def check_fields(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes] | None:
+    """The job that `fields` are and its compact JSON; None when it is not clean as it stands."""
+    try:
+        job: Mapping[str, Any] = _JOB.validate_python(fields)
+        body = to_json(job)
+    except ValueError:  # of which ValidationError is one; the other is half a surrogate pair
+        return None
+    return None if _CONTROL.isinstance_python(body) else (job, body)

@@ -1,0 +1,126 @@
+"""One JSON object from its text, exactly: nothing is guessed, dropped or rounded on the way.
+
+Used for feed.json and for every job that the fast path of `jobs` refuses.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+#: Digits of a whole number, and levels of nesting, beyond which nobody's job is meant. JSON sets no limit, parsers do.
+MAX_DIGITS = 100
+MAX_DEPTH = 50
+
+
+class ObjectError(ValueError):
+    """The text is not one JSON object that can be sent as it stands. The message is for a person."""
+
+
+class EncodingError(ObjectError):
+    """A byte is not of the encoding.
+
+    Attributes:
+        place: the byte's place in the text, from 1.
+        byte: its value.
+    """
+
+    def __init__(self, place: int, byte: int) -> None:
+        super().__init__(f"byte {place} (0x{byte:02x}) is not UTF-8")
+        self.place = place
+        self.byte = byte
+
+
+def parse_object(text: bytes) -> dict[str, Any]:
+    """The object that `text` (UTF-8) is.
+
+    Raises:
+        EncodingError: a byte is not UTF-8.
+        ObjectError: not JSON, not an object, a key twice with different values, NaN or Infinity, half a surrogate
+            pair, a number or a nesting beyond all measure.
+    """
+    try:
+        value = json.loads(
+            text.decode(), object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float, parse_int=_int
+        )
+    except UnicodeDecodeError as error:
+        raise EncodingError(error.start + 1, text[error.start]) from error
+    except json.JSONDecodeError as error:
+        raise ObjectError(f"is not JSON: {_words(error)}") from error
+    except RecursionError as error:
+        raise ObjectError(f"is nested more than {MAX_DEPTH} levels deep") from error
+    if not isinstance(value, dict):
+        raise ObjectError(f"is {kind(value)}, not an object with a job's fields")
+    _check(value, 0)
+    return value
+
+
+def kind(value: object) -> str:
+    """What a JSON value is, in words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        for key, each in pairs:
+            if each != value[key]:
+                raise ObjectError(f"has the field {key!r} twice, with different values")
+    return value
+
+
+def _constant(name: str) -> Any:
+    raise ObjectError(f"holds {name}, which is not JSON: leave the value out, or write null")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ObjectError(f"holds the number {text[:40]}, which is too large")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ObjectError(f"holds a number of {len(text):,} digits")
+    return int(text)
+
+
+def _check(value: object, depth: int) -> None:
+    """Raises ObjectError for what Python reads and JSON over UTF-8 cannot carry."""
+    if isinstance(value, str):
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                half = ord(value[error.start])
+                raise ObjectError(f"holds half a character (\\u{half:04x}), which cannot be sent") from error
+    elif isinstance(value, dict | list):
+        if depth == MAX_DEPTH:
+            raise ObjectError(f"is nested more than {MAX_DEPTH} levels deep")
+        if isinstance(value, dict):
+            for key, each in value.items():
+                _check(key, depth)
+                _check(each, depth + 1)
+        else:
+            for each in value:
+                _check(each, depth + 1)
+
+
+def _words(error: json.JSONDecodeError) -> str:
+    if error.pos >= len(error.doc.rstrip()):
+        return "it ends in the middle"
+    return f"{error.msg[0].lower()}{error.msg[1:]}, at character {error.pos + 1}"

@@ -1,0 +1,419 @@
+"""From a feed's objects to what a request is made of: the jobs, checked, in files on the disk.
+
+Everything is streamed. `build` reads each row once and spools the jobs as they will be sent, an entry for each row and
+the problems; reference numbers that are there twice are sorted out afterwards, in a second pass over the entries that
+only a feed with such numbers pays for; then the parts are packed for the archive.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from isal import igzip
+from pydantic_core import from_json, to_json
+
+from jobferry.corrections import Warned, shown
+from jobferry.errors import FeedMissingError, FeedTooLargeError
+from jobferry.feeds import FeedObject, FeedReader, read_rows
+from jobferry.formats import Broken, Noted, Row
+from jobferry.objects import EncodingError, ObjectError
+from jobferry.problems import Problem, Source, WarningGroup
+from jobferry.references import ReferenceSet
+from jobferry.rows import Reading, RowReader
+from jobferry.settings import FeedSettings
+from jobferry.streams import CHUNK, Allowance, encoding_error
+
+#: Characters of a title in a manifest, a problem, a notice.
+TITLE: Final = 200
+#: isal's levels go from 0 to 3; 1 packs job texts as well as 2, and faster.
+_GZIP_LEVEL: Final = 1
+_FIRST_UNPROTECTED: Final = 10
+_EXAMPLES: Final = 10
+#: Kinds of warnings that are told apart; a feed with more of them has the rest counted as one.
+_WARNING_GROUPS: Final = 200
+
+
+@dataclass(frozen=True)
+class Part:
+    """One import: all of a feed, or the next maxJobsPerImport of it.
+
+    Attributes:
+        jobs: how many.
+        body: JSON Lines, each job compact JSON and a line feed, which stands nowhere else.
+        archive: the same, gzip. Line n+1 is the board's index n.
+        manifest: gzip JSON Lines, for each job in the same order `{"referenceNumber", "title", "key", "row"}`.
+    """
+
+    jobs: int
+    body: Path
+    archive: Path
+    manifest: Path
+
+
+@dataclass
+class Payload:
+    """What a feed comes to.
+
+    Attributes:
+        parts: in order; none when no job can be sent.
+        sources: the objects it was made of: key, etag, stored bytes.
+        rows: rows read.
+        jobs: jobs to be sent, with deleteJobs the invalid ones among them.
+        invalid: rows that are errors, whether they are sent for the board to judge or held back.
+        warnings: how often something was put right or is unusual.
+        warning_groups: the same by kind.
+        problems: the spool of all problems; `read_problems` reads it.
+        references: the reference numbers of the jobs to be sent.
+        unprotected: rows that protect no posting: not sendable, without a reference number, or contradicting another.
+        first_unprotected: the first of these.
+    """
+
+    parts: list[Part]
+    sources: list[dict[str, Any]]
+    problems: Path
+    references: ReferenceSet
+    rows: int = 0
+    jobs: int = 0
+    invalid: int = 0
+    warnings: int = 0
+    warning_groups: list[WarningGroup] = field(default_factory=list)
+    unprotected: int = 0
+    first_unprotected: list[Problem] = field(default_factory=list)
+
+    def read_problems(self) -> Iterator[Problem]:
+        """All problems: by row, then those about reference numbers."""
+        with self.problems.open("rb") as lines:
+            for line in lines:
+                value = from_json(line)
+                yield Problem(
+                    Source(value["key"], value["row"]),
+                    tuple(value["messages"]),
+                    value["referenceNumber"],
+                    value["title"],
+                )
+
+
+def build(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSettings, directory: Path) -> Payload:
+    """Reads the feed's objects in key order and writes what is to be sent into `directory`.
+
+    Whether so many invalid jobs may be sent at all is for the caller to decide.
+
+    Raises:
+        FeedMissingError: there is no object.
+        FeedUnreadableError: an object cannot be read to its end.
+        FeedTooLargeError: more than maxFeedBytes, or than the disk holds.
+    """
+    if not objects:
+        raise FeedMissingError("the feed has no object: nothing was exported to its prefix")
+    try:
+        payload = spool(objects, reader, settings, directory)
+        for part in payload.parts:
+            pack(part)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise FeedTooLargeError(
+                "the feed does not fit on the function's disk (/tmp): give SubmitImport more ephemeral storage, or "
+                "export less"
+            ) from error
+        raise
+    return payload
+
+
+def spool(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSettings, directory: Path) -> Payload:
+    """The payload without its archives: all that a request needs."""
+    with _Spool(settings, directory) as spooled:
+        rows = RowReader(settings)
+        allowance = Allowance(settings.max_feed_bytes)
+        for obj in sorted(objects, key=lambda each: each.key):
+            with reader.open_object(obj) as stream:
+                _read_object(obj, read_rows(obj, stream, settings, allowance), rows, spooled)
+            spooled.payload.sources.append({"key": obj.key, "etag": obj.etag, "bytes": obj.size})
+        return spooled.finish()
+
+
+def pack(part: Part) -> None:
+    """Writes the part's archive, and packs its manifest."""
+    _gzip(part.body, part.archive)
+    plain = _plain(part.manifest)
+    _gzip(plain, part.manifest)
+    plain.unlink()
+
+
+def _read_object(obj: FeedObject, rows: Iterator[Row], reader: RowReader, spooled: _Spool) -> None:
+    for number, row in rows:
+        content: Any = row
+        if isinstance(row, Broken):
+            spooled.unreadable(Source(obj.key, number), row.message)
+            continue
+        if isinstance(row, Noted):
+            spooled.warn(Source(obj.key, number), Warned(("row", row.message[:20]), f"a row {row.message}"))
+            content = row.fields
+        try:
+            reading = reader.read(content)
+        except EncodingError as error:
+            raise encoding_error(obj.key, f"byte {error.place:,} of row {number}", error.byte, "UTF-8") from error
+        except ObjectError as error:
+            spooled.unreadable(Source(obj.key, number), str(error))
+            continue
+        if reading.errors or reading.warnings:
+            spooled.careful(reading, obj.key, number)
+        else:
+            spooled.job(reading, obj.key, number)
+
+
+class _Spool:
+    """The files of a payload that is being built, and its counts."""
+
+    def __init__(self, settings: FeedSettings, directory: Path) -> None:
+        self._directory = directory
+        self._limit = settings.max_jobs_per_import
+        self._sends_invalid = settings.delete_jobs
+        self._groups: dict[tuple[str, ...], WarningGroup] = {}
+        self._files: list[BinaryIO] = []
+        self._part = Part(0, directory / "jobs.jsonl", directory / "jobs.jsonl.gz", directory / "manifest.jsonl.gz")
+        self._jobs = self._open(self._part.body)
+        self._entries = self._open(_plain(self._part.manifest))
+        #: Entries of invalid rows that are not sent: their reference numbers still are in the feed.
+        self._held = self._open(directory / "held.jsonl")
+        self._problems = self._open(directory / "problems.jsonl")
+        #: Which of the jobs are sent though they are invalid, counted from 0, ascending.
+        self._invalid_jobs = array("Q")
+        self.payload = Payload([], [], directory / "problems.jsonl", ReferenceSet())
+
+    def __enter__(self) -> _Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files:
+            file.close()
+
+    def job(self, reading: Reading, key: str, row: int) -> None:
+        """A job to be sent."""
+        job = reading.job
+        reference = job["referenceNumber"]
+        self.payload.rows += 1
+        self.payload.jobs += 1
+        self.payload.references.add(reference)
+        self._jobs.write(reading.body + b"\n")
+        self._entries.write(_entry(reference, job, key, row))
+
+    def careful(self, reading: Reading, key: str, row: int) -> None:
+        """A row about which there is something to say."""
+        source = Source(key, row)
+        for each in reading.warnings:
+            self.warn(source, each)
+        if not reading.errors:
+            self.job(reading, key, row)
+            return
+        reference = reading.job.get("referenceNumber")
+        if not isinstance(reference, str):
+            self._problem(Problem(source, tuple(reading.errors), None, _title(reading.job)), protected=False)
+            self.payload.rows += 1
+        elif self._sends_invalid:
+            judged = "it is sent as it is, for the board to judge, so that its posting is not deleted"
+            self._problem(Problem(source, (*reading.errors, judged), reference, _title(reading.job)))
+            self._invalid_jobs.append(self.payload.jobs)
+            self.job(reading, key, row)
+        else:
+            self._problem(Problem(source, tuple(reading.errors), reference, _title(reading.job)))
+            self._held.write(_entry(reference, reading.job, key, row))
+            self.payload.rows += 1
+
+    def unreadable(self, source: Source, message: str) -> None:
+        """A row that is nothing that could be sent."""
+        self.payload.rows += 1
+        self._problem(Problem(source, (f"the row {message}",)), protected=False)
+
+    def warn(self, source: Source, warned: Warned) -> None:
+        self.payload.warnings += 1
+        group = self._groups.get(warned.group)
+        if group is None:
+            if len(self._groups) >= _WARNING_GROUPS:
+                group = self._groups.setdefault((), WarningGroup("other warnings", 0, source))
+            else:
+                group = self._groups[warned.group] = WarningGroup(warned.message, 0, source)
+        group.count += 1
+        if len(group.examples) < _EXAMPLES:
+            group.examples.append(source)
+
+    def finish(self) -> Payload:
+        """Sorts out the reference numbers that are there twice, and makes the parts."""
+        for file in (self._jobs, self._entries, self._held):
+            file.close()
+        repeated = self._repeated()
+        if repeated or (self._limit is not None and self.payload.jobs > self._limit):
+            self._rewrite(repeated)
+        elif self.payload.jobs:
+            self.payload.parts.append(replace(self._part, jobs=self.payload.jobs))
+        self._problems.close()
+        self.payload.warning_groups = sorted(self._groups.values(), key=lambda each: -each.count)
+        return self.payload
+
+    def _repeated(self) -> dict[str, _Repeated]:
+        """The reference numbers that more than one row has. Equal hashes say where to look, the texts decide."""
+        suspects = self.payload.references.repeated()
+        for entry in self._read_held():
+            if entry["referenceNumber"] in self.payload.references:
+                suspects.add(entry["referenceNumber"])
+        found: dict[str, _Repeated] = {}
+        if not len(suspects):
+            return found
+        for entry, body in self._read_jobs():
+            reference = entry["referenceNumber"]
+            if reference in suspects:
+                found.setdefault(reference, _Repeated()).add(entry, _digest(body))
+        for entry in self._read_held():
+            if entry["referenceNumber"] in found:
+                found[entry["referenceNumber"]].add(entry, b"")
+        return {reference: each for reference, each in found.items() if each.count > 1}
+
+    def _rewrite(self, repeated: dict[str, _Repeated]) -> None:
+        """Copies the jobs into as many parts as it takes, without those whose reference number is there twice."""
+        payload = self.payload
+        payload.references.discard({reference for reference, each in repeated.items() if each.differ})
+        payload.jobs = 0
+        invalid = iter(self._invalid_jobs)
+        next_invalid = next(invalid, None)
+        sent: set[str] = set()
+        with _Parts(self._directory, self._limit) as parts:
+            for index, (entry, body) in enumerate(self._read_jobs()):
+                counted = index == next_invalid
+                next_invalid = next(invalid, None) if counted else next_invalid
+                reference = entry["referenceNumber"]
+                source = Source(entry["key"], entry["row"])
+                group = repeated.get(reference)
+                if group is not None and group.differ:
+                    message = (
+                        f"referenceNumber {shown(reference)} is in {group.count} rows that differ, {group.first} and "
+                        f"{group.second}: neither is sent, since nobody knows which is right"
+                    )
+                    self._problem(
+                        Problem(source, (message,), reference, entry["title"]), protected=False, counted=counted
+                    )
+                elif group is not None and reference in sent:
+                    message = f"referenceNumber {shown(reference)} is in {group.count} rows that are alike: one is sent"
+                    self.warn(source, Warned(("referenceNumber", "repeated"), message))
+                else:
+                    if group is not None:
+                        sent.add(reference)
+                    parts.add(body, to_json(entry) + b"\n")
+                    payload.jobs += 1
+            payload.parts = parts.parts
+        self._part.body.unlink()
+        _plain(self._part.manifest).unlink()
+
+    def _problem(self, problem: Problem, *, protected: bool = True, counted: bool = False) -> None:
+        """Records a problem; `counted` when its row is one of the invalid already."""
+        if not counted:
+            self.payload.invalid += 1
+        if not protected:
+            self.payload.unprotected += 1
+            if len(self.payload.first_unprotected) < _FIRST_UNPROTECTED:
+                self.payload.first_unprotected.append(problem)
+        line = {
+            "key": problem.source.key,
+            "row": problem.source.row,
+            "messages": problem.messages,
+            "referenceNumber": problem.reference_number,
+            "title": problem.title,
+        }
+        self._problems.write(to_json(line) + b"\n")
+
+    def _open(self, path: Path) -> BinaryIO:
+        file = path.open("wb", CHUNK)
+        self._files.append(file)
+        return file
+
+    def _read_held(self) -> Iterator[dict[str, Any]]:
+        with (self._directory / "held.jsonl").open("rb", CHUNK) as held:
+            yield from map(from_json, held)
+
+    def _read_jobs(self) -> Iterator[tuple[dict[str, Any], bytes]]:
+        """The spooled jobs: their entries, and their bodies with the line feed."""
+        with _plain(self._part.manifest).open("rb", CHUNK) as entries, self._part.body.open("rb", CHUNK) as jobs:
+            for entry, body in zip(entries, jobs, strict=True):
+                yield from_json(entry), body
+
+
+class _Repeated:
+    """The rows of one reference number."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.differ = False
+        self.first: Source | None = None
+        self.second: Source | None = None
+        self._digest = b""
+
+    def add(self, entry: dict[str, Any], digest: bytes) -> None:
+        source = Source(entry["key"], entry["row"])
+        if self.count == 0:
+            self.first, self._digest = source, digest
+        elif self.count == 1:
+            self.second = source
+        self.differ = self.differ or digest != self._digest
+        self.count += 1
+
+
+class _Parts:
+    """The parts, being written one after the other."""
+
+    def __init__(self, directory: Path, limit: int | None) -> None:
+        self._directory = directory
+        self._limit = limit
+        self._files: list[BinaryIO] = []
+        self.parts: list[Part] = []
+
+    def __enter__(self) -> _Parts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files:
+            file.close()
+
+    def add(self, body: bytes, entry: bytes) -> None:
+        if not self.parts or self.parts[-1].jobs == self._limit:
+            self.__exit__()
+            name = f"part-{len(self.parts) + 1}"
+            part = Part(
+                0,
+                self._directory / f"{name}.jsonl",
+                self._directory / f"{name}.jsonl.gz",
+                self._directory / f"{name}.manifest.jsonl.gz",
+            )
+            self._files = [part.body.open("wb", CHUNK), _plain(part.manifest).open("wb", CHUNK)]
+            self.parts.append(part)
+        self._files[0].write(body)
+        self._files[1].write(entry)
+        self.parts[-1] = replace(self.parts[-1], jobs=self.parts[-1].jobs + 1)
+
+
+def _entry(reference: str, job: Mapping[str, Any], key: str, row: int) -> bytes:
+    return to_json({"referenceNumber": reference, "title": _title(job), "key": key, "row": row}) + b"\n"
+
+
+def _title(job: Mapping[str, Any]) -> str | None:
+    title = job.get("title")
+    return title[:TITLE] if isinstance(title, str) else None
+
+
+def _digest(body: bytes) -> bytes:
+    """Of a job's content: the order of its fields does not count."""
+    return blake2b(to_json(sorted(from_json(body).items())), digest_size=16).digest()
+
+
+def _plain(packed: Path) -> Path:
+    """Where a file is before it is packed."""
+    return packed.with_suffix("")
+
+
+def _gzip(path: Path, packed: Path) -> None:
+    with path.open("rb") as plain, igzip.open(packed, "wb", compresslevel=_GZIP_LEVEL) as archive:
+        shutil.copyfileobj(plain, archive, CHUNK)

@@ -1,0 +1,116 @@
+"""A row of a feed becomes a job: mapped by the feed's settings, checked, and corrected where it is not clean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic_core import to_json
+
+from jobferry.corrections import Warned, correct, split, unusual
+from jobferry.formats import Fields
+from jobferry.jobs import WHOLE_FIELDS, check_fields, check_json
+from jobferry.objects import ObjectError, parse_object
+from jobferry.settings import FeedSettings
+
+
+class Reading(NamedTuple):
+    """What a row is.
+
+    Attributes:
+        job: its fields as they would be sent.
+        body: the job as compact JSON.
+        errors: what a person has to mend, a sentence each; none when the job is valid.
+        warnings: what was put right or is unusual.
+    """
+
+    job: Mapping[str, Any]
+    body: bytes
+    errors: Sequence[str] = ()
+    warnings: Sequence[Warned] = ()
+
+
+class RowReader:
+    """Reads the rows of one feed, by its settings."""
+
+    def __init__(self, settings: FeedSettings) -> None:
+        self._settings = settings
+        self._maps = bool(settings.fields or settings.values or settings.defaults)
+
+    def read(self, row: bytes | Fields) -> Reading:
+        """Reads one row: a JSON object's text, or the fields of a format without JSON's types.
+
+        Raises:
+            ObjectError: the row is nothing that could be sent; EncodingError, one of these: a byte is not UTF-8.
+        """
+        typed = isinstance(row, bytes)
+        if isinstance(row, bytes):
+            clean = None if self._maps else check_json(row)
+            if clean is not None:
+                return Reading(*clean, (), unusual(clean[0]))
+            fields = self._map(
+                {name: value for name, each in parse_object(row).items() if (value := _trim(each)) is not None}
+            )
+        else:
+            fields = _typed(self._map(dict(row)))
+        clean = check_fields(fields)
+        if clean is not None:
+            return Reading(*clean, (), unusual(clean[0]))
+        corrected = correct(fields, typed=typed)
+        return Reading(
+            corrected.job, to_json(corrected.job), corrected.errors, corrected.warnings + unusual(corrected.job)
+        )
+
+    def _map(self, theirs: dict[str, Any]) -> dict[str, Any]:
+        """Their fields, none of them absent, under our names and with our values.
+
+        A field that is mapped to a name wins over one that merely has that name.
+        """
+        if not self._maps:
+            return theirs
+        fields: dict[str, Any] = {}
+        mapped: dict[str, Any] = {}
+        for name, value in theirs.items():
+            ours = self._settings.fields.get(name)
+            if ours is None:
+                fields[name] = value
+            elif mapped.setdefault(ours, value) != value:
+                raise ObjectError(f"has two different values for {ours}, by the settings' fields")
+        fields |= mapped
+        for name, values in self._settings.values.items():
+            if name in fields:
+                value = _trim(_translate(fields.pop(name), values))
+                if value is not None:
+                    fields[name] = value
+        for name, each in self._settings.defaults.items():
+            if name not in fields and (value := _trim(each)) is not None:
+                fields[name] = value
+        return fields
+
+
+def _trim(value: Any) -> Any:
+    """The value, a text trimmed; None for what stands for absent."""
+    return value.strip() or None if isinstance(value, str) else value
+
+
+def _translate(value: Any, values: Mapping[str, Any]) -> Any:
+    """Their value, ours; of a list, or a text that is one, each part."""
+    if isinstance(value, list):
+        return [_translate(each, values) for each in value]
+    text = value.strip() if isinstance(value, str) else to_json(value).decode()
+    if text in values:
+        return values[text]
+    parts = split(text) if isinstance(value, str) else []
+    return [values.get(part, part) for part in parts] if any(part in values for part in parts) else value
+
+
+def _typed(fields: dict[str, Any]) -> dict[str, Any]:
+    """The types that a format without types means, where there is no doubt."""
+    for name in WHOLE_FIELDS:
+        text = fields.get(name)
+        if type(text) is str and len(text) < 19 and text.isascii() and text.isdigit():
+            fields[name] = int(text)
+    words = fields.get("employmentType")
+    if type(words) is str and len(parts := split(words)) > 1:
+        fields["employmentType"] = parts
+    return fields
