@@ -71,6 +71,11 @@ def correct(fields: Mapping[str, Any], *, typed: bool) -> Corrected:
     return result
 
 
+def usual(job: Mapping[str, Any]) -> bool:
+    """Whether the board's documented lists have the job's licence and specialty; cheaper than `unusual`."""
+    return job.get("license", "MD") in LICENSES and job.get("specialty", "Other") in SPECIALTIES
+
+
 def unusual(job: Mapping[str, Any]) -> list[Warned]:
     """What the board may or may not know: a licence or specialty outside the documented lists."""
     warnings = []

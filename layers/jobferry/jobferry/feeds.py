@@ -9,7 +9,7 @@ from typing import BinaryIO, Final, Protocol
 from jobferry.errors import FeedUnreadableError
 from jobferry.formats import Row
 from jobferry.settings import FeedSettings
-from jobferry.streams import CHUNK, Allowance, decode, unpack
+from jobferry.streams import Allowance, decode, look, unpack
 
 FORMATS: Final = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".rss", ".xlsx")
 
@@ -45,7 +45,7 @@ def read_rows(obj: FeedObject, stream: BinaryIO, settings: FeedSettings, allowan
         FeedTooLargeError: more uncompressed bytes than the allowance.
     """
     suffix = _suffix(obj.key)
-    content = unpack(obj.key, obj.size, stream, allowance)
+    start, content = look(unpack(obj.key, obj.size, stream, allowance), 200)
     # A format's libraries are imported when a feed has it: they are no part of anyone else's cold start.
     if suffix == ".xlsx":
         from jobferry.formats.workbooks import read_workbook
@@ -54,7 +54,7 @@ def read_rows(obj: FeedObject, stream: BinaryIO, settings: FeedSettings, allowan
     if suffix in (".xml", ".rss"):
         from jobferry.formats.elements import read_elements, says_encoding
 
-        if says_encoding(content.peek(CHUNK)[:200]):
+        if says_encoding(start):
             return read_elements(obj.key, content, None)
         return read_elements(obj.key, decode(obj.key, content, settings.encoding), "utf-8")
     text = decode(obj.key, content, settings.encoding)

@@ -133,7 +133,9 @@ def spool(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSetti
         allowance = Allowance(settings.max_feed_bytes)
         for obj in sorted(objects, key=lambda each: each.key):
             with reader.open_object(obj) as stream:
-                _read_object(obj, read_rows(obj, stream, settings, allowance), rows, spooled)
+                spooled.payload.rows += _read_object(
+                    obj.key, read_rows(obj, stream, settings, allowance), rows, spooled
+                )
             spooled.payload.sources.append({"key": obj.key, "etag": obj.etag, "bytes": obj.size})
         return spooled.finish()
 
@@ -146,26 +148,29 @@ def pack(part: Part) -> None:
     plain.unlink()
 
 
-def _read_object(obj: FeedObject, rows: Iterator[Row], reader: RowReader, spooled: _Spool) -> None:
+def _read_object(key: str, rows: Iterator[Row], reader: RowReader, spooled: _Spool) -> int:
+    """Spools an object's rows and counts them."""
+    count = 0
     for number, row in rows:
+        count += 1
         content: Any = row
         if isinstance(row, Broken):
-            spooled.unreadable(Source(obj.key, number), row.message)
+            spooled.unreadable(Source(key, number), row.message)
             continue
         if isinstance(row, Noted):
-            spooled.warn(Source(obj.key, number), Warned(("row", row.message[:20]), f"a row {row.message}"))
+            spooled.warn(Source(key, number), Warned(("row", row.message[:20]), f"a row {row.message}"))
             content = row.fields
-        try:
-            reading = reader.read(content)
-        except EncodingError as error:
-            raise encoding_error(obj.key, f"byte {error.place:,} of row {number}", error.byte, "UTF-8") from error
-        except ObjectError as error:
-            spooled.unreadable(Source(obj.key, number), str(error))
+        clean = reader.clean(content)
+        if clean is not None:
+            spooled.job(*clean, key, number)
             continue
-        if reading.errors or reading.warnings:
-            spooled.careful(reading, obj.key, number)
-        else:
-            spooled.job(reading, obj.key, number)
+        try:
+            spooled.careful(reader.read(content), Source(key, number))
+        except EncodingError as error:
+            raise encoding_error(key, f"byte {error.place:,} of row {number}", error.byte, "UTF-8") from error
+        except ObjectError as error:
+            spooled.unreadable(Source(key, number), str(error))
+    return count
 
 
 class _Spool:
@@ -194,41 +199,35 @@ class _Spool:
         for file in self._files:
             file.close()
 
-    def job(self, reading: Reading, key: str, row: int) -> None:
+    def job(self, job: Mapping[str, Any], body: bytes, key: str, row: int | None) -> None:
         """A job to be sent."""
-        job = reading.job
         reference = job["referenceNumber"]
-        self.payload.rows += 1
         self.payload.jobs += 1
         self.payload.references.add(reference)
-        self._jobs.write(reading.body + b"\n")
+        self._jobs.write(body + b"\n")
         self._entries.write(_entry(reference, job, key, row))
 
-    def careful(self, reading: Reading, key: str, row: int) -> None:
-        """A row about which there is something to say."""
-        source = Source(key, row)
+    def careful(self, reading: Reading, source: Source) -> None:
+        """A row that is not clean as it stands."""
         for each in reading.warnings:
             self.warn(source, each)
         if not reading.errors:
-            self.job(reading, key, row)
+            self.job(reading.job, reading.body, source.key, source.row)
             return
         reference = reading.job.get("referenceNumber")
         if not isinstance(reference, str):
             self._problem(Problem(source, tuple(reading.errors), None, _title(reading.job)), protected=False)
-            self.payload.rows += 1
         elif self._sends_invalid:
             judged = "it is sent as it is, for the board to judge, so that its posting is not deleted"
             self._problem(Problem(source, (*reading.errors, judged), reference, _title(reading.job)))
             self._invalid_jobs.append(self.payload.jobs)
-            self.job(reading, key, row)
+            self.job(reading.job, reading.body, source.key, source.row)
         else:
             self._problem(Problem(source, tuple(reading.errors), reference, _title(reading.job)))
-            self._held.write(_entry(reference, reading.job, key, row))
-            self.payload.rows += 1
+            self._held.write(_entry(reference, reading.job, source.key, source.row))
 
     def unreadable(self, source: Source, message: str) -> None:
         """A row that is nothing that could be sent."""
-        self.payload.rows += 1
         self._problem(Problem(source, (f"the row {message}",)), protected=False)
 
     def warn(self, source: Source, warned: Warned) -> None:
@@ -395,7 +394,7 @@ class _Parts:
         self.parts[-1] = replace(self.parts[-1], jobs=self.parts[-1].jobs + 1)
 
 
-def _entry(reference: str, job: Mapping[str, Any], key: str, row: int) -> bytes:
+def _entry(reference: str, job: Mapping[str, Any], key: str, row: int | None) -> bytes:
     return to_json({"referenceNumber": reference, "title": _title(job), "key": key, "row": row}) + b"\n"
 
 
@@ -415,5 +414,5 @@ def _plain(packed: Path) -> Path:
 
 
 def _gzip(path: Path, packed: Path) -> None:
-    with path.open("rb") as plain, igzip.open(packed, "wb", compresslevel=_GZIP_LEVEL) as archive:
+    with path.open("rb") as plain, igzip.open(packed, "wb", compresslevel=_GZIP_LEVEL) as archive:  # type: ignore[no-untyped-call]
         shutil.copyfileobj(plain, archive, CHUNK)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
-from jobferry.corrections import Warned, correct, split, unusual
+from jobferry.corrections import Warned, correct, split, unusual, usual
 from jobferry.formats import Fields
-from jobferry.jobs import WHOLE_FIELDS, check_fields, check_json
+from jobferry.jobs import WHOLE_FIELDS, Clean, JobCheck
 from jobferry.objects import ObjectError, parse_object
 from jobferry.settings import FeedSettings
 
@@ -35,7 +35,15 @@ class RowReader:
 
     def __init__(self, settings: FeedSettings) -> None:
         self._settings = settings
+        self._check = JobCheck()
         self._maps = bool(settings.fields or settings.values or settings.defaults)
+
+    def clean(self, row: bytes | Fields) -> Clean | None:
+        """The job that a row is and its compact JSON; None when it takes `read` to see."""
+        if self._maps:
+            return None
+        found = self._check.json(row) if isinstance(row, bytes) else self._check.fields(_typed(row))
+        return found if found is not None and usual(found[0]) else None
 
     def read(self, row: bytes | Fields) -> Reading:
         """Reads one row: a JSON object's text, or the fields of a format without JSON's types.
@@ -45,15 +53,11 @@ class RowReader:
         """
         typed = isinstance(row, bytes)
         if isinstance(row, bytes):
-            clean = None if self._maps else check_json(row)
-            if clean is not None:
-                return Reading(*clean, (), unusual(clean[0]))
-            fields = self._map(
-                {name: value for name, each in parse_object(row).items() if (value := _trim(each)) is not None}
-            )
+            present = ((name, _trim(value)) for name, value in parse_object(row).items())
+            fields = self._map({name: value for name, value in present if value is not None})
         else:
-            fields = _typed(self._map(dict(row)))
-        clean = check_fields(fields)
+            fields = _typed(self._map(row))
+        clean = self._check.fields(fields)
         if clean is not None:
             return Reading(*clean, (), unusual(clean[0]))
         corrected = correct(fields, typed=typed)
@@ -104,8 +108,8 @@ def _translate(value: Any, values: Mapping[str, Any]) -> Any:
     return [values.get(part, part) for part in parts] if any(part in values for part in parts) else value
 
 
-def _typed(fields: dict[str, Any]) -> dict[str, Any]:
-    """The types that a format without types means, where there is no doubt."""
+def _typed(fields: Fields) -> Fields:
+    """Gives fields the types that a format without types means, where there is no doubt; in place."""
     for name in WHOLE_FIELDS:
         text = fields.get(name)
         if type(text) is str and len(text) < 19 and text.isascii() and text.isdigit():

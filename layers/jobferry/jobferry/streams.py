@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import codecs
-import gzip
-import io
-import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
+from itertools import chain, islice
 from typing import BinaryIO, Final
 
-from isal import igzip, isal_zlib
+from isal import igzip_lib
 
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
+
+#: A stream of bytes, none of its chunks empty.
+type Chunks = Iterator[bytes]
 
 #: What is read at a time. Bytes.
 CHUNK: Final = 1 << 20
@@ -50,31 +51,7 @@ class Allowance:
             )
 
 
-class _Pipe(io.RawIOBase):
-    """A readable stream of what a function gives: up to so many bytes, none at the end."""
-
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        self._read = read
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        if not self._rest:
-            self._rest = memoryview(self._read(len(buffer)))
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-
-def buffered(read: Callable[[int], bytes]) -> io.BufferedReader:
-    """A buffered stream of what `read` gives."""
-    return io.BufferedReader(_Pipe(read), CHUNK)
-
-
-def unpack(key: str, size: int, stream: BinaryIO, allowance: Allowance) -> io.BufferedReader:
+def unpack(key: str, size: int, stream: BinaryIO, allowance: Allowance) -> Chunks:
     """The object's bytes, unpacked if they are gzip, whatever its name says.
 
     Args:
@@ -86,48 +63,55 @@ def unpack(key: str, size: int, stream: BinaryIO, allowance: Allowance) -> io.Bu
     Raises:
         FeedUnreadableError: empty, cut off, damaged. This one and FeedTooLargeError also while the result is read.
     """
-    stored = buffered(_whole(key, size, stream))
-    start = stored.peek(4)[:4]
-    if not start:
-        raise FeedUnreadableError(f"{key} is empty (0 bytes): an export that was cut off? Nothing is taken from it")
+    start, chunks = look(_whole(key, size, stream), 4)
     if start[:2] == b"\x1f\x8b":
-        bytes_ = buffered(_counted(key, _unzipped(key, igzip.IGzipFile(fileobj=stored, mode="rb")), allowance))
-        if not bytes_.peek(1):
-            raise FeedUnreadableError(f"{key} holds nothing (0 bytes uncompressed): an export that was cut off?")
-        return bytes_
-    if key.lower().endswith(".gz"):
+        start, chunks = look(_unzipped(key, chunks), 1)
+    elif start and key.lower().endswith(".gz"):
         raise FeedUnreadableError(f"{key} is not gzip, though its name ends in .gz")
-    return buffered(_counted(key, stored.read1, allowance))
+    if not start:
+        raise FeedUnreadableError(f"{key} is empty (0 bytes): an export that was cut off?")
+    return _counted(key, chunks, allowance)
 
 
-def decode(key: str, stream: io.BufferedReader, encoding: str) -> io.BufferedReader:
-    """The stream as UTF-8 without a byte order mark.
+def decode(key: str, chunks: Chunks, encoding: str) -> Chunks:
+    """The text as UTF-8 without a byte order mark.
 
     UTF-8 itself is passed on unchecked: the parsers check it, and say in which row the wrong byte is.
 
     Args:
         key: the object's.
-        stream: its bytes.
+        chunks: its bytes.
         encoding: of objects without a byte order mark, the feed's setting.
 
     Raises:
         FeedUnreadableError: it is no text; or, while the result is read, a byte is not of the encoding.
     """
-    start = stream.peek(4)[:4]
-    if start in _PACKED:
-        raise FeedUnreadableError(f"{key} is {_PACKED[start]}, not what its name says")
+    start, chunks = look(chunks, 4)
+    if start[:4] in _PACKED:
+        raise FeedUnreadableError(f"{key} is {_PACKED[start[:4]]}, not what its name says")
     for mark, codec in _BOMS:
         if start.startswith(mark):
-            stream.read(len(mark))
-            return stream if codec == "utf-8" else buffered(_decoded(key, stream, codec, len(mark)))
-    if codecs.lookup(encoding).name == "utf-8":
-        if b"\x00" in start:
-            raise FeedUnreadableError(
-                f"{key} begins with a zero byte: it looks like UTF-16 without a byte order mark; if it is, say so in "
-                'feed.json: "encoding": "utf-16-le"'
-            )
-        return stream
-    return buffered(_decoded(key, stream, encoding, 0))
+            text = start.removeprefix(mark)
+            rest = chain([text] if text else [], islice(chunks, 1, None))
+            return rest if codec == "utf-8" else _decoded(key, rest, codec, len(mark))
+    if codecs.lookup(encoding).name != "utf-8":
+        return _decoded(key, chunks, encoding, 0)
+    if b"\x00" in start[:4]:
+        raise FeedUnreadableError(
+            f"{key} begins with a zero byte: it looks like UTF-16 without a byte order mark; if it is, say so in "
+            'feed.json: "encoding": "utf-16-le"'
+        )
+    return chunks
+
+
+def look(chunks: Chunks, count: int) -> tuple[bytes, Chunks]:
+    """The beginning, `count` bytes or more of it if there are so many, and the whole, its first chunk that beginning."""
+    start = b""
+    for chunk in chunks:
+        start += chunk
+        if len(start) >= count:
+            break
+    return start, chain([start] if start else [], chunks)
 
 
 def encoding_error(key: str, place: str, byte: int, encoding: str) -> FeedUnreadableError:
@@ -138,67 +122,58 @@ def encoding_error(key: str, place: str, byte: int, encoding: str) -> FeedUnread
     )
 
 
-def _whole(key: str, size: int, stream: BinaryIO) -> Callable[[int], bytes]:
+def _whole(key: str, size: int, stream: BinaryIO) -> Chunks:
     seen = 0
-
-    def read(count: int) -> bytes:
-        nonlocal seen
-        data = stream.read(count)
-        seen += len(data)
-        if not data and seen != size:
-            raise FeedUnreadableError(f"{key} ended after {seen:,} bytes, it should have {size:,}")
-        return data
-
-    return read
+    while chunk := stream.read(CHUNK):
+        seen += len(chunk)
+        yield chunk
+    if seen != size:
+        raise FeedUnreadableError(f"{key} ended after {seen:,} bytes, it should have {size:,}")
 
 
-def _unzipped(key: str, stream: igzip.IGzipFile) -> Callable[[int], bytes]:
-    def read(count: int) -> bytes:
-        try:
-            data: bytes = stream.read1(count)
-        except EOFError as error:
-            raise FeedUnreadableError(f"{key} is cut off: its gzip data has no end") from error
-        except (gzip.BadGzipFile, zlib.error, isal_zlib.IsalError) as error:
-            raise FeedUnreadableError(f"{key} is damaged: its gzip data cannot be unpacked ({error})") from error
-        return data
+def _unzipped(key: str, chunks: Chunks) -> Chunks:
+    """What one or several gzip members hold, a chunk at a time however much a few bytes unpack to."""
+    member = None
+    try:
+        for chunk in chunks:
+            rest = chunk
+            while True:
+                if member is None:
+                    rest = rest.lstrip(b"\x00")  # members may be padded
+                    if not rest:
+                        break
+                    member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+                if content := member.decompress(rest, CHUNK):
+                    yield content
+                rest = b""
+                if member.eof:
+                    rest, member = member.unused_data, None
+                elif member.needs_input:
+                    break
+    except igzip_lib.IsalError as error:  # type: ignore[misc]  # isal's stub does not say what it is
+        raise FeedUnreadableError(f"{key} is damaged: its gzip data cannot be unpacked ({error})") from error
+    if member is not None:
+        raise FeedUnreadableError(f"{key} is cut off: its gzip data has no end")
 
-    return read
+
+def _counted(key: str, chunks: Chunks, allowance: Allowance) -> Chunks:
+    for chunk in chunks:
+        allowance.take(len(chunk), key)
+        yield chunk
 
 
-def _counted(key: str, inner: Callable[[int], bytes], allowance: Allowance) -> Callable[[int], bytes]:
-    def read(count: int) -> bytes:
-        data = inner(count)
-        allowance.take(len(data), key)
-        return data
-
-    return read
-
-
-def _decoded(key: str, stream: io.BufferedReader, encoding: str, before: int) -> Callable[[int], bytes]:
+def _decoded(key: str, chunks: Chunks, encoding: str, before: int) -> Chunks:
     decoder = codecs.getincrementaldecoder(encoding)()
     fed = before
-
-    def read(count: int) -> bytes:
-        nonlocal fed
-        while True:
-            data = stream.read1(count)
-            fed += len(data)
-            try:
-                text = decoder.decode(data, final=not data)
-            except UnicodeDecodeError as error:
-                # The decoder had some bytes of the chunk before in hand: count back from what it was fed.
-                place = fed - len(error.object) + error.start
-                raise encoding_error(key, f"byte {place + 1:,}", error.object[error.start], encoding) from error
-            except UnicodeError as error:
-                raise FeedUnreadableError(f"{key} is not {encoding}: {error}") from error
-            if text or not data:
-                return _encode(key, text, encoding)
-
-    return read
-
-
-def _encode(key: str, text: str, encoding: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise FeedUnreadableError(f"{key} is not {encoding}: it holds half a character") from error
+    for chunk in chain(chunks, [b""]):
+        fed += len(chunk)
+        try:
+            text = decoder.decode(chunk, final=not chunk)
+            if text:
+                yield text.encode()
+        except UnicodeDecodeError as error:
+            # The decoder had some bytes of the chunk before in hand: count back from what it was fed.
+            place = fed - len(error.object) + error.start
+            raise encoding_error(key, f"byte {place + 1:,}", error.object[error.start], encoding) from error
+        except UnicodeError as error:
+            raise FeedUnreadableError(f"{key} is not {encoding}: {error}") from error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +13,9 @@ class Broken:
     message: str
 
 
-#: The fields of a format without JSON's types: texts, trimmed, none of them empty, or lists of such.
-type Fields = Mapping[str, str | list[str]]
+#: The fields of a format without JSON's types: texts, trimmed, none of them empty, or lists of such. Whoever gets a row
+#: may change it.
+type Fields = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ rounded, replaced or merged on the way, and an element that is not JSON is that 
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -14,24 +13,25 @@ from typing import Final
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.formats import Broken, Row
-from jobferry.streams import CHUNK, MAX_ROW
+from jobferry.streams import MAX_ROW, Chunks
 
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 #: After an element: a comma and the first key of the next one. Within a text this cannot stand, since its quotation
 #: marks are escaped, but across the end of one it just can; then the element is no JSON, and its row a problem.
-_NEXT: Final = re.compile(rb'\}[ \t\r\n]*,[ \t\r\n]*\{[ \t\r\n]*"[^"\\]*"[ \t\r\n]*:')
+_NEXT: Final = re.compile(rb'\}[ \t\r\n]*,[ \t\r\n]*(?=\{[ \t\r\n]*"[^"\\]*"[ \t\r\n]*:)')
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\],]|"', re.DOTALL)
+_BRACE: Final = ord("{")
 _OPEN: Final = b"{["
 _CLOSE: Final = b"}]"
 
 
-def read_array(key: str, stream: io.BufferedReader) -> Iterator[Row]:
+def read_array(key: str, chunks: Chunks) -> Iterator[Row]:
     """The array's elements, numbered from 1.
 
     Raises:
         FeedUnreadableError: cut off; not an array; an object without `jobs`; an element beyond MAX_ROW.
     """
-    text = _Text(key, stream)
+    text = _Text(key, chunks)
     first = text.next()
     if first == b"[":
         yield from _elements(text)
@@ -54,9 +54,12 @@ def _elements(text: _Text) -> Iterator[Row]:
         text.take(b"]")
         return
     while True:
+        text.next()
+        for value in text.flat_objects():
+            number += 1
+            yield number, value
         number += 1
         text.where = f"row {number}"
-        text.next()
         value = text.value()
         yield number, value if value[:1] == b"{" else Broken(f"is not an object with a job's fields: {_shown(value)}")
         if text.next() == b"]":
@@ -97,10 +100,10 @@ def _jobs(text: _Text) -> Iterator[Row]:
 class _Text:
     """The object's bytes from here on, read as they are needed."""
 
-    def __init__(self, key: str, stream: io.BufferedReader) -> None:
+    def __init__(self, key: str, chunks: Chunks) -> None:
         self.key = key
         self.where = "the beginning"
-        self._stream = stream
+        self._chunks = chunks
         self._buffer = b""
         self._at = 0
 
@@ -131,15 +134,24 @@ class _Text:
         except ValueError as error:
             raise self._error(f"{_shown(text)} is not a key") from error
 
+    def flat_objects(self) -> Iterator[bytes]:
+        """Takes the objects of a list that can be told at a glance, up to the first that cannot.
+
+        That is the usual element: it is flat, so its first } is its end, and another one follows it.
+        """
+        buffer, at = self._buffer, self._at
+        while (
+            (end := buffer.find(b"}", at) + 1)
+            and (match := _NEXT.match(buffer, end - 1))
+            and buffer.count(b"{", at, end) == 1
+            and buffer[at] == _BRACE
+        ):
+            self._at = match.end()
+            yield buffer[at:end]
+            at = self._at
+
     def value(self) -> bytes:
         """Takes a value whole, whatever is in it; `next` was called before."""
-        buffer, at = self._buffer, self._at
-        if buffer.startswith(b"{", at):
-            # The usual element is flat, and the first } is its end. One with another { in it is gone through.
-            end = buffer.find(b"}", at) + 1
-            if end and _NEXT.match(buffer, end - 1) and buffer.count(b"{", at, end) == 1:
-                self._at = end
-                return buffer[at:end]
         end = self._end()
         value = self._buffer[self._at : end].rstrip()
         if not value:
@@ -169,7 +181,7 @@ class _Text:
                 raise self._cut()
 
     def _more(self) -> bool:
-        chunk = self._stream.read1(CHUNK)
+        chunk = next(self._chunks, b"")
         self._buffer = self._buffer[self._at :] + chunk
         self._at = 0
         return bool(chunk)

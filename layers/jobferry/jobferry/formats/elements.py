@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,8 +10,8 @@ from typing import Final
 from lxml import etree
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.formats import Fields, Row
-from jobferry.streams import CHUNK, MAX_ROW
+from jobferry.formats import Broken, Fields, Row
+from jobferry.streams import CHUNK, MAX_ROW, Chunks, look
 
 #: The element that is a row, where a format of that root is known to have others first (RSS, RDF, Atom).
 _KNOWN: Final = {"rss": "item", "RDF": "item", "feed": "entry"}
@@ -22,6 +21,8 @@ _MARKUP: Final = frozenset({"description", "requirements", "benefits"})
 
 # Nothing outside the file is read and no entity is put in its place: neither bombs nor files of ours. libxml2's own
 # limits stay on: 10 MB of text in one place, 256 levels.
+#: Names that are remembered; a document has a few dozen.
+_NAMES: Final = 1000
 _NONE: Final = "{jobferry}none"  # an element that no document has
 
 _PARSER: Final = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
@@ -32,22 +33,22 @@ def says_encoding(start: bytes) -> bool:
     return start.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or _DECLARED.match(start) is not None
 
 
-def read_elements(key: str, stream: io.BufferedReader, encoding: str | None) -> Iterator[Row]:
+def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Row]:
     """The row elements, numbered from 1: their children by name, their attributes by name with an @ before it.
 
     A child with children of its own is told by its path, `location/city`; one that is there several times is a list.
 
     Args:
         key: the object's.
-        stream: the document.
-        encoding: of the stream; None: what its byte order mark or its declaration says.
+        chunks: the document.
+        encoding: of it; None: what its byte order mark or its declaration says.
 
     Raises:
         FeedUnreadableError: not well-formed, cut off, an entity of its own, no element that could be a row.
     """
-    head = stream.peek(CHUNK)[:CHUNK]
+    head, chunks = look(chunks, CHUNK)
     tag, parent = _row_element(key, head, encoding)
-    source = _Source(key, stream)
+    source, fields = _Source(key, chunks), _Fields()
     number = 0
     try:
         for _, element in etree.iterparse(source, tag=tag, encoding=encoding, **_PARSER):
@@ -56,20 +57,16 @@ def read_elements(key: str, stream: io.BufferedReader, encoding: str | None) -> 
                 continue  # an element of that name within a row
             number += 1
             source.since_row = 0
-            yield number, _fields(element)
+            yield number, fields.of(element)
             element.clear()
             while element.getprevious() is not None:
                 del above[0]
     except etree.XMLSyntaxError as error:
         raise FeedUnreadableError(f"{key} is not well-formed XML after row {number}: {_words(error)}") from error
-    except _EntityError as error:
-        raise FeedUnreadableError(
-            f"{key} row {number + 1} has the entity {error}, which XML does not know: it should be written as a character"
-        ) from error
 
 
 class _EntityError(ValueError):
-    """An entity that is not one of XML's five."""
+    """An entity that is not one of XML's five: what it stands for is not looked up."""
 
 
 def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]:
@@ -100,19 +97,16 @@ def _look_at(key: str, head: bytes, encoding: str | None) -> tuple[Counter[tuple
     families: Counter[tuple[str, ...]] = Counter()
     leafy: set[tuple[str, ...]] = set()
     path: list[str] = []
+    damage: etree.XMLSyntaxError | None = None
     try:
         parser.feed(head)
     except etree.XMLSyntaxError as error:
         damage = error
-    else:
-        damage = None
     for event, element in parser.read_events():
+        assert isinstance(element, etree._Element)  # noqa: S101  # as those events have it
         if event == "start":
             path.append(element.tag)
-            if len(path) > 1:
-                families[tuple(path[:-1])] += 0
-            else:
-                families[tuple(path)] = 0
+            families[tuple(path[:-1] or path)] += 0
         else:
             here = tuple(path)
             if len(element):
@@ -125,25 +119,47 @@ def _look_at(key: str, head: bytes, encoding: str | None) -> tuple[Counter[tuple
     return families, leafy
 
 
-def _fields(element: etree._Element) -> Fields:
-    fields: dict[str, str | list[str]] = {
-        f"@{name}": text for name, value in element.items() if (text := str(value).strip())
-    }
-    for child in element:
+class _Fields:
+    """Reads the fields of row elements."""
+
+    def __init__(self) -> None:
+        #: The names of tags seen, as far as they are plain ones.
+        self._names: dict[object, str] = {}
+
+    def of(self, element: etree._Element) -> Fields | Broken:
+        """The element's attributes and children."""
+        fields: Fields = {}
+        for attribute, value in element.items():
+            if content := str(value).strip():
+                fields[f"@{attribute!s}"] = content
+        names = self._names
+        try:
+            for child in element:
+                name = names.get(child.tag)
+                if name is None or len(child):
+                    self._add(fields, child)
+                elif (text := child.text) and (text := text.strip()):
+                    if name in fields:
+                        _add(fields, name, text)
+                    else:
+                        fields[name] = text
+        except _EntityError as error:
+            return Broken(f"has the entity {error}, which a feed may not bring: the character itself is needed")
+        return fields
+
+    def _add(self, fields: Fields, child: etree._Element) -> None:
         tag = child.tag
-        if len(child) or type(tag) is not str:
-            _add_nested(fields, child)
-        elif (text := child.text) and (text := text.strip()):
-            _add(fields, tag if tag[0] != "{" else _name(child), text)
-    return fields
+        if isinstance(tag, str) and not tag.startswith("{") and len(self._names) < _NAMES:
+            self._names[tag] = tag
+        _add_nested(fields, child)
 
 
-def _add_nested(fields: dict[str, str | list[str]], element: etree._Element, path: str = "") -> None:
+def _add_nested(fields: Fields, element: etree._Element, path: str = "") -> None:
     """Adds the fields of a child that has children of its own, comments or entities."""
-    if element.tag is etree.Entity:
+    if isinstance(element, etree._Entity):
         raise _EntityError(element.text)
-    if not isinstance(element.tag, str):
-        return  # a comment, a processing instruction
+    if isinstance(element, (etree._Comment, etree._ProcessingInstruction)):
+        return
     name = path + _name(element)
     children = [child for child in element if isinstance(child.tag, str)]
     if not children or name in _MARKUP:
@@ -158,7 +174,7 @@ def _inner(element: etree._Element) -> str:
     """What is written within an element: its text, and its children with their tags."""
     parts = [element.text or ""]
     for child in element:
-        if child.tag is etree.Entity:
+        if isinstance(child, etree._Entity):
             raise _EntityError(child.text)
         if isinstance(child.tag, str):
             etree.cleanup_namespaces(child)
@@ -167,7 +183,7 @@ def _inner(element: etree._Element) -> str:
     return "".join(parts)
 
 
-def _add(fields: dict[str, str | list[str]], name: str, text: str) -> None:
+def _add(fields: Fields, name: str, text: str) -> None:
     there = fields.get(name)
     if there is None:
         fields[name] = text
@@ -186,13 +202,13 @@ def _name(element: etree._Element) -> str:
 class _Source:
     """The stream, which may not go on for long without a row: what is not a row stays in memory."""
 
-    def __init__(self, key: str, stream: io.BufferedReader) -> None:
+    def __init__(self, key: str, chunks: Chunks) -> None:
         self._key = key
-        self._stream = stream
+        self._chunks = chunks
         self.since_row = 0
 
-    def read(self, size: int) -> bytes:
-        data = self._stream.read1(size)
+    def read(self, _size: int) -> bytes:
+        data = next(self._chunks, b"")
         self.since_row += len(data)
         if self.since_row > MAX_ROW:
             raise FeedUnreadableError(f"{self._key} has more than {MAX_ROW:,} bytes without the end of a job")

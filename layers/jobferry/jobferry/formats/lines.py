@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.formats import Row
 from jobferry.objects import ObjectError, parse_object
-from jobferry.streams import CHUNK, MAX_ROW
+from jobferry.streams import MAX_ROW, Chunks
 
 
-def read_lines(key: str, stream: io.BufferedReader) -> Iterator[Row]:
+def read_lines(key: str, chunks: Chunks) -> Iterator[Row]:
     """The lines that are not blank.
 
     Raises:
@@ -20,8 +19,9 @@ def read_lines(key: str, stream: io.BufferedReader) -> Iterator[Row]:
     number = 0
     rest = b""
     empty = True
-    while chunk := stream.read1(CHUNK):
-        lines = (rest + chunk).split(b"\n")
+    for chunk in chunks:
+        lines = chunk.split(b"\n")
+        lines[0] = rest + lines[0]
         rest = lines.pop()
         for line in lines:
             number += 1

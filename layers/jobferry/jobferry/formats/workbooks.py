@@ -16,7 +16,7 @@ from python_calamine import CalamineError, CalamineWorkbook
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
 from jobferry.formats import Row
 from jobferry.formats.tables import Columns
-from jobferry.streams import CHUNK, Allowance
+from jobferry.streams import CHUNK, Allowance, Chunks
 
 #: A workbook may not be larger, uncompressed. It takes about three times as much memory. Bytes.
 MAX_WORKBOOK: Final = 64 << 20
@@ -24,14 +24,14 @@ MAX_WORKBOOK: Final = 64 << 20
 type Cell = str | int | float | bool | date | datetime | time | timedelta
 
 
-def read_workbook(key: str, stream: io.BufferedReader, allowance: Allowance) -> Iterator[Row]:
+def read_workbook(key: str, chunks: Chunks, allowance: Allowance) -> Iterator[Row]:
     """The rows below the header, numbered as in the spreadsheet.
 
     Raises:
         FeedUnreadableError: not a workbook, or a damaged one; no header.
         FeedTooLargeError: more than MAX_WORKBOOK.
     """
-    book = _whole(key, stream)
+    book = _whole(key, chunks)
     _check_size(key, book, allowance)
     try:
         workbook = CalamineWorkbook.from_filelike(book)
@@ -74,9 +74,9 @@ def _text(cell: Cell) -> str:
             return str(cell)
 
 
-def _whole(key: str, stream: io.BufferedReader) -> io.BytesIO:
+def _whole(key: str, chunks: Chunks) -> io.BytesIO:
     book = io.BytesIO()
-    while chunk := stream.read1(CHUNK):
+    for chunk in chunks:
         book.write(chunk)
         if book.tell() > MAX_WORKBOOK:
             raise _too_large(key)
