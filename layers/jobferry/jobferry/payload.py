@@ -126,6 +126,16 @@ def build(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSetti
     return payload
 
 
+def reason_not_to_send(payload: Payload, settings: FeedSettings) -> str | None:
+    """Why nothing of the feed may be sent, in words: no job is valid, or too many are not. None: it may."""
+    if payload.invalid >= payload.rows:
+        return "the feed has no valid job"
+    if payload.invalid * 100 > payload.rows * settings.max_invalid_percent:
+        percent = settings.max_invalid_percent
+        return f"{payload.invalid:,} of {payload.rows:,} jobs have problems, more than {percent} % (maxInvalidPercent)"
+    return None
+
+
 def spool(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSettings, directory: Path) -> Payload:
     """The payload without its archives: all that a request needs."""
     with _Spool(settings, directory) as spooled:

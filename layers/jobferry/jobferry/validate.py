@@ -1,0 +1,161 @@
+"""Checks a feed on this machine, with no AWS: `python -m jobferry.validate [--settings feed.json] [--json] PATH`.
+
+PATH is a file or a folder that is what `feeds/{feed}/` is to be: its feed.json, if there is one, are the settings.
+Exit status: 0 the feed is clean, 1 some of its jobs have problems or none could be sent, 2 it cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from jobferry.errors import FeedError, FeedUnreadableError, SettingsError
+from jobferry.feeds import FeedObject
+from jobferry.payload import Payload, build, reason_not_to_send
+from jobferry.settings import FeedSettings, parse_settings
+
+CLEAN, PROBLEMS, UNREADABLE = 0, 1, 2
+SETTINGS: Final = "feed.json"
+#: Problems that the table shows; `--json` has them all.
+_SHOWN: Final = 50
+
+
+class Files:
+    """The files of a folder, as a feed's objects."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def objects(self) -> list[FeedObject]:
+        """What the folder holds, as a bucket would list it. Hidden files are left out."""
+        return [
+            FeedObject(name, etag="", size=path.stat().st_size)
+            for path in sorted(self._root.rglob("*"))
+            if path.is_file() and (name := path.relative_to(self._root).as_posix()) != SETTINGS
+            if not any(part.startswith(".") for part in Path(name).parts)
+        ]
+
+    def open_object(self, obj: FeedObject) -> BinaryIO:
+        """Raises FeedUnreadableError when the file cannot be opened."""
+        try:
+            return (self._root / obj.key).open("rb")
+        except OSError as error:
+            raise FeedUnreadableError(f"{obj.key} cannot be opened: {error.strerror}") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Checks what the command line names and prints what was found. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="jobferry.validate", description="Checks a feed on this machine, with no AWS."
+    )
+    parser.add_argument("path", type=Path, help="a file, or a folder with the feed's objects")
+    parser.add_argument("--settings", type=Path, help=f"the feed's settings; of a folder, its {SETTINGS} if not given")
+    parser.add_argument("--json", action="store_true", help="for programs: one JSON document with every problem")
+    options = parser.parse_args(arguments)
+    try:
+        settings = _settings(options.path, options.settings)
+        with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
+            payload = _build(options.path, settings, Path(directory))
+            write = _json if options.json else _table
+            for line in write(payload, settings):
+                sys.stdout.write(line + "\n")
+            return PROBLEMS if reason_not_to_send(payload, settings) or payload.invalid else CLEAN
+    except (FeedError, OSError) as error:
+        message = str(error) if isinstance(error, FeedError) else f"{error.filename or options.path}: {error.strerror}"
+        if options.json:
+            sys.stdout.write(json.dumps({"error": message}) + "\n")
+        sys.stderr.write(f"{_plain(message)}\n")
+        return UNREADABLE
+
+
+def _settings(path: Path, given: Path | None) -> FeedSettings:
+    beside = path / SETTINGS
+    file = given or (beside if beside.is_file() else None)
+    if file is None:
+        return FeedSettings()
+    try:
+        return parse_settings(file.read_bytes(), str(file))
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _build(path: Path, settings: FeedSettings, directory: Path) -> Payload:
+    if path.is_dir():
+        files = Files(path)
+        return build(files.objects(), files, settings, directory)
+    return build([FeedObject(path.name, "", path.stat().st_size)], Files(path.parent), settings, directory)
+
+
+def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:
+    """One document, written as it goes: a feed may have many problems."""
+    head: dict[str, Any] = {
+        "objects": [source["key"] for source in payload.sources],
+        "rows": payload.rows,
+        "jobs": payload.jobs,
+        "imports": len(payload.parts),
+        "invalid": payload.invalid,
+        "unprotected": payload.unprotected,
+        "reason": reason_not_to_send(payload, settings),
+        "warnings": [
+            {"message": group.message, "count": group.count, "first": asdict(group.first)}
+            for group in payload.warning_groups
+        ],
+    }
+    yield json.dumps(head)[:-1] + ', "problems": ['
+    before = ""
+    for problem in payload.read_problems():
+        line = {
+            "source": asdict(problem.source),
+            "referenceNumber": problem.reference_number,
+            "title": problem.title,
+            "messages": problem.messages,
+        }
+        yield before + json.dumps(line)
+        before = ", "
+    yield "]}"
+
+
+def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
+    width = max(60, min(160, shutil.get_terminal_size((120, 24)).columns))
+    objects = f"{len(payload.sources)} file{'s' * (len(payload.sources) != 1)}"
+    imports = f" in {len(payload.parts)} imports" if len(payload.parts) > 1 else ""
+    yield f"{objects}, {payload.rows:,} rows: {payload.jobs:,} jobs would be sent{imports}, {payload.invalid:,} have problems"
+    if reason := reason_not_to_send(payload, settings):
+        yield f"Nothing would be sent: {reason}"
+    if payload.unprotected:
+        yield f"{payload.unprotected:,} of them protect no posting: with deleteJobs, deletions would be withheld"
+    if payload.invalid:
+        yield from ("", "To mend:")
+    for problem in islice(payload.read_problems(), _SHOWN):
+        job = " ".join(filter(None, (problem.reference_number, problem.title)))
+        yield from _wrapped(f"{problem.source}{f' ({job:.80})' if job else ''}: {'; '.join(problem.messages)}", width)
+    if payload.invalid > _SHOWN:
+        yield f"  … and more, {payload.invalid:,} in all: --json has every one"
+    if payload.warnings:
+        yield from ("", "To know:")
+    for group in payload.warning_groups:
+        times = f" ({group.count:,} times, first in {group.first})" if group.count > 1 else f" ({group.first})"
+        yield from _wrapped(f"{group.message}{times}", width)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(_plain(text), width, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+
+
+def _plain(text: str) -> str:
+    """The text without what a terminal would obey."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "�", text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
