@@ -1,0 +1,19 @@
+# What the layer holds, for the processor of the Makefile that includes this: the pinned wheels, boto3 among them, and
+# the package. `sam build` runs it in a copy of layers/jobferry. The same sources give the same bytes.
+
+# Lambda's Python 3.13 runs on Amazon Linux 2023, whose C library is glibc 2.34.
+PLATFORM := $(MACHINE)-manylinux_2_34
+PACKAGES := $(ARTIFACTS_DIR)/python
+
+build-JobferryLayer:
+	@command -v uv >/dev/null || { echo "uv is not on the PATH; 'make build' sets it up" >&2; exit 1; }
+	uv pip install --quiet --no-config --target "$(PACKAGES)" --python-platform $(PLATFORM) --python-version 3.13 \
+	  --only-binary :all: --require-hashes --link-mode copy -r requirements.txt
+	cp -R jobferry "$(PACKAGES)/jobferry"
+	find "$(PACKAGES)" -depth -type d \( -name __pycache__ -o -name tests \) -exec rm -rf {} +
+	rm -rf "$(PACKAGES)/bin" "$(PACKAGES)/.lock"
+# Compiled here, as Lambda cannot write to /opt: a cold start takes a third of the time. Never checked against the
+# source, whose dates Lambda does not keep.
+	python3.13 -m compileall -q -j 0 --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt "$(PACKAGES)"
+
+.PHONY: build-JobferryLayer
