@@ -158,6 +158,12 @@ def pack(part: Part) -> None:
     plain.unlink()
 
 
+def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a packed manifest."""
+    with igzip.open(path, "rb") as lines:  # type: ignore[no-untyped-call]
+        yield from map(from_json, lines)
+
+
 def _read_object(key: str, rows: Iterator[Row], reader: RowReader, spooled: _Spool) -> int:
     """Spools an object's rows and counts them."""
     count = 0

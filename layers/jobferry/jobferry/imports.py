@@ -1,0 +1,349 @@
+"""The records of imports and feeds: their states, and how one may follow another.
+
+A record is never changed in place. `move` reads it, asks a pure function what it should become, and writes that only
+if nobody wrote in between; otherwise it asks again. So every transition is one conditional write, a transaction where
+the feed's record moves with it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Final, NamedTuple, Protocol
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+from jobferry.errors import ConflictError
+
+#: Without a result for so long, an import is given up.
+RESULT_DEADLINE: Final = timedelta(hours=12)
+#: Lambda's own retries come one and three minutes after a failure: whoever takes over from them waits for longer.
+RETRIES: Final = timedelta(minutes=10)
+#: How long records are kept.
+KEPT: Final = timedelta(days=400)
+OPEN: Final = "open"
+
+_ATTEMPTS: Final = 20
+
+
+class State(StrEnum):
+    """Where an import is; what may follow is in the design's table of states."""
+
+    PREPARING = "preparing"
+    SUBMITTING = "submitting"
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    BLOCKED = "blocked"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    DRY_RUN = "dry-run"
+
+
+#: The request may have reached the board, and no result has come.
+AWAITING: Final = frozenset({State.SUBMITTING, State.PENDING, State.RUNNING})
+#: What a result may still make complete: a board that refused, or was silent for too long, may yet turn out to have
+#: accepted, and no result is lost.
+SETTLES: Final = AWAITING | {State.EXPIRED, State.REJECTED}
+
+
+def timestamp(instant: datetime) -> str:
+    """RFC 3339 in UTC, always as long, so that texts sort as times do."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+type Instant = Annotated[datetime, PlainSerializer(timestamp)]
+
+
+class Record(BaseModel):
+    """What the table holds, with the design's names as aliases."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    #: How often it was written; 0: not yet.
+    revision: int = 0
+
+    def changed(self, **changes: Any) -> Any:
+        """A copy with other values."""
+        return self.model_copy(update=changes)
+
+
+class Posting(BaseModel):
+    """A posting of the live set, as a notice names it."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    reference_number: str
+    title: str | None = None
+
+
+class Import(Record):
+    """The record of one import.
+
+    Attributes:
+        import_id: `{feed}-{time}`, see `triggers`.
+        board: base URL of the board's API.
+        account: the name of the secret whose key was used.
+        delete_jobs: as it was sent.
+        full_sync: the setting deleteJobs, whatever was sent.
+        jobs: sent to the board.
+        invalid: rows found to be errors before sending.
+        expected_deletes: postings that were to go with delete_jobs.
+        withheld_deletes: postings that were not deleted, though the feed does not have them.
+        withheld_because: why, see `deletions`.
+        confirm_code: sends the withheld deletions.
+        deletes: the first of the postings that go, or were withheld.
+        sources: the feed's objects that were read: key, etag, bytes.
+        payload: key of the jobs as sent; manifest, live_set: keys of what is beside it.
+        attempts: invocations that sent it.
+        claimed_by: the Lambda request in whose hands it is, until claimed_until.
+        previous: the feed's last complete import when this one was claimed.
+        parts: imports of the run that a split feed needs; of the first of them.
+        unaccounted: jobs that the board's counts leave out.
+        cause: a word for the reason, for programs and the runbook.
+        open: set while it needs the poller.
+    """
+
+    import_id: str
+    feed: str
+    created_at: Instant
+    state: State
+    board: str | None = None
+    account: str | None = None
+    board_import_id: str | None = None
+    delete_jobs: bool = False
+    full_sync: bool = False
+    jobs: int = 0
+    invalid: int = 0
+    warnings: int = 0
+    warned: list[str] = []
+    expected_deletes: int = 0
+    withheld_deletes: int = 0
+    withheld_because: list[str] = []
+    shared_with: list[str] = []
+    confirm_code: str | None = None
+    deletes: list[Posting] = []
+    sources: list[dict[str, Any]] = []
+    payload: str | None = None
+    manifest: str | None = None
+    live_set: str | None = None
+    attempts: int = 0
+    claimed_by: str | None = None
+    claimed_until: Instant | None = None
+    previous: str | None = None
+    parts: int = 1
+    submitted_at: Instant | None = None
+    requested_at: Instant | None = None
+    completed_at: Instant | None = None
+    polled_at: Instant | None = None
+    settled_at: Instant | None = None
+    settled_by: str | None = None
+    verified: bool = False
+    results: dict[str, Any] | None = None
+    unaccounted: int = 0
+    reason: str | None = None
+    cause: str | None = None
+    notify_on_success: bool = False
+    notified_at: Instant | None = None
+    open: str | None = None
+
+    @property
+    def deadline(self) -> datetime:
+        """Until when a result is waited for."""
+        return self.created_at + RESULT_DEADLINE
+
+    def is_claimed(self, now: datetime) -> bool:
+        """Whether somebody may be working on it."""
+        return self.claimed_until is not None and self.claimed_until > now
+
+    def ended(self, state: State, **changes: Any) -> Import:
+        """The record when nothing more is to be done for it."""
+        released = {"claimed_by": None, "claimed_until": None, "open": None}
+        ended: Import = self.changed(state=state, **(released | changes))
+        return ended
+
+
+class LiveSet(BaseModel):
+    """The postings of a feed that may be on the board.
+
+    Attributes:
+        key: the object that lists them.
+        import_id: the import with which it was stored; created_at: of that import.
+        account: board and secret whose postings they are.
+        whole: with what was carried over; otherwise only what that import sent.
+        announced: that import's feed was a full sync, so people know that other postings go.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    key: str
+    import_id: str
+    created_at: Instant
+    account: str
+    whole: bool
+    announced: bool
+
+
+class Feed(Record):
+    """The record of a feed.
+
+    Attributes:
+        open_imports: of the run that is under way; none: the next one may start.
+        last_import: the latest that was claimed, by the Lambda request last_request.
+        last_complete: the latest import with a result; last_complete_at: when it was claimed.
+        live_set: see `live_sets`.
+        objects: how many objects the last complete import was made of.
+        run_again: the first skipped import since the run began: the feed is to run once more.
+        run_again_at: when it was skipped.
+    """
+
+    feed: str
+    open_imports: list[str] = []
+    last_import: str | None = None
+    last_request: str | None = None
+    last_complete: str | None = None
+    last_complete_at: Instant | None = None
+    live_set: LiveSet | None = None
+    objects: int | None = None
+    run_again: str | None = None
+    run_again_at: Instant | None = None
+
+    def without(self, import_id: str) -> Feed:
+        """The feed when an import of it has ended."""
+        feed: Feed = self.changed(open_imports=[each for each in self.open_imports if each != import_id])
+        return feed
+
+    def after(self, ended: Import) -> Feed:
+        """The feed when an import that may have reached the board has ended; an older one replaces nothing."""
+        feed = self.without(ended.import_id)
+        complete = ended.state is State.COMPLETE
+        if complete and (feed.last_complete_at is None or feed.last_complete_at <= ended.created_at):
+            feed = feed.changed(
+                last_complete=ended.import_id, last_complete_at=ended.created_at, objects=len(ended.sources)
+            )
+        if ended.live_set and (feed.live_set is None or feed.live_set.created_at <= ended.created_at):
+            live_set = LiveSet(
+                key=ended.live_set,
+                import_id=ended.import_id,
+                created_at=ended.created_at,
+                account=account_id(ended.board, ended.account),
+                whole=not (complete and ended.delete_jobs),
+                announced=ended.full_sync,
+            )
+            feed = feed.changed(live_set=live_set)
+        return feed
+
+
+def account_id(board: str | None, account: str | None) -> str:
+    """One account is one key on one board."""
+    return f"{board} {account}"
+
+
+class FailedJob(BaseModel):
+    """A job that failed: an item `error#…` (the board's word) or `invalid#…` (found before sending).
+
+    Attributes:
+        number: the index in the list as sent, or the number of the problem.
+        messages: why.
+        reference_number: None when it has none.
+        title: None when it has none, or nobody knows.
+        key: the object of the feed, row: the row in it.
+        since: when the import was claimed with which it began to fail.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    number: int
+    messages: list[str]
+    reference_number: str | None = None
+    title: str | None = None
+    key: str | None = None
+    row: int | None = None
+    since: Instant | None = None
+
+    @property
+    def identity(self) -> str:
+        """What it is known by from one import to the next."""
+        return self.reference_number or f"\0{self.title}\0{self.messages[:1]}"
+
+
+#: Items of failed jobs. What an unverified callback said is kept apart from what the board itself answers.
+ERROR, UNVERIFIED, INVALID = "error", "unverified", "invalid"
+
+
+class OpenRecords(NamedTuple):
+    """What the poller has to look at."""
+
+    imports: list[Import]
+    feeds: list[Feed]
+
+
+class ImportStore(Protocol):
+    """Where the records are. All reads are of the latest state."""
+
+    def get(self, import_id: str) -> Import | None: ...
+
+    def get_feed(self, feed: str) -> Feed:
+        """The feed's record; one of revision 0 when there is none."""
+        ...
+
+    def save(self, *records: Import | Feed) -> None:
+        """Writes all or none, each only if its revision is still that of the table. Raises ConflictError."""
+        ...
+
+    def read_failed(self, import_id: str, kind: str) -> Iterator[FailedJob]: ...
+
+    def write_failed(self, import_id: str, kind: str, failed: Iterable[FailedJob], expires: datetime) -> None:
+        """Writes items, replacing those with their numbers."""
+        ...
+
+    def delete_failed(self, import_id: str, kind: str) -> None: ...
+
+    def open_records(self) -> OpenRecords: ...
+
+
+type Change = Callable[[Import, Feed], Sequence[Import | Feed]]
+
+
+def move(store: ImportStore, import_id: str, change: Change) -> Import:
+    """Moves a record, and its feed's where that moves with it.
+
+    Args:
+        store: where the records are.
+        import_id: of a record that exists.
+        change: what to write, given the import and its feed as they are; nothing, to leave them. It may be asked again.
+
+    Returns:
+        The import as it then is.
+
+    Raises:
+        ConflictError: others wrote in between again and again.
+    """
+
+    def attempt() -> Import:
+        before = store.get(import_id)
+        if before is None:
+            raise ConflictError(f"the record of {import_id} is gone")
+        records = change(before, store.get_feed(before.feed))
+        if records:
+            store.save(*records)
+        return next((each for each in records if isinstance(each, Import)), before)
+
+    return agreed(attempt)
+
+
+def agreed[T](attempt: Callable[[], T]) -> T:
+    """The result of the first attempt with which nobody interfered. Raises ConflictError after many."""
+    for number in range(_ATTEMPTS):
+        try:
+            return attempt()
+        except ConflictError:
+            if number == _ATTEMPTS - 1:
+                raise
+            time.sleep(random.uniform(0, min(1.0, 0.02 * 2**number)))  # noqa: S311  # nothing secret: apart in time
+    raise AssertionError("unreachable")
