@@ -6,8 +6,9 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.13
 BIN := .venv/bin
-SAM_VERSION := 1.170.0
 UV_VERSION := 0.13.9
+# Tools with dependencies of their own, apart from the project's.
+TOOLS := aws-sam-cli==1.170.0 checkov==3.3.30 pip-audit==2.10.1
 export UV_TOOL_DIR := $(CURDIR)/.tools/uv
 export UV_TOOL_BIN_DIR := $(CURDIR)/.tools/bin
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
@@ -25,14 +26,16 @@ serve: .venv/ready
 test: .venv/ready
 	@$(BIN)/pytest -n auto --dist loadgroup
 
-## check: format, lint, types, template, import direction, README's commands
+## check: format, lint, types, known vulnerabilities, template, import direction, README's commands
 check: .venv/ready .tools/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/audit.py
 	$(BIN)/cfn-lint template.yaml
 	sam validate --lint
-	$(BIN)/pytest -q tests/unit/test_project.py
+	checkov --config-file .checkov.yaml
+	$(BIN)/pytest -q tests/unit/test_project.py tests/unit/test_template.py
 
 ## build: what `sam deploy` deploys, in .aws-sam/
 build: .venv/ready .tools/ready
@@ -40,7 +43,7 @@ build: .venv/ready .tools/ready
 
 ## sam-local: each function once in a Lambda container, against the local system
 sam-local: .venv/ready .tools/ready
-	@scripts/sam-local
+	@$(BIN)/python scripts/sam_local.py
 
 ## bench: speed and memory as ratios, side by side in one run
 bench: .venv/ready
@@ -70,6 +73,8 @@ help:
 	@sed -n 's/^## \([a-z-]*\): /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 .venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' || \
+	  { echo "Python 3.13 is needed, as $(PYTHON) or as another: make PYTHON=/path/to/python3.13" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
 
@@ -79,9 +84,9 @@ help:
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-.tools/ready: | .venv/bin/uv
-	@echo "setting up the SAM CLI"
-	$(BIN)/uv tool install --quiet --python $(BIN)/python aws-sam-cli==$(SAM_VERSION)
+.tools/ready: Makefile | .venv/bin/uv
+	@echo "setting up $(TOOLS)"
+	@for tool in $(TOOLS); do $(BIN)/uv tool install --quiet --python $(BIN)/python $$tool; done
 	@touch $@
 
 .PHONY: demo serve test check build sam-local bench validate format lock clean help
