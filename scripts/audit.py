@@ -8,9 +8,18 @@ import subprocess
 import sys
 
 REQUIREMENTS = "layers/jobferry/requirements.txt"
-COMMAND = (
-    "pip-audit --disable-pip --require-hashes --timeout 10 --progress-spinner off --format json --requirement".split()
-)
+COMMAND = [
+    "pip-audit",
+    "--disable-pip",
+    "--require-hashes",
+    "--timeout",
+    "10",
+    "--progress-spinner",
+    "off",
+    "--format",
+    "json",
+    "--requirement",
+]
 
 
 def main() -> int:
