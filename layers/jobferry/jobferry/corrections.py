@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from pydantic_core import to_json
+
 from jobferry.jobs import AMOUNT_FIELDS, FIELDS, WHOLE_FIELDS
 from jobferry.objects import kind
 from jobferry.vocabulary import LICENSES, SPECIALTIES, STATE_CODES, STATES
@@ -90,10 +92,11 @@ def unusual(job: Mapping[str, Any]) -> list[Warned]:
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: in quotation marks, on one line, cut."""
-    text = value if isinstance(value, str) else repr(value)
+    """A value as a message shows it: a text in quotation marks, anything else as JSON, on one line, cut."""
+    text = value if isinstance(value, str) else to_json(value).decode()
     text = re.sub(r"[\s\x00-\x1f\x7f]+", " ", text[: SHOWN + 1])
-    return f'"{text}"' if len(text) <= SHOWN else f'"{text[:SHOWN]}…"'
+    text = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return f'"{text}"' if isinstance(value, str) else text
 
 
 class _WrongError(ValueError):
@@ -110,6 +113,8 @@ _AMOUNT: Final = re.compile(
 _DATE_TIME: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ][0-9:.]{4,15}(?:Z|[+-][0-9]{2}:?[0-9]{2})?", re.IGNORECASE
 )
+#: Characters; what is longer is no date, and the cache of `_iso_date` must not hold whole descriptions.
+_LONGEST_DATE: Final = 40
 _DATE_FORMATS: Final = (
     "%Y-%m-%d", "%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y", "%Y/%m/%d", "%Y%m%d", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y",
     "%B %d, %Y", "%b %d, %Y", "%B %d %Y", "%b %d %Y",
@@ -151,7 +156,7 @@ class _Field:
             return value
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _WrongError(f"is {kind(value)}, a text is needed: {shown(value)}")
-        text = str(int(value)) if float(value).is_integer() else str(value)
+        text = str(int(value)) if value == value // 1 else str(value)
         if self.typed:
             self.put_right("is a number", value, text)
         return text
@@ -235,7 +240,7 @@ class _Field:
             except ValueError as error:
                 raise _WrongError(f"{shown(text)} is not a date that exists") from error
             return text
-        right = _iso_date(text)
+        right = _iso_date(text) if len(text) <= _LONGEST_DATE else None
         if right is None:
             raise _WrongError(f"{shown(text)} is not a date: one such as 2024-03-02 is needed, or nothing")
         if right != text:

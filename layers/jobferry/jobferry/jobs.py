@@ -36,8 +36,9 @@ Date = Annotated[
     ),
 ]
 Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
-#: What an unknown field passes with unseen; lists and objects are looked at more closely.
-Scalar = Text | int | bool | Annotated[float, Field(allow_inf_nan=False)]
+#: What an unknown field passes with unseen; lists, objects and numbers beyond a double's whole ones are looked at more
+#: closely.
+Scalar = Text | bool | Annotated[int | float, Field(ge=-(2**53), le=2**53)]
 
 
 class Job(TypedDict, total=False):

@@ -19,17 +19,11 @@ class ObjectError(ValueError):
 
 
 class EncodingError(ObjectError):
-    """A byte is not of the encoding.
+    """A byte is not of the encoding; which one, and why, says the `UnicodeDecodeError` that is its `reason`."""
 
-    Attributes:
-        place: the byte's place in the text, from 1.
-        byte: its value.
-    """
-
-    def __init__(self, place: int, byte: int) -> None:
-        super().__init__(f"byte {place} (0x{byte:02x}) is not UTF-8")
-        self.place = place
-        self.byte = byte
+    def __init__(self, reason: UnicodeDecodeError) -> None:
+        super().__init__(f"byte {reason.start + 1:,} (0x{reason.object[reason.start]:02x}) is not UTF-8")
+        self.reason = reason
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
@@ -45,7 +39,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
             text.decode(), object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float, parse_int=_int
         )
     except UnicodeDecodeError as error:
-        raise EncodingError(error.start + 1, text[error.start]) from error
+        raise EncodingError(error) from error
     except json.JSONDecodeError as error:
         raise ObjectError(f"is not JSON: {_words(error)}") from error
     except RecursionError as error:

@@ -183,7 +183,7 @@ def _read_object(key: str, rows: Iterator[Row], reader: RowReader, spooled: _Spo
         try:
             spooled.careful(reader.read(content), Source(key, number))
         except EncodingError as error:
-            raise encoding_error(key, f"byte {error.place:,} of row {number}", error.byte, "UTF-8") from error
+            raise encoding_error(key, error.reason.start, error.reason, "UTF-8", number) from error
         except ObjectError as error:
             spooled.unreadable(Source(key, number), str(error))
     return count
@@ -297,6 +297,7 @@ class _Spool:
         invalid = iter(self._invalid_jobs)
         next_invalid = next(invalid, None)
         sent: set[str] = set()
+        amended: dict[Source, str] = {}
         with _Parts(self._directory, self._limit) as parts:
             for index, (entry, body) in enumerate(self._read_jobs()):
                 counted = index == next_invalid
@@ -309,9 +310,12 @@ class _Spool:
                         f"referenceNumber {shown(reference)} is in {group.count} rows that differ, {group.first} and "
                         f"{group.second}: neither is sent, since nobody knows which is right"
                     )
-                    self._problem(
-                        Problem(source, (message,), reference, entry["title"]), protected=False, counted=counted
-                    )
+                    problem = Problem(source, (message,), reference, entry["title"])
+                    if counted:
+                        amended[source] = message
+                        self._unprotect(problem)
+                    else:
+                        self._problem(problem, protected=False)
                 elif group is not None and reference in sent:
                     message = f"referenceNumber {shown(reference)} is in {group.count} rows that are alike: one is sent"
                     self.warn(source, Warned(("referenceNumber", "repeated"), message))
@@ -323,15 +327,27 @@ class _Spool:
             payload.parts = parts.parts
         self._part.body.unlink()
         _plain(self._part.manifest).unlink()
+        if amended:
+            self._amend(amended)
 
-    def _problem(self, problem: Problem, *, protected: bool = True, counted: bool = False) -> None:
-        """Records a problem; `counted` when its row is one of the invalid already."""
-        if not counted:
-            self.payload.invalid += 1
+    def _amend(self, messages: dict[Source, str]) -> None:
+        """Replaces the last message of those rows' problems: an invalid row was to be sent, and now is not."""
+        self._problems.close()
+        before = self.payload.problems.rename(self._directory / "problems.before")
+        self._problems = self._open(self.payload.problems)
+        with before.open("rb", CHUNK) as lines:
+            for line in lines:
+                value = from_json(line)
+                if message := messages.get(Source(value["key"], value["row"])):
+                    value["messages"][-1] = message
+                self._problems.write(to_json(value) + b"\n")
+        before.unlink()
+
+    def _problem(self, problem: Problem, *, protected: bool = True) -> None:
+        """Records a problem, the only one of its row."""
+        self.payload.invalid += 1
         if not protected:
-            self.payload.unprotected += 1
-            if len(self.payload.first_unprotected) < _FIRST_UNPROTECTED:
-                self.payload.first_unprotected.append(problem)
+            self._unprotect(problem)
         line = {
             "key": problem.source.key,
             "row": problem.source.row,
@@ -340,6 +356,11 @@ class _Spool:
             "title": problem.title,
         }
         self._problems.write(to_json(line) + b"\n")
+
+    def _unprotect(self, problem: Problem) -> None:
+        self.payload.unprotected += 1
+        if len(self.payload.first_unprotected) < _FIRST_UNPROTECTED:
+            self.payload.first_unprotected.append(problem)
 
     def _open(self, path: Path) -> BinaryIO:
         file = path.open("wb", CHUNK)
@@ -359,6 +380,8 @@ class _Spool:
 
 class _Repeated:
     """The rows of one reference number."""
+
+    __slots__ = ("_digest", "count", "differ", "first", "second")
 
     def __init__(self) -> None:
         self.count = 0

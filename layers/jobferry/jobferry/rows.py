@@ -83,7 +83,7 @@ class RowReader:
         fields |= mapped
         for name, values in self._settings.values.items():
             if name in fields:
-                value = _trim(_translate(fields.pop(name), values))
+                value = _trim(_translate(name, fields.pop(name), values))
                 if value is not None:
                     fields[name] = value
         for name, each in self._settings.defaults.items():
@@ -97,14 +97,14 @@ def _trim(value: Any) -> Any:
     return value.strip() or None if isinstance(value, str) else value
 
 
-def _translate(value: Any, values: Mapping[str, Any]) -> Any:
+def _translate(name: str, value: Any, values: Mapping[str, Any]) -> Any:
     """Their value, ours; of a list, or a text that is one, each part."""
     if isinstance(value, list):
-        return [_translate(each, values) for each in value]
+        return [_translate(name, each, values) for each in value]
     text = value.strip() if isinstance(value, str) else to_json(value).decode()
     if text in values:
         return values[text]
-    parts = split(text) if isinstance(value, str) else []
+    parts = split(text) if isinstance(value, str) and name == "employmentType" else []
     return [values.get(part, part) for part in parts] if any(part in values for part in parts) else value
 
 

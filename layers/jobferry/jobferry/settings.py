@@ -107,15 +107,39 @@ def parse_settings(text: bytes, key: str) -> FeedSettings:
     except ObjectError as error:
         raise SettingsError(f"{key} {error}") from error
     except ValidationError as error:
-        raise SettingsError(f"{key}: " + "; ".join(dict.fromkeys(map(_words, error.errors())))) from error
+        raise SettingsError(f"{key}: " + "; ".join(_sentences(error))) from error
 
 
 _NAMES: Final = [to_camel(name) for name in FeedSettings.model_fields]
 
 
-def _words(error: Any) -> str:
-    """One of pydantic's errors, for a person."""
-    name = ".".join(str(part) for part in error["loc"] if part not in ("str", "int", "float", "bool", "list[str]"))
+#: pydantic's kinds of type errors, for a person; those of one setting are alternatives.
+_KINDS: Final = {
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "list_type": "a list of texts",
+    "string_type": "a text",
+}
+
+
+def _sentences(errors: ValidationError) -> list[str]:
+    """pydantic's errors, for a person: one sentence a setting."""
+    kinds: dict[str, list[str]] = {}
+    sentences: list[str] = []
+    for error in errors.errors():
+        name = ".".join(str(part) for part in error["loc"] if part not in ("str", "int", "float", "bool", "list[str]"))
+        if (kind := _KINDS.get(error["type"])) is None:
+            sentences.append(_sentence(name, error))
+        elif name in kinds:
+            kinds[name].append(kind)
+        else:
+            kinds[name] = [f"{name} is {error['input']!r:.80}, it should be {kind}"]
+    return sentences + [" or ".join(each) for each in kinds.values()]
+
+
+def _sentence(name: str, error: Any) -> str:
     match error["type"]:
         case "extra_forbidden":
             close = difflib.get_close_matches(name, _NAMES, n=1)
@@ -126,5 +150,7 @@ def _words(error: Any) -> str:
             return f"{name} {error['msg']}, not {error['input']!r:.80}"
         case "split" | "reference":
             return str(error["msg"])
+        case "string_too_short":
+            return f"{error['loc'][0]}: a field's name cannot be empty"
         case _:
-            return f"{name}: {error['msg'].replace('Input should', 'it should')}, not {error['input']!r:.80}"
+            return f"{name} is {error['input']!r:.80}, {error['msg'].replace('Input', 'it')}"

@@ -114,11 +114,24 @@ def look(chunks: Chunks, count: int) -> tuple[bytes, Chunks]:
     return start, chain([start] if start else [], chunks)
 
 
-def encoding_error(key: str, place: str, byte: int, encoding: str) -> FeedUnreadableError:
-    """The error for a byte that is not of the encoding: it names the object, the place and the setting."""
+def encoding_error(
+    key: str, place: int, error: UnicodeDecodeError, encoding: str, row: int | None = None
+) -> FeedUnreadableError:
+    """The error for a byte that is not of the encoding: it names the object, the place and the setting.
+
+    Args:
+        key: the object's.
+        place: the byte's, from 0.
+        error: what the decoder said.
+        encoding: the one that it is not of.
+        row: in which the place is counted; None: in the object.
+    """
+    where = f"{key} byte {place + 1:,}" if row is None else f"{key} row {row}, byte {place + 1:,} of it"
+    if error.reason in ("unexpected end of data", "truncated data", "incomplete multibyte sequence"):
+        return FeedUnreadableError(f"{where}: it is cut off there, in the middle of a character of {encoding}")
     return FeedUnreadableError(
-        f"{key}: {place} (0x{byte:02x}) is not {encoding}. In which encoding was it exported? Say so in feed.json, "
-        'for instance "encoding": "cp1252" for what Excel on Windows saves as CSV'
+        f"{where} (0x{error.object[error.start]:02x}) is not {encoding}. In which encoding was it exported? Say so in "
+        'feed.json, for instance "encoding": "cp1252" for what Excel on Windows saves as CSV'
     )
 
 
@@ -173,7 +186,6 @@ def _decoded(key: str, chunks: Chunks, encoding: str, before: int) -> Chunks:
                 yield text.encode()
         except UnicodeDecodeError as error:
             # The decoder had some bytes of the chunk before in hand: count back from what it was fed.
-            place = fed - len(error.object) + error.start
-            raise encoding_error(key, f"byte {place + 1:,}", error.object[error.start], encoding) from error
+            raise encoding_error(key, fed - len(error.object) + error.start, error, encoding) from error
         except UnicodeError as error:
             raise FeedUnreadableError(f"{key} is not {encoding}: {error}") from error

@@ -153,8 +153,8 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """The text without what a terminal would obey."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "�", text)
+    """The text without what a terminal would obey: control characters, and marks that turn the direction of text."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]", "�", text)
 
 
 if __name__ == "__main__":

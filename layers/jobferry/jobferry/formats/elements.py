@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Final
 
 from lxml import etree
@@ -19,18 +20,22 @@ _DECLARED: Final = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-
 #: Fields whose markup is meant: XHTML written as elements.
 _MARKUP: Final = frozenset({"description", "requirements", "benefits"})
 
-# Nothing outside the file is read and no entity is put in its place: neither bombs nor files of ours. libxml2's own
-# limits stay on: 10 MB of text in one place, 256 levels.
 #: Names that are remembered; a document has a few dozen.
 _NAMES: Final = 1000
 _NONE: Final = "{jobferry}none"  # an element that no document has
 
+# Nothing outside the file is read and no entity is put in its place: neither bombs nor files of ours. libxml2's own
+# limits stay on: 10 MB of text in one place, 256 levels.
 _PARSER: Final = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
 
 
 def says_encoding(start: bytes) -> bool:
-    """Whether the document says itself how it is encoded: by a byte order mark, or in its declaration."""
-    return start.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or _DECLARED.match(start) is not None
+    """Whether the document says in its declaration how it is encoded.
+
+    One that says UTF-16 in single bytes was put into another encoding afterwards, as .NET's StringWriter has it.
+    """
+    declared = _DECLARED.match(start)
+    return declared is not None and not declared[1].lower().startswith((b"utf-16", b"ucs-2", b"iso-10646-ucs-2"))
 
 
 def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Row]:
@@ -41,7 +46,7 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
     Args:
         key: the object's.
         chunks: the document.
-        encoding: of it; None: what its byte order mark or its declaration says.
+        encoding: of it; None: what its declaration says.
 
     Raises:
         FeedUnreadableError: not well-formed, cut off, an entity of its own, no element that could be a row.
@@ -62,7 +67,8 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
             while element.getprevious() is not None:
                 del above[0]
     except etree.XMLSyntaxError as error:
-        raise FeedUnreadableError(f"{key} is not well-formed XML after row {number}: {_words(error)}") from error
+        where = f" after row {number}" if number else ""
+        raise FeedUnreadableError(f"{key} is not well-formed XML{where}: {_words(error)}") from error
 
 
 class _EntityError(ValueError):
@@ -75,7 +81,9 @@ def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]
     They are the outermost elements below the root that are there more than once and have children. Where none is there
     twice: the outermost that has a child without children.
     """
-    families, leafy = _look_at(key, head, encoding)
+    families, leafy, damage = _look_at(head, encoding)
+    if not families:
+        raise FeedUnreadableError(f"{key} is not XML: {_words(damage) if damage else 'it has no element'}") from damage
     root = next(iter(families))[:1]
     known = _KNOWN.get(etree.QName(root[0]).localname)
     inner = [each for each in families if len(each) > 1]
@@ -86,16 +94,22 @@ def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]
     if rows:
         best = min(rows, key=lambda each: (len(each), -families[each]))
         return best[-1], best[-2]
+    if damage:
+        raise FeedUnreadableError(f"{key} is not well-formed XML: {_words(damage)}") from damage
     if not known and (inner or root in leafy):
         raise FeedUnreadableError(f"{key} has no repeated elements whose children are a job's fields")
     return _NONE, _NONE
 
 
-def _look_at(key: str, head: bytes, encoding: str | None) -> tuple[Counter[tuple[str, ...]], set[tuple[str, ...]]]:
-    """How often each path of elements with children is there, the root's first; and which have a child without."""
+type _Path = tuple[str, ...]
+
+
+def _look_at(head: bytes, encoding: str | None) -> tuple[Counter[_Path], set[_Path], etree.XMLSyntaxError | None]:
+    """How often each path of elements with children is there, the root's first; which have a child without; and where
+    it stops being XML, if it does."""
     parser = etree.XMLPullParser(events=("start", "end"), encoding=encoding, **_PARSER)  # type: ignore[arg-type]
-    families: Counter[tuple[str, ...]] = Counter()
-    leafy: set[tuple[str, ...]] = set()
+    families: Counter[_Path] = Counter()
+    leafy: set[_Path] = set()
     path: list[str] = []
     damage: etree.XMLSyntaxError | None = None
     try:
@@ -114,9 +128,7 @@ def _look_at(key: str, head: bytes, encoding: str | None) -> tuple[Counter[tuple
             elif len(path) > 1:
                 leafy.add(here[:-1])
             path.pop()
-    if not families:
-        raise FeedUnreadableError(f"{key} is not XML: {_words(damage) if damage else 'it has no element'}") from damage
-    return families, leafy
+    return families, leafy, damage
 
 
 class _Fields:
@@ -177,8 +189,11 @@ def _inner(element: etree._Element) -> str:
         if isinstance(child, etree._Entity):
             raise _EntityError(child.text)
         if isinstance(child.tag, str):
-            etree.cleanup_namespaces(child)
-            parts.append(etree.tostring(child, encoding="unicode", with_tail=False))
+            alone = deepcopy(child)  # without namespaces, its own and those of the elements above it: HTML has none
+            for each in alone.iter(etree.Element):
+                each.tag = etree.QName(each).localname
+            etree.cleanup_namespaces(alone)
+            parts.append(etree.tostring(alone, encoding="unicode", with_tail=False))
         parts.append(child.tail or "")
     return "".join(parts)
 
@@ -219,6 +234,11 @@ def _words(error: etree.XMLSyntaxError) -> str:
     text = (error.msg or "it is empty").removesuffix(", line 1, column 1")
     if "huge" in text or "Excessive" in text or "XML_PARSE_HUGE" in text:
         return f"more than 10 MB in one place, or more than 256 levels ({text})"
+    if "encoding" in text:
+        return (
+            f"{text}. The encoding has to be the one that its first line declares or, if it declares none, the setting "
+            'in feed.json, for instance "encoding": "cp1252"'
+        )
     if re.match(r"Entity '\w+' not defined", text):
         return f"{text}: XML has no such entity, the character itself is needed, or CDATA"
     return text

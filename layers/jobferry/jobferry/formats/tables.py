@@ -51,8 +51,7 @@ def read_table(key: str, chunks: Chunks) -> Iterator[Row]:
     except csv.Error as error:
         raise FeedUnreadableError(f"{key} cannot be read from row {number + 1} on: {_words(error)}") from error
     except UnicodeDecodeError as error:
-        place = f"byte {source.count - len(error.object) + error.start + 1:,}, after row {number},"
-        raise encoding_error(key, place, error.object[error.start], "UTF-8") from error
+        raise encoding_error(key, source.count - len(error.object) + error.start, error, "UTF-8") from error
     if columns is None or not any(columns.names):
         raise FeedUnreadableError(f"{key} has no header: an export that was cut off?")
     if short == number and source.last not in b"\r\n":
@@ -96,7 +95,7 @@ class Columns:
         if len(cells) < self.count:
             # Excel leaves out the last columns where sixteen rows in a block have nothing in them.
             return Noted(
-                fields, f"has only {len(cells)} columns, the header {self.count}: the others are taken as empty"
+                fields, f"has only {len(cells)} of the header's {self.count} columns: the others are taken as empty"
             )
         return fields
 

@@ -35,10 +35,7 @@ def read_workbook(key: str, chunks: Chunks, allowance: Allowance) -> Iterator[Ro
     _check_size(key, book, allowance)
     try:
         workbook = CalamineWorkbook.from_filelike(book)
-        sheet = workbook.get_sheet_by_index(0)
-        rows = sheet.iter_rows()
-        first = sheet.start[0] + 1 if sheet.start else 1
-        yield from _rows(key, enumerate(rows, first))
+        yield from _rows(key, enumerate(workbook.get_sheet_by_index(0).iter_rows(), 1))
     except (CalamineError, IndexError) as error:
         raise FeedUnreadableError(f"{key} is not a workbook that can be read: {error}") from error
     except BaseException as error:

@@ -1,0 +1,114 @@
+"""The encodings of feeds: byte order marks, the setting, what an XML document declares, and bytes that fit none."""
+
+import pytest
+from feed_support import FORMATS, JOBS, packed, read
+
+from jobferry.errors import FeedUnreadableError
+
+TEXT_FORMATS = [key for key in FORMATS if not key.endswith("xlsx")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("gzipped", [False, True], ids=["plain", "gz"])
+@pytest.mark.parametrize("key", TEXT_FORMATS)
+def test_a_byte_order_mark_says_it(key: str, gzipped: bool, encoding: str) -> None:
+    content = FORMATS[key](*JOBS).decode().encode(encoding)
+    name, content = packed(key, content) if gzipped else (key, content)
+
+    assert read(name, content) == (JOBS, [], [])
+    assert read(name, content, encoding="cp1252") == (JOBS, [], [])  # the setting is of objects without one
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "gb18030"])
+@pytest.mark.parametrize("key", TEXT_FORMATS)
+def test_the_setting_says_it_of_objects_without_one(key: str, encoding: str) -> None:
+    assert read(key, FORMATS[key](*JOBS).decode().encode(encoding), encoding=encoding) == (JOBS, [], [])
+
+
+@pytest.mark.parametrize("key", TEXT_FORMATS)
+def test_what_excel_on_windows_saves(key: str) -> None:
+    job = {"referenceNumber": "a", "title": "“Café” \u2013 50 €"}
+    content = FORMATS[key](job).decode()
+    if "json" not in key:
+        content = content.encode("cp1252")
+    else:
+        content = content.encode().decode("unicode-escape").encode("cp1252")
+
+    assert read(key, content, encoding="cp1252") == ([job], [], [])
+    with pytest.raises(FeedUnreadableError) as caught:
+        read(key, content)
+    assert key in str(caught.value)
+    assert '"encoding": "cp1252"' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "message"),
+    [
+        ("a.csv", b"referenceNumber\na\ncaf\xe9\n", "a.csv byte 22 (0xe9) is not UTF-8. In which encoding was it exported?"),
+        ("a.jsonl", b'{"referenceNumber":"a"}\n{"referenceNumber":"\xe9"}\n', "a.jsonl row 2, byte 21 of it (0xe9) is not UTF-8."),
+        ("a.json", b'[{"referenceNumber":"a"},{"referenceNumber":"\xe9"}]', "a.json row 2, byte 21 of it (0xe9) is not UTF-8."),
+        ("a.xml", b"<jobs><job><referenceNumber>\xe9</referenceNumber></job></jobs>", "a.xml is not well-formed XML: "),
+    ],
+)  # fmt: skip
+def test_a_byte_that_is_not_utf_8(key: str, content: bytes, message: str) -> None:
+    with pytest.raises(FeedUnreadableError) as caught:
+        read(key, content)
+
+    assert str(caught.value).startswith(message)
+    assert '"encoding": "cp1252"' in str(caught.value)
+
+
+def test_a_byte_far_into_the_file_is_counted_right() -> None:
+    before = "referenceNumber,title\n" + "".join(f"{number},“quoted”\n" for number in range(200_000))
+    utf8 = before.encode()
+    with pytest.raises(FeedUnreadableError, match=rf"byte {len(utf8) + 1:,} \(0xe9\) is not UTF-8"):
+        read("a.csv", utf8 + b"\xe9\n")
+
+    cp1252 = before.encode("cp1252")
+    with pytest.raises(FeedUnreadableError, match=rf"byte {len(cp1252) + 1:,} \(0x81\) is not cp1252"):
+        read("a.csv", cp1252 + b"\x81\n", encoding="cp1252")
+
+    utf16 = before.encode("utf-16")
+    with pytest.raises(FeedUnreadableError, match=rf"byte {len(utf16) + 1:,} \(0x00\) is not utf-16-le"):
+        read("a.csv", utf16 + b"\x00\xdca\x00")
+
+
+def test_a_file_that_ends_within_a_character() -> None:
+    content = "referenceNumber,title\na,café".encode()
+
+    with pytest.raises(
+        FeedUnreadableError, match=r"byte 28: it is cut off there, in the middle of a character of UTF-8"
+    ):
+        read("a.csv", content[:-1])
+    with pytest.raises(
+        FeedUnreadableError, match=r"byte 57: it is cut off there, in the middle of a character of utf-16"
+    ):
+        read("a.csv", content.decode().encode("utf-16")[:-1])
+
+
+def test_utf_16_without_a_mark_and_without_the_setting() -> None:
+    content = "referenceNumber\na\n".encode("utf-16-le")
+
+    with pytest.raises(FeedUnreadableError, match=r'begins with a zero byte: .* "encoding": "utf-16-le"'):
+        read("a.csv", content)
+
+
+def test_what_an_xml_document_declares_goes_before_the_setting() -> None:
+    content = "<jobs><job><referenceNumber>a</referenceNumber><city>Málaga</city></job></jobs>"
+    jobs = [{"referenceNumber": "a", "city": "Málaga"}]
+
+    assert read("a.xml", f'<?xml version="1.0" encoding="iso-8859-1"?>{content}'.encode("latin-1"))[0] == jobs
+    assert read("a.xml", f"<?xml version='1.0' encoding='UTF-8'?>{content}".encode(), encoding="cp1252")[0] == jobs
+    assert read("a.xml", f'<?xml version="1.0"?>{content}'.encode("cp1252"), encoding="cp1252")[0] == jobs
+
+
+def test_an_xml_document_that_declares_what_it_is_not() -> None:
+    content = "<jobs><job><referenceNumber>a</referenceNumber><city>Málaga</city></job></jobs>"
+
+    # .NET's StringWriter says utf-16, whatever the text is saved as.
+    jobs, _, _ = read("a.xml", f'<?xml version="1.0" encoding="utf-16"?>{content}'.encode())
+    assert jobs == [{"referenceNumber": "a", "city": "Málaga"}]
+    with pytest.raises(
+        FeedUnreadableError, match=r"line 1, column \d+\. The encoding has to be the one that its first line"
+    ):
+        read("a.xml", f'<?xml version="1.0" encoding="utf-8"?>{content}'.encode("cp1252"))
