@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from jobferry.errors import SecretError
-from jobferry.imports import account_id
+from jobferry.imports import Import, account_id
 from jobferry.objects import ObjectError, parse_object
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -48,6 +48,14 @@ class Accounts(Protocol):
         ...
 
 
+def account_of(record: Import, accounts: Accounts, *, fresh: bool = False) -> Account:
+    """The account with which an import was made. Raises SecretError, also when its secret names another board now."""
+    account = accounts.get(record.account or "", fresh=fresh)
+    if account.board_url != record.board:
+        raise SecretError(f"the secret {account.name} is for another board now than when {record.import_id} was made")
+    return account
+
+
 class _Secret(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel, hide_input_in_errors=True)
 
@@ -73,7 +81,9 @@ def parse_account(name: str, text: str, default_board: str) -> Account:
             secret = _Secret.model_validate(parse_object(value.encode()))
         except ObjectError:
             # Without `from`: the cause would carry a piece of the secret into a log.
-            raise SecretError(f"the secret {name} begins like JSON but is none; put the API key there as it is") from None
+            raise SecretError(
+                f"the secret {name} begins like JSON but is none; put the API key there as it is"
+            ) from None
         except ValidationError as error:
             names = ", ".join(sorted({".".join(map(str, each["loc"])) for each in error.errors()}))
             raise SecretError(

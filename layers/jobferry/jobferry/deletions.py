@@ -78,7 +78,9 @@ def decide(settings: FeedSettings, carried: Carried, found: Circumstances, confi
     """
     if not settings.delete_jobs:
         if confirmed is not None:
-            raise ConfirmationError("confirmDeletes was given, but the feed's deleteJobs is off: nothing would be deleted")
+            raise ConfirmationError(
+                "confirmDeletes was given, but the feed's deleteJobs is off: nothing would be deleted"
+            )
         return Deletions()
     because = tuple(_objections(settings, carried, found))
     confirmable = carried.missing > 0 and not {FIRST, SHARED_ACCOUNT} & set(because)

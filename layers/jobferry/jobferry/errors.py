@@ -7,8 +7,10 @@ JobferryError
 │   ├── SettingsError              feed.json is not what it should be
 │   ├── FeedMissingError           no object under the feed's prefix
 │   ├── FeedUnreadableError        an object cannot be read to its end
+│   ├── FeedChangedError           an object was replaced while the feed was being read
 │   ├── FeedTooLargeError          more than maxFeedBytes, or more than /tmp holds
 │   ├── FeedInvalidError           no valid job, or more invalid ones than maxInvalidPercent
+│   ├── FeedPausedError            feed.json says that nothing is to be sent
 │   └── ConfirmationError          confirmDeletes names another list than the one to come
 ├── SecretError                a secret is empty, not set, or may not be read
 ├── BoardError
@@ -20,6 +22,7 @@ JobferryError
 │   ├── CallbackMalformedError     400: the body is not a job import
 │   └── CallbackMismatchError      409: the body's id is not this import's
 ├── ClaimTakenError            another invocation has this import in its hands
+├── StoreError                 DynamoDB leaves items unwritten, however often it is asked
 └── ConflictError              a conditional write was refused: someone else moved the record first
 
 A message is written for the person who has to act on it: it names the object, the row and the field.
@@ -35,6 +38,8 @@ class JobferryError(Exception):
 
     #: Whether the same call may succeed later without a person changing anything.
     retryable = False
+    #: A word for it, in records and notices; docs/runbook.md has a heading for each.
+    cause = "fault"
 
 
 class FeedNameError(JobferryError):
@@ -52,29 +57,65 @@ class FeedError(JobferryError):
 class SettingsError(FeedError):
     """feed.json cannot be used."""
 
+    cause = "settings"
+
 
 class FeedMissingError(FeedError):
     """There is no object under the feed's prefix."""
+
+    cause = "feed-missing"
 
 
 class FeedUnreadableError(FeedError):
     """An object of the feed cannot be read to its end."""
 
+    cause = "feed-unreadable"
+
+
+class FeedChangedError(FeedError):
+    """An object was replaced, deleted or cut off between the listing and the end of its reading."""
+
+    cause = "feed-changed"
+    retryable = True
+
 
 class FeedTooLargeError(FeedError):
     """The feed is larger than it may be, or than the function's disk holds."""
 
+    cause = "feed-too-large"
+
 
 class FeedInvalidError(FeedError):
-    """Too few of the feed's jobs are valid to believe the feed."""
+    """Too few of the feed's jobs are valid to believe the feed.
+
+    Args:
+        message: how many, and what is allowed.
+        invalid: how many.
+    """
+
+    cause = "feed-invalid"
+
+    def __init__(self, message: str, invalid: int) -> None:
+        super().__init__(message)
+        self.invalid = invalid
+
+
+class FeedPausedError(FeedError):
+    """The feed is not to be sent, as a person wished."""
+
+    cause = "paused"
 
 
 class ConfirmationError(FeedError):
     """The confirmation code is not that of the deletions to come."""
 
+    cause = "confirmation"
+
 
 class SecretError(JobferryError):
     """A secret cannot be used."""
+
+    cause = "secret"
 
 
 class BoardError(JobferryError):
@@ -88,6 +129,8 @@ class BoardRefusedError(BoardError):
         message: the board's own words, cut.
         status: the HTTP status.
     """
+
+    cause = "board-refused"
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -104,6 +147,7 @@ class BoardUnreachableError(BoardError):
     """
 
     retryable = True
+    cause = "board-unreachable"
 
     def __init__(self, message: str, retry_after: timedelta | None = None, status: int | None = None) -> None:
         super().__init__(message)
@@ -118,31 +162,38 @@ class BoardUnknownError(BoardError):
 
 
 class CallbackError(JobferryError):
-    """A callback that is not answered with 2xx."""
+    """A callback that is not answered with 2xx: with `status`, and `word` in the body."""
 
     status = 400
+    word = "malformed"
 
 
 class CallbackForbiddenError(CallbackError):
     """Wrong token, missing token, unknown import: one answer, so that a caller learns nothing."""
 
     status = 403
+    word = "forbidden"
 
 
 class CallbackMalformedError(CallbackError):
     """The body is not a job import."""
-
-    status = 400
 
 
 class CallbackMismatchError(CallbackError):
     """The body is a job import, but not this one."""
 
     status = 409
+    word = "mismatch"
 
 
 class ClaimTakenError(JobferryError):
     """Another invocation has this import in its hands until the claim's deadline."""
+
+
+class StoreError(JobferryError):
+    """The table did not take what it was given."""
+
+    retryable = True
 
 
 class ConflictError(JobferryError):

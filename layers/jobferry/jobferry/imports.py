@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Final, NamedTuple, Protocol
+from typing import Annotated, Any, Final, NamedTuple, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from jobferry.errors import ConflictError
@@ -68,7 +68,7 @@ class Record(BaseModel):
     #: How often it was written; 0: not yet.
     revision: int = 0
 
-    def changed(self, **changes: Any) -> Any:
+    def changed(self, **changes: Any) -> Self:
         """A copy with other values."""
         return self.model_copy(update=changes)
 
@@ -157,6 +157,11 @@ class Import(Record):
         """Until when a result is waited for."""
         return self.created_at + RESULT_DEADLINE
 
+    @property
+    def expires(self) -> datetime:
+        """Until when it is kept."""
+        return self.created_at + KEPT
+
     def is_claimed(self, now: datetime) -> bool:
         """Whether somebody may be working on it."""
         return self.claimed_until is not None and self.claimed_until > now
@@ -164,8 +169,7 @@ class Import(Record):
     def ended(self, state: State, **changes: Any) -> Import:
         """The record when nothing more is to be done for it."""
         released = {"claimed_by": None, "claimed_until": None, "open": None}
-        ended: Import = self.changed(state=state, **(released | changes))
-        return ended
+        return self.changed(state=state, **(released | changes))
 
 
 class LiveSet(BaseModel):
@@ -215,8 +219,7 @@ class Feed(Record):
 
     def without(self, import_id: str) -> Feed:
         """The feed when an import of it has ended."""
-        feed: Feed = self.changed(open_imports=[each for each in self.open_imports if each != import_id])
-        return feed
+        return self.changed(open_imports=[each for each in self.open_imports if each != import_id])
 
     def after(self, ended: Import) -> Feed:
         """The feed when an import that may have reached the board has ended; an older one replaces nothing."""
@@ -258,7 +261,7 @@ class FailedJob(BaseModel):
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
-    number: int
+    number: Annotated[int, Field(alias="index")]
     messages: list[str]
     reference_number: str | None = None
     title: str | None = None
@@ -271,9 +274,21 @@ class FailedJob(BaseModel):
         """What it is known by from one import to the next."""
         return self.reference_number or f"\0{self.title}\0{self.messages[:1]}"
 
+    def since_known(self, known: Mapping[str, datetime]) -> FailedJob:
+        """The same, failing since when it was first known to, by the identities of an earlier import."""
+        return self.model_copy(update={"since": known.get(self.identity, self.since)})
+
 
 #: Items of failed jobs. What an unverified callback said is kept apart from what the board itself answers.
 ERROR, UNVERIFIED, INVALID = "error", "unverified", "invalid"
+
+
+def failing_since(store: ImportStore, previous: str | None) -> dict[str, datetime]:
+    """Since when the jobs that failed at an earlier import have been failing, by their identities."""
+    if previous is None:
+        return {}
+    failed = (each for kind in (INVALID, UNVERIFIED, ERROR) for each in store.read_failed(previous, kind))
+    return {each.identity: each.since for each in failed if each.since is not None}
 
 
 class OpenRecords(NamedTuple):

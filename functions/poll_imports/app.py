@@ -1,0 +1,49 @@
+"""PollImports: every five minutes, the second way to a result."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from jobferry.adapters.board import HttpBoard
+from jobferry.adapters.bucket import FeedsBucket
+from jobferry.adapters.functions import SubmitImportFunction
+from jobferry.adapters.metrics import add_settled
+from jobferry.adapters.secrets import SecretAccounts
+from jobferry.adapters.table import ImportsTable
+from jobferry.imports import Feed, Import
+from jobferry.polling import Poller, poll
+
+logger = Logger()
+metrics = Metrics()
+table = ImportsTable(boto3.client("dynamodb"), os.environ["IMPORTS_TABLE"])
+bucket = FeedsBucket(boto3.client("s3"), os.environ["FEEDS_BUCKET"])
+accounts = SecretAccounts(boto3.client("secretsmanager"), os.environ["SECRETS_PREFIX"], os.environ["BOARD_URL"])
+submit_import = SubmitImportFunction(boto3.client("lambda"), os.environ["SUBMIT_IMPORT_FUNCTION"])
+
+
+def failed(record: Import | Feed, error: Exception) -> None:
+    import_id = record.import_id if isinstance(record, Import) else None
+    logger.error("failed", extra={"importId": import_id, "feed": record.feed}, exc_info=error)
+
+
+poller = Poller(table, bucket, accounts, cache(HttpBoard), submit_import, lambda: datetime.now(UTC), failed)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    left = timedelta(milliseconds=context.get_remaining_time_in_millis())
+    polled = poll(poller, datetime.now(UTC) + left)
+    metrics.add_metric("SettledByPoll", MetricUnit.Count, len(polled.settled))
+    for record in polled.settled:
+        logger.info("settled", extra={"importId": record.import_id, "feed": record.feed})
+        add_settled(metrics, record)
+    counts = polled.counts()
+    logger.info("polled", extra=counts)
+    return counts

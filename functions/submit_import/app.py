@@ -1,0 +1,50 @@
+"""SubmitImport: the schedule, an upload, a person or the poller starts a run of a feed."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from jobferry.adapters.board import HttpBoard
+from jobferry.adapters.bucket import FeedsBucket
+from jobferry.adapters.secrets import SecretAccounts, read_secret
+from jobferry.adapters.table import ImportsTable
+from jobferry.runs import Invocation, World
+from jobferry.submission import submit
+from jobferry.triggers import parse_trigger
+
+logger = Logger()
+metrics = Metrics()
+secrets = boto3.client("secretsmanager")
+table = ImportsTable(boto3.client("dynamodb"), os.environ["IMPORTS_TABLE"])
+bucket = FeedsBucket(boto3.client("s3"), os.environ["FEEDS_BUCKET"])
+accounts = SecretAccounts(secrets, os.environ["SECRETS_PREFIX"], os.environ["BOARD_URL"])
+
+
+@cache
+def signing_key() -> str:
+    return read_secret(secrets, os.environ["CALLBACK_SIGNING_KEY_SECRET"])
+
+
+world = World(table, bucket, accounts, cache(HttpBoard), os.environ["CALLBACK_URL"], signing_key)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    trigger = parse_trigger(event, now)
+    logger.append_keys(importId=trigger.import_id, feed=trigger.feed)
+    left = timedelta(milliseconds=context.get_remaining_time_in_millis())
+    outcome = submit(trigger, Invocation(context.aws_request_id, now + left), world)
+    logger.info("run", extra={"state": outcome.state, "jobs": outcome.jobs, "invalid": outcome.invalid})
+    if outcome.submitted:
+        metrics.add_metric("ImportsSubmitted", MetricUnit.Count, outcome.submitted)
+        metrics.add_metric("JobsInvalid", MetricUnit.Count, outcome.invalid)
+        metrics.add_metric("DeletesWithheld", MetricUnit.Count, outcome.withheld)
+    return outcome.answer()

@@ -1,0 +1,127 @@
+"""S3: the feeds and the archive."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from jobferry.errors import FeedChangedError
+from jobferry.feeds import FeedObject
+from jobferry.streams import CHUNK
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+SETTINGS: Final = "feed.json"
+_MISSING: Final = frozenset({"NoSuchKey", "404", "NoSuchVersion"})
+
+
+class FeedsBucket:
+    """The bucket with `feeds/{feed}/…` and `archive/{feed}/…`."""
+
+    def __init__(self, client: S3Client, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    # Feeds
+
+    def feeds(self) -> list[str]:
+        """Every feed that has an object, its settings count."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._name, Prefix="feeds/", Delimiter="/"
+        )
+        return [
+            prefix["Prefix"].removeprefix("feeds/").removesuffix("/")
+            for page in pages
+            for prefix in page.get("CommonPrefixes", [])
+        ]
+
+    def objects(self, feed: str) -> list[FeedObject]:
+        """The feed's objects, in key order, without its settings and the markers of folders."""
+        prefix = f"feeds/{feed}/"
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
+        return [
+            FeedObject(found["Key"], found["ETag"], found["Size"])
+            for page in pages
+            for found in page.get("Contents", [])
+            if found["Key"] != prefix + SETTINGS and not found["Key"].endswith("/")
+        ]
+
+    def settings(self, feed: str) -> tuple[str, bytes | None]:
+        """The key of the feed's settings, and their text; None when it has none."""
+        key = f"feeds/{feed}/{SETTINGS}"
+        try:
+            answer = self._client.get_object(Bucket=self._name, Key=key)
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                return key, None
+            raise
+        return key, answer["Body"].read(_MAX_SETTINGS)
+
+    def open_object(self, obj: FeedObject) -> BinaryIO:
+        """A stream of exactly the version that was listed.
+
+        Raises:
+            FeedChangedError: it was replaced or deleted since.
+        """
+        try:
+            answer = self._client.get_object(Bucket=self._name, Key=obj.key, IfMatch=obj.etag)
+        except ClientError as error:
+            if _code(error) in _MISSING | {"PreconditionFailed", "412"}:
+                raise FeedChangedError(f"{obj.key} was replaced or deleted while the feed was being read") from error
+            raise
+        return cast(BinaryIO, _Body(obj.key, cast(BinaryIO, answer["Body"])))
+
+    # The archive
+
+    def store(self, key: str, path: Path) -> None:
+        """Stores a file under `archive/`."""
+        self._client.upload_file(str(path), self._name, key)
+
+    def fetch(self, key: str, path: Path) -> bool:
+        """Fetches an object of the archive into a file; False when it is gone."""
+        try:
+            answer = self._client.get_object(Bucket=self._name, Key=key)
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                return False
+            raise
+        with path.open("wb") as file:
+            shutil.copyfileobj(answer["Body"], file, CHUNK)
+        return True
+
+
+#: Settings are a few lines; more is no settings. Bytes.
+_MAX_SETTINGS: Final = 1 << 20
+
+
+class _Body:
+    """An object's bytes; a connection that breaks in the middle is the object's reader's to know."""
+
+    def __init__(self, key: str, body: BinaryIO) -> None:
+        self._key = key
+        self._body = body
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._body.read(size if size >= 0 else None)  # type: ignore[arg-type]
+        except (BotoCoreError, OSError) as error:
+            raise FeedChangedError(f"{self._key} could not be read to its end: the connection was cut") from error
+
+    def __enter__(self) -> _Body:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._body.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self.read(CHUNK):
+            yield chunk
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")

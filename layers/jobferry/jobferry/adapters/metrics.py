@@ -1,0 +1,17 @@
+"""CloudWatch's embedded metric format: what an import that was settled adds to the metrics."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from jobferry.imports import Import
+
+
+def add_settled(metrics: Metrics, record: Import) -> None:
+    """Adds the metrics of an import whose result has just been recorded."""
+    metrics.add_metric("ImportsCompleted", MetricUnit.Count, 1)
+    metrics.add_metric("JobsFailed", MetricUnit.Count, (record.results or {}).get("failed", 0))
+    if record.submitted_at is not None and record.settled_at is not None:
+        seconds = (record.settled_at - record.submitted_at).total_seconds()
+        metrics.add_metric("SecondsToResult", MetricUnit.Seconds, seconds)

@@ -1,0 +1,287 @@
+"""Preparing: a feed is read, checked, held against the live set, archived and recorded, so that it can be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from jobferry.accounts import Account
+from jobferry.deletions import Circumstances, Deletions, decide
+from jobferry.errors import ClaimTakenError, FeedError, FeedInvalidError, FeedPausedError, SecretError, SettingsError
+from jobferry.imports import INVALID, FailedJob, Feed, Import, State, agreed, failing_since, move
+from jobferry.live_sets import Carried, carry_over, read_live_set
+from jobferry.payload import Payload, build, reason_not_to_send
+from jobferry.problems import Problem
+from jobferry.runs import Invocation, World, workspace
+from jobferry.settings import FeedSettings, parse_settings
+from jobferry.triggers import Trigger, part_id
+
+#: Readings of a feed whose objects are replaced meanwhile.
+_READINGS: Final = 3
+#: Kinds of warnings that a record names.
+_SHOWN: Final = 20
+#: A run has at most so many imports: their ids are in the feed's record.
+MAX_PARTS: Final = 2000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A feed that was read.
+
+    Attributes:
+        settings: its own.
+        account: where it goes.
+        payload: what it comes to.
+    """
+
+    settings: FeedSettings
+    account: Account
+    payload: Payload
+
+    def require_sendable(self) -> None:
+        """Raises FeedInvalidError when too few of its jobs are valid, SettingsError when it has too many parts."""
+        reason = reason_not_to_send(self.payload, self.settings)
+        if reason is not None:
+            raise FeedInvalidError(_with_examples(reason, self.payload), self.payload.invalid)
+        if len(self.payload.parts) > MAX_PARTS:
+            raise SettingsError(
+                f"maxJobsPerImport {self.settings.max_jobs_per_import} splits the feed into "
+                f"{len(self.payload.parts):,} imports, {MAX_PARTS:,} at most can be kept apart"
+            )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with a feed that was read."""
+
+    carried: Carried
+    deletions: Deletions
+    shared_with: tuple[str, ...]
+
+
+def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: World) -> Import:
+    """Reads the feed, archives what is to be sent and records it: from here on it can be sent by anybody.
+
+    Raises:
+        FeedError, SecretError: nothing can be sent.
+        ClaimTakenError: another invocation has taken the import over.
+    """
+    with workspace() as directory:
+        reading = read(record.feed, world, directory)
+        _record_invalid(record, reading.payload, world)
+        reading.require_sendable()
+        planned = plan(record.feed, reading, trigger.confirm_deletes, world, directory)
+        imports = _describe(record, reading, planned)
+        _archive(imports, reading, planned, world)
+        # The first import goes last: only when it has its payload, the run is ready to be sent.
+        for part in reversed(imports[1:]):
+            _record_part(part, record, invocation, world)
+        _drop_parts(record, len(imports), world)
+        return _record_part(imports[0], record, invocation, world)
+
+
+def read(feed: str, world: World, directory: Path) -> Reading:
+    """Reads a feed, again if it is replaced meanwhile. Raises FeedError, SecretError."""
+    for attempt in range(1, _READINGS + 1):
+        try:
+            settings = _settings(feed, world)
+            if settings.paused:
+                raise FeedPausedError('the feed is paused: its feed.json says "paused": true')
+            account = world.accounts.get(settings.api_key_secret)
+            payload = build(world.bucket.objects(feed), world.bucket, settings, directory)
+            return Reading(settings, account, payload)
+        except FeedError as error:
+            if not error.retryable or attempt == _READINGS:
+                raise
+        world.sleep(float(attempt))
+        for path in directory.iterdir():
+            path.unlink()
+    raise AssertionError("unreachable")
+
+
+def _settings(feed: str, world: World) -> FeedSettings:
+    key, text = world.bucket.settings(feed)
+    return FeedSettings() if text is None else parse_settings(text, key)
+
+
+def plan(feed: str, reading: Reading, confirmed: str | None, world: World, directory: Path) -> Plan:
+    """Holds what is to be sent against the live set. Raises ConfirmationError."""
+    settings, payload = reading.settings, reading.payload
+    state = world.store.get_feed(feed)
+    live = state.live_set if state.live_set is not None and state.live_set.account == reading.account.id else None
+    before = directory / "before.jsonl.gz"
+    if live is not None and not world.bucket.fetch(live.key, before):
+        live = None  # its 90 days in the archive are over: rule 3
+    if live is None:
+        carried = carry_over((), payload.parts, payload.references, directory)
+    else:
+        with before.open("rb") as stream:
+            known = read_live_set(stream, whole=live.whole)
+            carried = carry_over(known, payload.parts, payload.references, directory)
+    shared_with = tuple(_sharing(feed, reading.account, world)) if settings.delete_jobs else ()
+    found = Circumstances(
+        has_live_set=live is not None and live.announced,
+        unprotected=payload.unprotected,
+        objects=len(payload.sources),
+        objects_before=state.objects,
+        shared_with=shared_with,
+    )
+    return Plan(carried, decide(settings, carried, found, confirmed), shared_with)
+
+
+def _sharing(feed: str, account: Account, world: World) -> Iterator[str]:
+    """The other feeds of the same account, whatever their secret is called. One that cannot be read may be such."""
+    for other in world.bucket.feeds():
+        if other == feed:
+            continue
+        try:
+            theirs = world.accounts.get(_settings(other, world).api_key_secret)
+        except SettingsError:
+            yield f"{other} (its feed.json cannot be read)"
+        except SecretError:
+            continue  # it has no key, so it has no account
+        else:
+            if (theirs.board_url, theirs.api_key) == (account.board_url, account.api_key):
+                yield other
+
+
+def _with_examples(reason: str, payload: Payload) -> str:
+    examples = []
+    for problem in payload.read_problems():
+        examples.append(f"{problem.source}: {'; '.join(problem.messages)}")
+        if len(examples) == 3:  # a few say what kind of thing is wrong
+            break
+    return f"{reason}. The first: {' | '.join(examples)}" if examples else reason
+
+
+def _describe(record: Import, reading: Reading, plan: Plan) -> list[Import]:
+    """The records of the run's imports, as they are when it is ready to be sent."""
+    payload, deletions = reading.payload, plan.deletions
+    archive = f"archive/{record.feed}"
+    common = record.changed(
+        board=reading.account.board_url,
+        account=reading.account.name,
+        full_sync=reading.settings.delete_jobs,
+        delete_jobs=deletions.delete_jobs,
+        sources=payload.sources,
+        notify_on_success=reading.settings.notify_on_success,
+        live_set=f"{archive}/{record.import_id}.live.jsonl.gz",
+    )
+    imports = []
+    for number, part in enumerate(payload.parts, 1):
+        import_id = part_id(record.import_id, number)
+        described = common.changed(
+            import_id=import_id,
+            jobs=part.jobs,
+            payload=f"{archive}/{import_id}.jsonl.gz",
+            manifest=f"{archive}/{import_id}.manifest.jsonl.gz",
+        )
+        imports.append(described)
+    # What is of the whole run is told once.
+    imports[0] = imports[0].changed(
+        parts=len(imports),
+        invalid=payload.invalid,
+        warnings=payload.warnings,
+        warned=[
+            f"{group.message} ({group.count:,} times, first in {group.first})"
+            for group in payload.warning_groups[:_SHOWN]
+        ],
+        expected_deletes=deletions.expected,
+        withheld_deletes=deletions.withheld,
+        withheld_because=list(deletions.because),
+        shared_with=list(plan.shared_with),
+        confirm_code=deletions.confirm_code,
+        deletes=list(deletions.postings),
+    )
+    return imports
+
+
+def _archive(imports: list[Import], reading: Reading, plan: Plan, world: World) -> None:
+    store = world.bucket.store
+    for record, part in zip(imports, reading.payload.parts, strict=True):
+        assert record.payload is not None  # noqa: S101  # as they were described
+        assert record.manifest is not None  # noqa: S101
+        store(record.payload, part.archive)
+        store(record.manifest, part.manifest)
+    first = imports[0]
+    assert first.live_set  # noqa: S101  # as it was described
+    store(first.live_set, plan.carried.live_set)
+    if plan.carried.missing:
+        store(first.live_set.replace(".live.", ".deletes."), plan.carried.deletes)
+
+
+def _failed(number: int, problem: Problem, record: Import) -> FailedJob:
+    return FailedJob(
+        number=number,
+        messages=list(problem.messages),
+        reference_number=problem.reference_number,
+        title=problem.title,
+        key=problem.source.key,
+        row=problem.source.row,
+        since=record.created_at,
+    )
+
+
+def _record_invalid(record: Import, payload: Payload, world: World) -> None:
+    known = failing_since(world.store, record.previous)
+    failed = (_failed(number, problem, record) for number, problem in enumerate(payload.read_problems()))
+    world.store.delete_failed(record.import_id, INVALID)  # of a reading before this one
+    world.store.write_failed(record.import_id, INVALID, (each.since_known(known) for each in failed), record.expires)
+
+
+def _record_part(part: Import, first: Import, invocation: Invocation, world: World) -> Import:
+    """Records one import of the run as ready to be sent, the feed's record with it."""
+    store = world.store
+
+    def attempt() -> Import:
+        current = store.get(part.import_id)
+        if part.import_id == first.import_id and current is not None:
+            _require_claim(current, invocation)
+        if current is not None and current.state is not State.PREPARING:
+            return current  # of an earlier reading, and sent meanwhile
+        feed = store.get_feed(part.feed)
+        opened = [*feed.open_imports, *({part.import_id} - set(feed.open_imports))]
+        revision = current.revision if current else 0
+        written = part.changed(revision=revision)
+        store.save(written, *([] if opened == feed.open_imports else [feed.changed(open_imports=opened)]))
+        return written.changed(revision=revision + 1)
+
+    return agreed(attempt)
+
+
+def _require_claim(current: Import, invocation: Invocation) -> None:
+    if current.claimed_by != invocation.id or current.state is not State.PREPARING:
+        raise ClaimTakenError(f"{current.import_id} was taken over by another invocation")
+
+
+def _drop_parts(record: Import, parts: int, world: World) -> None:
+    """Ends what an earlier reading of the feed had recorded beyond the parts that it has now."""
+
+    def change(current: Import, feed: Feed) -> Sequence[Import | Feed]:
+        if current.state is not State.PREPARING:
+            return ()
+        dropped = current.ended(
+            State.SKIPPED, reason="a later reading of the feed needs fewer imports", cause="fewer-parts"
+        )
+        return dropped, feed.without(current.import_id)
+
+    number = parts + 1
+    while world.store.get(part_id(record.import_id, number)) is not None:
+        move(world.store, part_id(record.import_id, number), change)
+        number += 1
+
+
+def first_problems(payload: Payload) -> list[dict[str, Any]]:
+    """The first problems, as the answer of a dry run names them."""
+    return [
+        {
+            "key": problem.source.key,
+            "row": problem.source.row,
+            "referenceNumber": problem.reference_number,
+            "messages": list(problem.messages),
+        }
+        for problem in islice(payload.read_problems(), _SHOWN)
+    ]

@@ -1,0 +1,112 @@
+"""What starts an import: the schedule, an upload, a person, the poller. And the id that each gives it.
+
+An import's id is made of its trigger, so that one that is delivered twice meets its own record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, Final
+
+from jobferry.errors import EventError
+from jobferry.settings import check_feed_name
+
+IMPORT_ID: Final = re.compile(r"[a-z0-9-]{1,64}-\d{8}T\d{6}Z(-[a-z0-9]+)*")
+_KNOWN: Final = frozenset({"feed", "scheduledAt", "confirmDeletes", "dryRun", "runAgain", "resume"})
+_FORM: Final = "%Y%m%dT%H%M%SZ"
+#: Of the mark that makes uploads within a second different. Bytes.
+_MARK_BYTES: Final = 5
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A run that is to happen.
+
+    Attributes:
+        feed: its name.
+        import_id: of the run's first import.
+        confirm_deletes: the code of deletions that a person confirms.
+        dry_run: everything but the claim, the archive and the request.
+        run_again: the skipped import for which the poller starts the feed once more.
+        resume: the import exists already, and was left in the middle.
+    """
+
+    feed: str
+    import_id: str
+    confirm_deletes: str | None = None
+    dry_run: bool = False
+    run_again: str | None = None
+    resume: bool = False
+
+
+def parse_trigger(event: object, now: datetime) -> Trigger:
+    """The run that an event asks for.
+
+    Args:
+        event: as Lambda gets it: ours, or EventBridge's `Object Created`.
+        now: for a run by hand, whose id is made of the time of the call.
+
+    Raises:
+        FeedNameError: the feed cannot exist.
+        EventError: it is none of the shapes above; says which it may have.
+    """
+    if not isinstance(event, Mapping):
+        raise EventError('an object such as {"feed": "default"} is needed')
+    if event.get("source") == "aws.s3":
+        return _upload(event)
+    unknown = sorted(str(name) for name in set(event) - _KNOWN)
+    if unknown:
+        raise EventError(f"the event has {', '.join(unknown)[:200]}; known are {', '.join(sorted(_KNOWN))}")
+    feed = check_feed_name(event.get("feed", ""))
+    if "resume" in event:
+        return Trigger(feed, _import_id(event["resume"], feed, "resume"), resume=True)
+    if "runAgain" in event:
+        skipped = _import_id(event["runAgain"], feed, "runAgain")
+        return Trigger(feed, f"{skipped}-again", run_again=skipped)
+    at = _instant(event["scheduledAt"], "scheduledAt") if "scheduledAt" in event else now
+    confirm = event.get("confirmDeletes")
+    if confirm is not None and (not isinstance(confirm, str) or not confirm.strip()):
+        raise EventError("confirmDeletes is the code of a notice, a text")
+    dry_run = event.get("dryRun", False)
+    if not isinstance(dry_run, bool):
+        raise EventError("dryRun is true or false")
+    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_FORM}}", confirm, dry_run)
+
+
+def _upload(event: Mapping[str, Any]) -> Trigger:
+    try:
+        found = event["detail"]["object"]
+        key = str(found["key"])
+        version = f"{key} {found.get('version-id')} {found.get('etag')} {found.get('sequencer')}"
+        at = _instant(event["time"], "time")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EventError("the event from S3 has no object, or no time") from error
+    parts = key.split("/")
+    if len(parts) < 3 or parts[0] != "feeds":  # feeds/{feed}/{object}
+        raise EventError(f"the object {key[:200]!r} is of no feed: feeds/{{feed}}/… is needed")
+    feed = check_feed_name(parts[1])
+    mark = blake2b(version.encode(), digest_size=_MARK_BYTES).hexdigest()
+    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_FORM}}-{mark}")
+
+
+def _import_id(value: object, feed: str, name: str) -> str:
+    if not isinstance(value, str) or not IMPORT_ID.fullmatch(value) or not value.startswith(f"{feed}-"):
+        raise EventError(f"{name} is not the id of an import of {feed}")
+    return value
+
+
+def _instant(value: object, name: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise EventError(f"{name} is not a date and time of RFC 3339, such as 2026-11-24T02:00:00Z") from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def part_id(import_id: str, number: int) -> str:
+    """The id of a run's imports, counted from 1."""
+    return import_id if number == 1 else f"{import_id}-{number}"
