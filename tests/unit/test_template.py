@@ -1,0 +1,575 @@
+"""The template keeps the house rules. SAM's translator expands it first, so what SAM adds is held to them too."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from local.template import Resource, Stack, TemplateError
+from tests.stack import NAME, TEMPLATE, make_stack
+
+ROOT: Final = TEMPLATE.parent
+DAYS_7: Final = 7 * 24 * 3600
+
+FUNCTIONS: Final = {"SubmitImportFunction", "ReceiveCallbackFunction", "PollImportsFunction", "PublishNoticeFunction"}
+#: What others depend on: the design's names.
+PARAMETERS: Final = {
+    "Environment": "dev",
+    "Architecture": "arm64",
+    "BoardUrl": "https://www.locumjobsonline.com/api/v2.0",
+    "Schedule": "cron(0 2 * * ? *)",
+    "ScheduleTimezone": "America/New_York",
+    "DefaultFeed": "default",
+    "ImportOnUpload": "false",
+    "NoticeEmail": "",
+    "LogRetentionDays": 90,
+    "AlarmAfterHours": 26,
+}
+RESOURCES: Final = FUNCTIONS | {
+    "FeedsBucket",
+    "ImportsTable",
+    "NoticesTopic",
+    "BoardApiKey",
+    "CallbackSigningKey",
+    "CallbackApi",
+    "DeadLetterQueue",
+    "JobferryLayer",
+}
+METRICS: Final = {
+    "ImportsSubmitted",
+    "ImportsCompleted",
+    "JobsFailed",
+    "JobsInvalid",
+    "DeletesWithheld",
+    "SettledByPoll",
+    "SecondsToResult",
+}
+#: The metrics that AWS has for what is here, and the dimension that each has. Others exist; these are known to.
+AWS_METRICS: Final = {
+    "AWS/Lambda": ("FunctionName", {"Errors", "Throttles", "Invocations", "Duration", "IteratorAge"}),
+    "AWS/SQS": ("QueueName", {"ApproximateNumberOfMessagesVisible"}),
+    "AWS/ApiGateway": ("ApiId", {"Count", "4xx", "5xx"}),  # an HTTP API's; a REST API's are named otherwise
+}
+#: Resources of statements that are not one exact ARN, and why.
+WIDE: Final = {
+    "FeedsBucket.Arn/feeds/*": "the objects of every feed",
+    "FeedsBucket.Arn/archive/*": "the archives of every feed",
+    f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{NAME}/accounts/*": "feeds name the account's secret",
+    "ImportsTable.Arn/stream/*": "ListStreams is on all streams of a table",
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    return make_stack(NoticeEmail="jobs@example.com")
+
+
+@pytest.fixture(scope="module")
+def source() -> dict[str, Any]:
+    """The template as it is written, its intrinsic functions as plain values."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+        match node:
+            case yaml.ScalarNode():
+                return loader.construct_scalar(node)
+            case yaml.SequenceNode():
+                return loader.construct_sequence(node, deep=True)
+            case yaml.MappingNode():
+                return loader.construct_mapping(node, deep=True)
+            case _:
+                raise AssertionError(node)
+
+    Loader.add_multi_constructor("!", plain)
+    template: dict[str, Any] = yaml.load(TEMPLATE.read_text(), Loader)
+    return template
+
+
+# The interface
+
+
+def test_the_parameters_are_those_of_the_design_and_described(source: dict[str, Any]) -> None:
+    declared = source["Parameters"]
+    assert {name: rule["Default"] for name, rule in declared.items()} == PARAMETERS
+    assert all(rule["Description"].endswith(".") for rule in declared.values())
+    groups = source["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
+
+
+def test_the_resources_of_the_design_are_there(source: dict[str, Any]) -> None:
+    assert set(source["Resources"]) >= RESOURCES
+
+
+def test_the_outputs_are_described_and_the_readme_uses_them(source: dict[str, Any]) -> None:
+    assert all(output["Description"].endswith(".") for output in source["Outputs"].values())
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
+    if not (ROOT / "README.md").read_text():
+        pytest.skip("README.md is not written yet")
+    assert [name for name in source["Outputs"] if not re.search(rf"\b{name}\b", text)] == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.travelnursesource.com/api/v2.0",
+        "https://board.example.com",
+        "http://127.0.0.1:8080/api/v2.0",
+        "http://localhost:8080",
+    ],
+)
+def test_a_board_is_https_or_on_this_machine(url: str) -> None:
+    function = make_stack(BoardUrl=url).resources["SubmitImportFunction"]
+    assert function.properties["Environment"]["Variables"]["BOARD_URL"] == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://www.locumjobsonline.com/api/v2.0",
+        "https://www.locumjobsonline.com/api/v2.0/",
+        "http://localhost.example.com/api",
+        "http://127.0.0.1@example.com/api",
+        "http://127.0.0.1.example.com",
+        "https://user:password@example.com/api",
+        "https://example.com/api?key=1",
+        "",
+    ],
+)
+def test_no_key_leaves_in_the_clear(url: str) -> None:
+    with pytest.raises(TemplateError, match="BoardUrl"):
+        make_stack(BoardUrl=url)
+
+
+def test_production_cannot_lose_its_table_by_mistake(stack: Stack, source: dict[str, Any]) -> None:
+    assert stack.resources["ImportsTable"].properties["DeletionProtectionEnabled"] is False
+    assert make_stack(Environment="prod").resources["ImportsTable"].properties["DeletionProtectionEnabled"] is True
+    for name in ("ImportsTable", "FeedsBucket"):
+        assert source["Resources"][name]["DeletionPolicy"] == "Retain"
+        assert source["Resources"][name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_nobody_is_subscribed_without_an_address(stack: Stack) -> None:
+    assert make_stack().of_type("AWS::SNS::Subscription") == []
+    [subscription] = stack.of_type("AWS::SNS::Subscription")
+    assert subscription.properties == {"TopicArn": "NoticesTopic", "Protocol": "email", "Endpoint": "jobs@example.com"}
+
+
+def test_uploads_import_only_where_that_is_wanted(stack: Stack) -> None:
+    assert stack.resources["SubmitImportFunctionUpload"].properties["State"] == "DISABLED"
+    assert make_stack(ImportOnUpload="true").resources["SubmitImportFunctionUpload"].properties["State"] == "ENABLED"
+
+
+def test_everything_that_costs_is_tagged(stack: Stack) -> None:
+    types = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::Lambda::Function"}
+    for resource in stack.resources.values():
+        if resource.type in types:
+            tags = {tag["Key"]: tag["Value"] for tag in resource.properties["Tags"]}
+            assert (tags["application"], tags["environment"]) == ("jobferry", "dev"), resource.logical_id
+
+
+# Functions, and what they may do
+
+
+def functions(stack: Stack) -> list[Resource]:
+    return stack.of_type("AWS::Lambda::Function")
+
+
+def statements(role: Resource) -> list[dict[str, Any]]:
+    return [each for policy in role.properties["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_all_functions_are_there_and_alike(stack: Stack) -> None:
+    assert {function.logical_id for function in functions(stack)} == FUNCTIONS
+    for function in functions(stack):
+        properties = function.properties
+        assert properties["Runtime"] == "python3.13"
+        assert properties["Architectures"] == ["arm64"]
+        assert [layer[: len("JobferryLayer")] for layer in properties["Layers"]] == ["JobferryLayer"]
+        folder = ROOT / properties["Code"]["S3Key"]
+        assert folder.parent == ROOT / "functions"
+        assert properties["Handler"] == "app.handler"
+        assert properties["FunctionName"] == f"{NAME}-{function.logical_id.removesuffix('Function')}"
+
+
+def test_each_function_has_a_log_group_of_its_own_with_retention(stack: Stack) -> None:
+    groups = {group.logical_id: group for group in stack.of_type("AWS::Logs::LogGroup")}
+    assert all(group.properties["RetentionInDays"] == "90" for group in groups.values())
+    used = [function.properties["LoggingConfig"]["LogGroup"] for function in functions(stack)]
+    assert len(set(used)) == len(used) == len(FUNCTIONS)
+    assert set(used) <= set(groups)
+
+
+def test_each_function_has_a_role_of_its_own(stack: Stack, source: dict[str, Any]) -> None:
+    roles = [function.properties["Role"] for function in functions(stack)]
+    assert len(set(roles)) == len(roles)
+    # SAM makes a role wherever it finds none, and a wide one.
+    assert {role.logical_id for role in stack.of_type("AWS::IAM::Role")} <= set(source["Resources"])
+    for function in functions(stack):
+        role = stack.by_arn(function.properties["Role"])
+        assert "ManagedPolicyArns" not in role.properties
+        [trust] = role.properties["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+        logs = next(each for each in statements(role) if each["Sid"] == "Logs")
+        assert logs["Resource"] == f"{function.properties['LoggingConfig']['LogGroup']}.Arn"
+
+
+def test_roles_allow_exact_actions_on_exact_resources(stack: Stack) -> None:
+    wide = set()
+    for role in stack.of_type("AWS::IAM::Role"):
+        for statement in statements(role):
+            assert statement["Effect"] == "Allow"
+            for action in listed(statement["Action"]):
+                assert re.fullmatch(r"[a-z0-9-]+:[A-Za-z]+", action), f"{role.logical_id} {statement['Sid']}: {action}"
+            for resource in listed(statement["Resource"]):
+                if "*" in resource:
+                    assert resource in WIDE, f"{role.logical_id} {statement['Sid']}: {resource} is not explained"
+                    wide.add(resource)
+    assert wide == set(WIDE)
+
+
+def test_only_the_scheduler_of_this_account_takes_the_schedules_role(stack: Stack) -> None:
+    [trust] = stack.resources["ScheduleRole"].properties["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
+# What fails on every attempt
+
+
+def may_send(stack: Stack, role: str) -> bool:
+    return any(
+        "sqs:SendMessage" in listed(statement["Action"]) and statement["Resource"] == "DeadLetterQueue.Arn"
+        for statement in statements(stack.by_arn(role))
+    )
+
+
+def test_each_function_that_is_invoked_asynchronously_has_a_failure_destination(stack: Stack) -> None:
+    targets = [target["Arn"] for rule in stack.of_type("AWS::Events::Rule") for target in rule.properties["Targets"]]
+    targets += [schedule.properties["Target"]["Arn"] for schedule in stack.of_type("AWS::Scheduler::Schedule")]
+    targets.append("SubmitImportFunction.Arn")  # the poller starts feeds
+    configs = {
+        each.properties["FunctionName"]: each.properties for each in stack.of_type("AWS::Lambda::EventInvokeConfig")
+    }
+    asynchronous = {stack.by_arn(target).logical_id for target in targets}
+    # Only there: a destination of a function that is waited for would never be used.
+    assert set(configs) == asynchronous == {"SubmitImportFunction", "PollImportsFunction"}
+    for name, config in configs.items():
+        assert config["DestinationConfig"]["OnFailure"]["Destination"] == "DeadLetterQueue.Arn"
+        assert {"MaximumRetryAttempts", "MaximumEventAgeInSeconds"} <= set(config)
+        assert may_send(stack, stack.resources[name].properties["Role"])
+
+
+def test_each_delivery_that_fails_leaves_a_dead_letter(stack: Stack) -> None:
+    [schedule] = stack.of_type("AWS::Scheduler::Schedule")
+    upload = stack.resources["SubmitImportFunctionUpload"].properties["Targets"][0]
+    for target in (schedule.properties["Target"], upload):
+        assert target["DeadLetterConfig"] == {"Arn": "DeadLetterQueue.Arn"}
+        assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    assert may_send(stack, schedule.properties["Target"]["RoleArn"])
+    # The poller's rule has none: the next run, five minutes later, does the same, and an alarm tells if none comes.
+    others = {rule.logical_id for rule in stack.of_type("AWS::Events::Rule")} - {"SubmitImportFunctionUpload"}
+    assert others == {"PollImportsFunctionPoll"}
+
+
+def test_a_poison_record_leaves_the_stream(stack: Stack) -> None:
+    [mapping] = stack.of_type("AWS::Lambda::EventSourceMapping")
+    properties = mapping.properties
+    assert properties["DestinationConfig"]["OnFailure"]["Destination"] == "DeadLetterQueue.Arn"
+    assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert properties["BisectBatchOnFunctionError"] is True
+    assert 1 <= properties["MaximumRetryAttempts"] <= 10
+    assert properties["StartingPosition"] == "TRIM_HORIZON"
+    assert may_send(stack, stack.resources[properties["FunctionName"]].properties["Role"])
+
+
+def test_timeouts_fit_what_waits_for_them(stack: Stack) -> None:
+    timeout = {function.logical_id: function.properties["Timeout"] for function in functions(stack)}
+    assert timeout["ReceiveCallbackFunction"] < 30  # an HTTP API waits no longer
+    assert timeout["PollImportsFunction"] < 300  # the next run
+    assert max(timeout.values()) <= 900
+    rule = stack.resources["PollImportsFunctionPoll"].properties
+    assert rule["ScheduleExpression"] == "rate(5 minutes)"
+
+
+# Alarms and the dashboard
+
+
+def alarms(stack: Stack) -> list[Resource]:
+    return stack.of_type("AWS::CloudWatch::Alarm")
+
+
+def check_metric(stack: Stack, namespace: str, metric: str, dimensions: dict[str, str]) -> None:
+    """An alarm on a metric or a dimension that does not exist is silent for ever, or never stops."""
+    if namespace == "jobferry":
+        assert metric in METRICS
+        for function in functions(stack):
+            variables = function.properties["Environment"]["Variables"]
+            assert variables["POWERTOOLS_METRICS_NAMESPACE"] == namespace
+            assert dimensions == {"service": variables["POWERTOOLS_SERVICE_NAME"]}
+        return
+    dimension, metrics = AWS_METRICS[namespace]
+    assert metric in metrics
+    [(name, value)] = dimensions.items()
+    assert name == dimension
+    match name:
+        case "FunctionName":
+            assert stack.resources[value].type == "AWS::Lambda::Function"
+        case "QueueName":
+            logical_id, attribute = value.split(".")
+            assert (stack.resources[logical_id].type, attribute) == ("AWS::SQS::Queue", "QueueName")
+        case "ApiId":
+            assert stack.resources[value].type == "AWS::ApiGatewayV2::Api"
+    if metric == "IteratorAge":
+        mappings = stack.of_type("AWS::Lambda::EventSourceMapping")
+        assert value in [mapping.properties["FunctionName"] for mapping in mappings]
+
+
+def test_alarms_watch_metrics_that_exist(stack: Stack) -> None:
+    for alarm in alarms(stack):
+        properties = alarm.properties
+        dimensions = {each["Name"]: each["Value"] for each in properties["Dimensions"]}
+        check_metric(stack, properties["Namespace"], properties["MetricName"], dimensions)
+
+
+@pytest.mark.parametrize("hours", ["1", "26", "168"])
+def test_alarms_look_back_no_longer_than_cloudwatch_can(hours: str) -> None:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html, EvaluationPeriods
+    for alarm in alarms(make_stack(AlarmAfterHours=hours)):
+        period, periods = alarm.properties["Period"], int(alarm.properties["EvaluationPeriods"])
+        assert period in (10, 30) or period % 60 == 0
+        assert period * periods <= (DAYS_7 if period >= 3600 else DAYS_7 // 7), alarm.logical_id
+    assert make_stack().resources["NoCompletedImport"].properties["EvaluationPeriods"] == "26"
+
+
+@pytest.mark.parametrize("hours", ["0", "169"])
+def test_no_alarm_that_cloudwatch_would_refuse_can_be_asked_for(hours: str) -> None:
+    with pytest.raises(TemplateError, match="AlarmAfterHours"):
+        make_stack(AlarmAfterHours=hours)
+
+
+def test_silence_is_a_fault_where_something_has_to_happen(stack: Stack) -> None:
+    silent = {"NoCompletedImport", "PollerSilent"}
+    for alarm in alarms(stack):
+        less = alarm.properties["ComparisonOperator"].startswith("LessThan")
+        assert less == (alarm.logical_id in silent), alarm.logical_id
+        # Nothing happened, so nothing went wrong; unless something had to happen.
+        assert alarm.properties["TreatMissingData"] == ("breaching" if less else "notBreaching"), alarm.logical_id
+    assert silent <= {alarm.logical_id for alarm in alarms(stack)}
+
+
+def test_every_function_queue_and_door_is_watched(stack: Stack) -> None:
+    watched = {(alarm.properties["MetricName"], alarm.properties["Dimensions"][0]["Value"]) for alarm in alarms(stack)}
+    for function in functions(stack):
+        assert {("Errors", function.logical_id), ("Throttles", function.logical_id)} <= watched
+    assert {
+        ("ApproximateNumberOfMessagesVisible", "DeadLetterQueue.QueueName"),
+        ("5xx", "CallbackApi"),
+        ("IteratorAge", "PublishNoticeFunction"),
+        ("ImportsCompleted", NAME),
+    } <= watched
+
+
+def test_alarms_reach_the_topic(stack: Stack) -> None:
+    for alarm in alarms(stack):
+        assert alarm.properties["AlarmActions"] == ["NoticesTopic"], alarm.logical_id
+    for policy in ("NoticesTopicPolicy.PolicyDocument", "NoticesKey.KeyPolicy"):
+        name, document = policy.split(".")
+        allowed = [
+            statement
+            for statement in stack.resources[name].properties[document]["Statement"]
+            if statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        ]
+        [statement] = allowed
+        assert statement["Effect"] == "Allow"
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.+?) *$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_each_alarm_says_what_to_do(stack: Stack) -> None:
+    named = {}
+    for alarm in alarms(stack):
+        match = re.fullmatch(r".+\. What to do, docs/runbook\.md#([a-z0-9-]+)", alarm.properties["AlarmDescription"])
+        assert match, alarm.logical_id
+        named[alarm.logical_id] = match[1]
+    runbook = ROOT / "docs/runbook.md"
+    if not runbook.exists():
+        pytest.skip("docs/runbook.md is not written yet: the alarms' headings were not looked up")
+    missing = {name: anchor for name, anchor in named.items() if anchor not in anchors(runbook)}
+    assert missing == {}
+
+
+def widgets(stack: Stack) -> Iterator[dict[str, Any]]:
+    body = json.loads(stack.resources["Dashboard"].properties["DashboardBody"])
+    yield from body["widgets"]
+
+
+def test_the_dashboard_shows_metrics_that_exist(stack: Stack) -> None:
+    shown = set()
+    for widget in widgets(stack):
+        if widget["type"] != "metric":
+            continue
+        for namespace, metric, dimension, value, *_ in widget["properties"]["metrics"]:
+            check_metric(stack, namespace, metric, {dimension: value})
+            shown.add(metric)
+    assert shown >= METRICS
+
+
+def test_the_dashboard_shows_every_alarm(stack: Stack) -> None:
+    [shown] = [widget["properties"]["alarms"] for widget in widgets(stack) if widget["type"] == "alarm"]
+    assert sorted(shown) == sorted(f"{alarm.logical_id}.Arn" for alarm in alarms(stack))
+
+
+def test_the_dashboards_widgets_do_not_overlap(stack: Stack) -> None:
+    taken: set[tuple[int, int]] = set()
+    for widget in widgets(stack):
+        cells = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not cells & taken, widget["properties"]["title"]
+        assert widget["x"] + widget["width"] <= 24
+        taken |= cells
+
+
+# Who gets in
+
+
+def denies_plain_http(document: dict[str, Any], action: str) -> list[Any]:
+    """The resources that a policy closes to everyone who comes without TLS."""
+    [statement] = [each for each in document["Statement"] if each["Effect"] == "Deny"]
+    assert statement["Principal"] == "*"
+    assert statement["Action"] == action
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    return listed(statement["Resource"])
+
+
+def test_tls_only(stack: Stack) -> None:
+    bucket = stack.resources["FeedsBucketPolicy"].properties
+    assert bucket["Bucket"] == "FeedsBucket"
+    assert denies_plain_http(bucket["PolicyDocument"], "s3:*") == ["FeedsBucket.Arn", "FeedsBucket.Arn/*"]
+    topic = stack.resources["NoticesTopicPolicy"].properties
+    assert topic["Topics"] == ["NoticesTopic"]
+    assert denies_plain_http(topic["PolicyDocument"], "sns:Publish") == ["NoticesTopic"]
+    queue = stack.resources["DeadLetterQueuePolicy"].properties
+    assert queue["Queues"] == ["DeadLetterQueue"]
+    assert denies_plain_http(queue["PolicyDocument"], "sqs:*") == ["DeadLetterQueue.Arn"]
+
+
+def test_every_bucket_topic_and_queue_has_its_policy(stack: Stack) -> None:
+    for type_, policy, key in (
+        ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket"),
+        ("AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "Topics"),
+        ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues"),
+    ):
+        covered = [name for each in stack.of_type(policy) for name in listed(each.properties[key])]
+        assert sorted(covered) == sorted(resource.logical_id for resource in stack.of_type(type_))
+
+
+def test_the_queue_takes_letters_of_this_stacks_rules_only(stack: Stack) -> None:
+    document = stack.resources["DeadLetterQueuePolicy"].properties["PolicyDocument"]
+    [allowed] = [each for each in document["Statement"] if each["Effect"] == "Allow"]
+    assert allowed["Action"] == "sqs:SendMessage"
+    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allowed["Condition"] == {
+        "ArnLike": {"aws:SourceArn": f"arn:aws:events:us-east-1:123456789012:rule/{NAME}-*"}
+    }
+
+
+def test_the_bucket_is_private_encrypted_versioned_and_tidied(stack: Stack) -> None:
+    bucket = stack.resources["FeedsBucket"].properties
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["NotificationConfiguration"]["EventBridgeConfiguration"] == {"EventBridgeEnabled": True}
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert (rules["archive"]["Prefix"], rules["archive"]["ExpirationInDays"]) == ("archive/", 90)
+    # A feed's objects do not go by themselves: no rule without a prefix ends current versions.
+    assert [name for name, rule in rules.items() if "ExpirationInDays" in rule] == ["archive"]
+    assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 90}
+    assert "AbortIncompleteMultipartUpload" in rules["old-versions"]
+
+
+def test_the_table_is_that_of_the_design(stack: Stack) -> None:
+    table = stack.resources["ImportsTable"].properties
+    keys = [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]]
+    assert keys == [("importId", "HASH"), ("item", "RANGE")]
+    indexes = {
+        index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]]
+        for index in table["GlobalSecondaryIndexes"]
+    }
+    assert indexes == {"open-createdAt": ["open", "createdAt"], "feed-createdAt": ["feed", "createdAt"]}
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_topic_and_queue_are_encrypted_and_letters_wait_as_long_as_they_can(stack: Stack) -> None:
+    assert stack.resources["NoticesTopic"].properties["KmsMasterKeyId"] == "NoticesKey"
+    assert stack.resources["NoticesKey"].properties["EnableKeyRotation"] is True
+    queue = stack.resources["DeadLetterQueue"].properties
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_secrets_have_no_value_in_the_template(stack: Stack) -> None:
+    secrets = {secret.logical_id: secret.properties for secret in stack.of_type("AWS::SecretsManager::Secret")}
+    assert set(secrets) == {"BoardApiKey", "CallbackSigningKey"}
+    assert not any("SecretString" in properties for properties in secrets.values())
+    assert "GenerateSecretString" not in secrets["BoardApiKey"]
+    assert secrets["CallbackSigningKey"]["GenerateSecretString"]["PasswordLength"] == 64
+    # The signing key is no account: no feed's settings can name it.
+    assert not secrets["CallbackSigningKey"]["Name"].startswith(f"{NAME}/accounts/")
+    for function in functions(stack):
+        variables = function.properties["Environment"]["Variables"]
+        if "SECRETS_PREFIX" in variables:
+            assert secrets["BoardApiKey"]["Name"] == f"{variables['SECRETS_PREFIX']}BoardApiKey"
+
+
+def test_the_door_is_one_route_throttled_and_logged_without_tokens(stack: Stack) -> None:
+    [api] = stack.of_type("AWS::ApiGatewayV2::Api")
+    assert {path: list(methods) for path, methods in api.properties["Body"]["paths"].items()} == {
+        "/callbacks/{importId}": ["post"]
+    }
+    [stage] = stack.of_type("AWS::ApiGatewayV2::Stage")
+    assert stage.properties["DefaultRouteSettings"] == {"ThrottlingRateLimit": 20, "ThrottlingBurstLimit": 40}
+    log = json.loads(stage.properties["AccessLogSettings"]["Format"])
+    # Of the request's variables, these hold no query string, header or body.
+    assert set(log.values()) <= {
+        "$context.requestId",
+        "$context.requestTime",
+        "$context.identity.sourceIp",
+        "$context.httpMethod",
+        "$context.path",
+        "$context.status",
+        "$context.responseLength",
+        "$context.responseLatency",
+        "$context.integrationErrorMessage",
+    }
+    group = stage.properties["AccessLogSettings"]["DestinationArn"].removesuffix(".Arn")
+    assert stack.resources[group].type == "AWS::Logs::LogGroup"
+    url = stack.resources["SubmitImportFunction"].properties["Environment"]["Variables"]["CALLBACK_URL"]
+    assert url == "CallbackApi.ApiEndpoint/callbacks"
