@@ -246,6 +246,16 @@ def test_only_the_scheduler_of_this_account_takes_the_schedules_role(stack: Stac
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
+def test_each_function_gets_the_variables_that_it_reads(stack: Stack) -> None:
+    for function in functions(stack):
+        given = set(function.properties["Environment"]["Variables"])
+        app = (ROOT / function.properties["Code"]["S3Key"] / "app.py").read_text()
+        read = set(re.findall(r"""os\.environ\["(\w+)"\]""", app))
+        assert app.count("environ") == app.count("os.environ[")
+        # Powertools reads its own.
+        assert read | {name for name in given if name.startswith("POWERTOOLS_")} == given, function.logical_id
+
+
 # What fails on every attempt
 
 
