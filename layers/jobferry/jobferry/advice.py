@@ -1,0 +1,565 @@
+"""What a person is to do about an import that has ended, and what has happened: one text for each case.
+
+Written for somebody in operations who did not build any of this and reads it at seven in the morning: first what to do,
+with the command to paste, then what happened and whether anything is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from jobferry import deletions
+from jobferry.failures import Failures
+from jobferry.imports import Import, State
+from jobferry.wording import counted, plain, when
+
+#: Characters of a reason that are shown.
+REASON: Final = 600
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The names that a person needs in order to act.
+
+    Attributes:
+        function: SubmitImport's name.
+        table: ImportsTable's, bucket: FeedsBucket's.
+        accounts: prefix of the names of the accounts' secrets.
+        region: of AWS.
+    """
+
+    function: str
+    table: str
+    bucket: str
+    accounts: str
+    region: str
+
+    def run(self, feed: str, confirm: str | None = None) -> str:
+        """The command that runs a feed at once. It does not wait for the answer: a large feed takes minutes."""
+        event = {"feed": feed} | ({"confirmDeletes": confirm} if confirm else {})
+        return (
+            f"aws lambda invoke --function-name {self.function} --region {self.region} --invocation-type Event"
+            f" --cli-binary-format raw-in-base64-out --payload '{json.dumps(event)}' /dev/stdout"
+        )
+
+    def settings(self, feed: str) -> str:
+        """Where a feed's settings are."""
+        return f"s3://{self.bucket}/feeds/{feed}/feed.json"
+
+    def show(self, key: str) -> str:
+        """The command that shows a compressed file of the archive."""
+        return f"aws s3 cp s3://{self.bucket}/{key} - --region {self.region} | gunzip"
+
+    def query(self, import_id: str, kind: str) -> str:
+        """The command that lists an import's failed jobs of one kind."""
+        values = json.dumps({":id": {"S": import_id}, ":kind": {"S": f"{kind}#"}})
+        return (
+            f"aws dynamodb query --table-name {self.table} --region {self.region}"
+            " --key-condition-expression 'importId = :id and begins_with(#item, :kind)'"
+            f""" --expression-attribute-names '{{"#item": "item"}}' --expression-attribute-values '{values}'"""
+            " --query 'Items[].[referenceNumber.S, source.M.key.S, source.M.row.N, messages.L[].S]'"
+        )
+
+
+class About(StrEnum):
+    """What a notice is about. An import may have several; the gravest comes first."""
+
+    BLOCKED = "blocked"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    DELETED_MORE = "deleted-more"
+    WITHHELD = "deletions-withheld"
+    FIRST = "first-full-sync"
+    FAILED = "jobs-failed"
+    UNACCOUNTED = "unaccounted"
+    UNVERIFIED = "unverified"
+    LATE = "late-result"
+    SUCCESS = "success"
+
+
+class Severity(StrEnum):
+    """critical: the board stays out of date, or has lost postings, until a person acts."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+#: Causes that the next run may well get past by itself, or that only concern what a person just asked for.
+_PASSING: Final = frozenset({"feed-changed", "confirmation", "abandoned", "board-unreachable"})
+
+
+def topics(record: Import) -> list[About]:
+    """What there is to say of an import that has ended; nothing when nobody needs to hear of it."""
+    match record.state:
+        case State.BLOCKED:
+            return [] if record.cause == "paused" else [About.BLOCKED]
+        case State.REJECTED:
+            return [About.REJECTED]
+        case State.EXPIRED:
+            return [About.EXPIRED]
+        case State.COMPLETE:
+            found = {
+                About.DELETED_MORE: count(record, "deleted") > record.expected_deletes,
+                About.WITHHELD: record.withheld_deletes > 0 or bool(withheld_because(record)),
+                About.FIRST: deletions.FIRST in record.withheld_because,
+                About.FAILED: count(record, "failed") > 0 or record.invalid > 0,
+                About.UNACCOUNTED: record.unaccounted > 0,
+                About.UNVERIFIED: not record.verified,
+                # People were told that no result had come, so they are told that it has.
+                About.LATE: record.settled_at is not None and record.settled_at > record.deadline,
+            }
+            return [topic for topic, holds in found.items() if holds] or [About.SUCCESS] * record.notify_on_success
+        case _:
+            return []
+
+
+def severity(record: Import) -> Severity:
+    """How urgent it is."""
+    about = topics(record)
+    if {About.EXPIRED, About.DELETED_MORE} & set(about):
+        return Severity.CRITICAL
+    if {About.BLOCKED, About.REJECTED} & set(about):
+        return Severity.WARNING if record.cause in _PASSING else Severity.CRITICAL
+    return Severity.INFO if set(about) <= {About.SUCCESS, About.LATE} else Severity.WARNING
+
+
+def withheld_because(record: Import) -> list[str]:
+    """Why deletions were withheld; the first full sync withholds none."""
+    return [each for each in record.withheld_because if each != deletions.FIRST]
+
+
+def count(record: Import, name: str) -> int:
+    """One of the board's counts; 0 when it did not give it."""
+    value = (record.results or {}).get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def headline(record: Import, failures: Failures) -> str:
+    """What happened, in a few words: the subject without the feed."""
+    match record.state:
+        case State.BLOCKED:
+            return f"nothing was sent, {_BLOCKED_BRIEFLY.get(record.cause or '', 'see why')}"
+        case State.REJECTED if record.cause == "board-unreachable":
+            return "the board could not be reached"
+        case State.REJECTED if record.cause == "secret":
+            return "nothing was sent, the API key is not usable"
+        case State.REJECTED:
+            return "the board refused the import"
+        case State.EXPIRED:
+            return "no result from the board within 12 hours"
+    words = []
+    about = topics(record)
+    if About.DELETED_MORE in about:
+        words.append(f"{count(record, 'deleted'):,} postings deleted, {record.expected_deletes:,} expected")
+    if About.WITHHELD in about:
+        words.append(f"{counted(record.withheld_deletes, 'deletion')} withheld")
+    if About.FIRST in about:
+        words.append("deletions begin with the next run")
+    if failures.total:
+        new = (
+            f" ({failures.new:,} new)" if failures.still and failures.new else " (all known)" if failures.still else ""
+        )
+        words.append(f"{failures.total:,} of {counted(rows(record, failures), 'job')} failed{new}")
+    elif failures.taken:
+        words.append(f"{counted(failures.taken, 'job')} to look at")
+    if About.UNACCOUNTED in about:
+        words.append(f"{counted(record.unaccounted, 'job')} unaccounted for")
+    if About.UNVERIFIED in about:
+        words.append("result not confirmed")
+    if About.LATE in about:
+        words.append("the late result has come")
+    return "; ".join(words[:2]) or f"all {counted(record.jobs, 'job')} are on the board"
+
+
+def rows(record: Import, failures: Failures) -> int:
+    """Jobs of the feed: what was sent and what was held back."""
+    return record.jobs + failures.held
+
+
+_BLOCKED_BRIEFLY: Final = {
+    "feed-missing": "the feed has no file",
+    "feed-unreadable": "a file cannot be read",
+    "feed-too-large": "the feed is too large",
+    "feed-invalid": "the feed looks broken",
+    "feed-changed": "the files kept changing",
+    "settings": "feed.json has a mistake",
+    "confirmation": "the code does not fit",
+    "secret": "the API key is not usable",
+    "paused": "the feed is paused",
+    "abandoned": "the run was cut off",
+}
+
+#: Ends a step whose command follows.
+_RUN_NOW: Final = "The next run sends everything. To run it at once, in AWS CloudShell or a terminal with the AWS CLI:"
+_PUT_KEY: Final = (
+    "Put the board account's API key into the secret that the reason below names (AWS console, Secrets Manager, Retrieve "
+    "secret value, Edit)."
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do: words, and a command to paste."""
+
+    text: str
+    command: str | None = None
+
+
+def steps(record: Import, failures: Failures, stack: Stack) -> list[Step]:
+    """What to do, the most urgent first."""
+    match record.state:
+        case State.BLOCKED:
+            return _blocked(record, failures, stack)
+        case State.REJECTED:
+            return _rejected(record, stack)
+        case State.EXPIRED:
+            return _expired(record)
+    about = topics(record)
+    found: list[Step] = []
+    if About.DELETED_MORE in about:
+        found += _deleted_more(record, stack)
+    if About.WITHHELD in about:
+        found += _withheld(record, stack)
+    if About.FIRST in about:
+        found.append(_first(record, stack))
+    if failures.total:
+        found.append(_failed(failures))
+    if failures.taken:
+        them = counted(failures.taken, "job looks", "jobs look")
+        found.append(
+            Step(f"{them} wrong, though the board took them (listed below): look whether they are as you want.")
+        )
+    if About.UNACCOUNTED in about:
+        found.append(
+            Step(
+                "Nothing in the feed needs mending for the jobs that are unaccounted for: the next run sends all jobs "
+                "again. If the next notice says the same, write to the board's support and name the import "
+                f"{_board_id(record)}."
+            )
+        )
+    if About.UNVERIFIED in about:
+        found.append(
+            Step(
+                "Look at the board's own site whether the postings are as you expect: the board could not be asked to "
+                "confirm this result. The next run sends all jobs again and gets a new one."
+            )
+        )
+    return found or [Step("Nothing.")]
+
+
+def happened(record: Import, failures: Failures) -> str:
+    """What happened and whether anything is lost, in a few sentences."""
+    untouched = "Nothing was sent: all postings on the board are as they were before."
+    match record.state:
+        case State.BLOCKED:
+            return f"{_sentence(record.reason)}{untouched}"
+        case State.REJECTED if record.cause == "secret":
+            return f"{_sentence(record.reason)}{untouched}"
+        case State.REJECTED if record.cause == "board-unreachable":
+            return (
+                f"{_sentence(record.reason)}It was tried again and again, and the board accepted nothing: all postings "
+                "on it are as they were before."
+            )
+        case State.REJECTED:
+            return f"{_sentence(record.reason)}It accepted nothing: all postings on it are as they were before."
+        case State.EXPIRED:
+            return _expired_happened(record)
+    text = []
+    if About.LATE in topics(record):
+        text.append("The result that was missing has come after all; nothing was lost.")
+    if record.withheld_deletes:
+        text.append(f"{_postings(record.withheld_deletes)} not in the feed stayed on the board.")
+    if About.UNVERIFIED in topics(record):
+        text.append(
+            "The result below came with the board's callback. The board itself could not be asked within 12 hours, and "
+            "a callback alone proves nothing."
+        )
+    if About.UNACCOUNTED in topics(record):
+        text.append(
+            f"The board's counts do not add up: {counted(record.unaccounted, 'job')} of the {record.jobs:,} sent "
+            f"{'is' if record.unaccounted == 1 else 'are'} in none of them, or in two."
+        )
+    if failures.total:
+        went = counted(max(record.jobs - failures.by_board - record.unaccounted, 0), "job is", "jobs are")
+        text.append(f"{went} on the board. A failed job's posting, if there is one, stays as it was.")
+    return " ".join(text) or f"All {counted(record.jobs, 'job')} went to the board without a fault."
+
+
+def _failed(failures: Failures) -> Step:
+    them = "the job" if failures.total == 1 else f"the {failures.total:,} jobs"
+    where = "listed below" if failures.total > 1 else "below"
+    text = (
+        f"Mend {them} {where} where your export takes them from (your own system, not the exported file). The next run "
+        "sends them again by itself."
+    )
+    top = failures.reasons[0] if failures.reasons else None
+    if top is not None and top.jobs > 1 and top.jobs * 2 > failures.total > _MANY:
+        text += f" Begin with the first reason: it alone accounts for {top.jobs:,} of them."
+    return Step(text)
+
+
+#: More failing jobs than that are first told by their reasons.
+_MANY: Final = 25
+
+
+def _withheld(record: Import, stack: Stack) -> list[Step]:
+    because = withheld_because(record)
+    found = []
+    if record.withheld_deletes:
+        found.append(
+            Step(
+                f"Look at the {_postings(record.withheld_deletes)} listed under WOULD GO: should they still be on the "
+                "board? They are not in the feed, and nothing was deleted. If you do nothing they stay, and the next run "
+                "withholds them again."
+            )
+        )
+    found += [Step(_BECAUSE.get(each, "").format(**_names(record, stack))) for each in because if each in _BECAUSE]
+    if code := _code(record):
+        found.append(
+            Step(
+                f"If all {record.withheld_deletes:,} are really to go, confirm exactly these, in AWS CloudShell or a "
+                "terminal with the AWS CLI. The code fits this very list only: if the feed is another one by then, "
+                "nothing is sent, and the next run's notice has the code of the new list.",
+                stack.run(record.feed, code),
+            )
+            if record.withheld_deletes > 1
+            else Step(
+                "If it is really to go, confirm that, in AWS CloudShell or a terminal with the AWS CLI. The code fits "
+                "this one posting only: if the feed is another one by then, nothing is sent, and the next run's notice "
+                "has a new code.",
+                stack.run(record.feed, code),
+            )
+        )
+    return found
+
+
+_BECAUSE: Final = {
+    deletions.TOO_MANY: (
+        "If they should, the export left them out: mend the export, and the next run is as usual. It looks like that, "
+        "because so many are missing at once (more than the feed's maxDeletePercent)."
+    ),
+    deletions.FEWER_OBJECTS: (
+        "Look whether a file of the feed is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its "
+        "last complete import. If one is missing, export it again; the next run is as usual."
+    ),
+    deletions.UNPROTECTED_ROWS: (
+        "Mend the rows listed below that could not be sent (no reference number, not readable, or one number for two "
+        "different jobs): nobody can tell whose postings they are, so nothing is deleted while there is such a row. "
+        "Once they are mended, the next run deletes as usual."
+    ),
+    deletions.SHARED_ACCOUNT: (
+        "Give each feed an account of its own. {others} on the same board account (the secret {secret}), and each would "
+        "delete the other's postings. So nothing is deleted, and nothing can be confirmed, while that is so. Either "
+        "merge them: put all their files under one feed, s3://{bucket}/feeds/{feed}/. Or give each its own key: set "
+        "apiKeySecret in their feed.json. Or set deleteJobs to false in each of them."
+    ),
+}
+
+
+def _first(record: Import, stack: Stack) -> Step:
+    return Step(
+        "Before the next run, look at your account on the board's own site: from the next run on, every posting that is "
+        "not in this feed is deleted, also those posted by hand or by another system. Nothing was deleted this time. "
+        "To keep such postings, put them into the feed, or set deleteJobs to false in "
+        f"{stack.settings(record.feed)}. If all postings come from this feed, there is nothing to do."
+    )
+
+
+def _deleted_more(record: Import, stack: Stack) -> list[Step]:
+    more = count(record, "deleted") - record.expected_deletes
+    return [
+        Step(
+            f"Look now at your account on the board's own site for postings that are gone: the board deleted {more:,} "
+            "more than this import was to delete. Those that are in the feed are there; what is gone was posted by hand, "
+            "by another feed or by another system. Post them again from there: jobferry never had them."
+        ),
+        Step(
+            "Until it is clear where they came from, stop the deletions: set deleteJobs to false in "
+            f"{stack.settings(record.feed)}. If you expected this (the first full sync of an account that held other "
+            "postings), there is nothing to do."
+        ),
+    ]
+
+
+def _blocked(record: Import, failures: Failures, stack: Stack) -> list[Step]:
+    names = _names(record, stack)
+    run = stack.run(record.feed)
+    empty = Step(
+        "If the feed is empty on purpose: jobferry never takes down a whole account. Take the postings down on the "
+        f'board\'s own site, and set "paused": true in {stack.settings(record.feed)} until there are jobs again.'
+    )
+    match record.cause:
+        case "feed-missing":
+            text = (
+                "Find out why the export did not arrive in s3://{bucket}/feeds/{feed}/ (did it run? did it go to another "
+                f"folder?), and have it write the file there again. {_RUN_NOW}"
+            )
+            return [Step(text.format(**names), run), empty]
+        case "feed-unreadable":
+            text = (
+                "Export the file named below again, to the same place. Most often it was cut off while it was written; "
+                f"if it is so every night, mend the export as the reason says. {_RUN_NOW}"
+            )
+            return [Step(text, run)] + [empty] * ("empty" in (record.reason or ""))
+        case "feed-too-large":
+            text = (
+                "Export less, or allow more: raise maxFeedBytes in {settings}; where the function's disk is full, raise "
+                f"EphemeralStorage of SubmitImport in template.yaml and deploy. {_RUN_NOW}"
+            )
+            return [Step(text.format(**names), run)]
+        case "feed-invalid":
+            return _feed_invalid(record, failures, names, run, empty)
+        case "feed-changed":
+            text = (
+                "Have the export end before the run begins, or write its files elsewhere and copy them to "
+                f"s3://{{bucket}}/feeds/{{feed}}/ when they are whole. {_RUN_NOW}"
+            )
+            return [Step(text.format(**names), run)]
+        case "settings":
+            text = f"Mend {{settings}}, as the reason below says, and upload it again. {_RUN_NOW}"
+            return [Step(text.format(**names), run)]
+        case "confirmation":
+            text = (
+                "Run the feed without a code, or wait for the next run: if deletions are withheld, its notice has the "
+                "present list and its code. Look at that list, then confirm that code. Nothing was deleted."
+            )
+            return [Step(text, run)]
+        case "secret":
+            return [Step(f"{_PUT_KEY} {_RUN_NOW}", run)]
+        case "paused":
+            return [Step(f'Nothing. To send it again, take "paused": true out of {stack.settings(record.feed)}.')]
+        case "abandoned":
+            text = (
+                "Nothing, if it happened once: the next run starts anew. If it happens again, the run takes too long or "
+                f"too much memory: docs/runbook.md, Abandoned, says where to look. {_RUN_NOW}"
+            )
+            return [Step(text, run)]
+        case _:
+            return [Step(f"Mend what the reason below says. {_RUN_NOW}", run)]
+
+
+def _feed_invalid(record: Import, failures: Failures, names: Mapping[str, str], run: str, empty: Step) -> list[Step]:
+    if not failures.total:
+        text = f"Look into the export: its file has no job in it. Export it again, to the same place. {_RUN_NOW}"
+        return [Step(text, run), empty]
+    text = (
+        "Mend what most jobs have in common, the first reason below: so many at once is a fault of the export, or of "
+        f"the feed's settings ({{settings}}), hardly of the jobs. {_RUN_NOW}"
+    )
+    allowed = Step(
+        "If the jobs really are so, and the others are to go out all the same, raise maxInvalidPercent in {settings}.".format(
+            **names
+        )
+    )
+    some = record.jobs > 0 and "maxInvalidPercent" in (record.reason or "")
+    return [Step(text.format(**names), run)] + [allowed] * some
+
+
+def _rejected(record: Import, stack: Stack) -> list[Step]:
+    names = _names(record, stack)
+    run = stack.run(record.feed)
+    if record.cause == "board-unreachable":
+        text = (
+            "Nothing, if it happened once: the next run sends everything. If it happens again, look whether the board's "
+            "site works, and whether {board} is its right address. To run it at once, in AWS CloudShell or a terminal "
+            "with the AWS CLI:"
+        )
+        return [Step(text.format(**names), run)]
+    if record.cause == "secret":
+        return [Step(f"{_PUT_KEY} {_RUN_NOW}", run)]
+    status = re.search(r"\b[34]\d\d\b", record.reason or "")
+    match status[0] if status else "":
+        case "401" | "403":
+            text = (
+                "Check the account's API key on the board's own site, and put it into the secret {secret} (AWS console, "
+                f"Secrets Manager, Retrieve secret value, Edit). {_RUN_NOW}"
+            )
+        case "413":
+            text = (
+                "Send less at once: set maxJobsPerImport in {settings}, for instance 2000. A feed with deleteJobs cannot "
+                f"be split: set deleteJobs to false, or ask the board's support to raise its limit. {_RUN_NOW}"
+            )
+        case "404" | "301" | "302" | "303" | "307" | "308":
+            text = (
+                "Check the board's address, {board}: it is the stack's parameter BoardUrl, or boardUrl in the secret "
+                f"{{secret}}. {_RUN_NOW}"
+            )
+        case _:
+            text = (
+                "Mend what the board says below. If its words do not tell what that is, write to the board's support and "
+                f"quote them. {_RUN_NOW}"
+            )
+    return [Step(text.format(**names), run)]
+
+
+def _expired(record: Import) -> list[Step]:
+    look = "Look at the board's own site whether tonight's changes are there."
+    if record.delete_jobs and record.expected_deletes:
+        look = (
+            "Look at the board's own site whether tonight's changes are there: "
+            f"{_postings(record.expected_deletes)} (under TO GO) may or may not be gone."
+        )
+    return [
+        Step(
+            f"{look} Then there is nothing to do but wait: the next run goes out as usual and sends all jobs again, "
+            "which does no harm."
+        ),
+        Step(
+            "If the next run has no result either, write to the board's support and name the import "
+            f"{_board_id(record)}."
+        ),
+    ]
+
+
+def _expired_happened(record: Import) -> str:
+    sent = counted(record.jobs, "job was", "jobs were")
+    at = f" at {when(record.submitted_at)}" if record.submitted_at else ""
+    if record.board_import_id:
+        text = f"{sent} sent{at} and the board accepted them, but it has given no result since."
+    else:
+        text = f"{sent} sent{at}, but the board's answer was lost: nobody knows whether they arrived."
+    return (
+        f"{text} Nothing is lost on this side: what was sent is in the archive, and if the result still comes, it is "
+        "recorded and you hear of it."
+    )
+
+
+def _names(record: Import, stack: Stack) -> dict[str, str]:
+    others = [plain(each, 64) for each in record.shared_with]
+    listed = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+    return {
+        "bucket": stack.bucket,
+        "feed": record.feed,
+        "settings": stack.settings(record.feed),
+        "secret": stack.accounts + plain(record.account or "BoardApiKey", 100),
+        "board": plain(record.board or "the stack's parameter BoardUrl", 200),
+        "others": f"This feed and {listed} are" if others else "This feed and another one are",
+    }
+
+
+def _board_id(record: Import) -> str:
+    at = f", sent at {when(record.submitted_at)}" if record.submitted_at else ""
+    if record.board_import_id:
+        return f"{plain(record.board_import_id, 200)}{at}"
+    return f"of {counted(record.jobs, 'job')}{at}"
+
+
+def _code(record: Import) -> str | None:
+    """The confirmation code, when it can be put into a command as it is."""
+    code = record.confirm_code
+    return code if code and re.fullmatch(r"[A-Za-z0-9-]{1,80}", code) else None
+
+
+def _postings(number: int) -> str:
+    return counted(number, "posting")
+
+
+def _sentence(text: Any) -> str:
+    shown = plain(text or "", REASON).rstrip(".")
+    return f"{shown[0].upper()}{shown[1:]}. " if shown else ""

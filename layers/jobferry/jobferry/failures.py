@@ -1,0 +1,170 @@
+"""The jobs that failed in an import, as a person wants to hear of them: by reason, new or known, the first of them.
+
+There may be hundreds of thousands, so they are streamed: what is kept is counts, reasons and the first of each sort.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from jobferry.imports import FailedJob, Import
+
+#: Jobs that a notice names.
+SHOWN: Final = 25
+#: Reasons that a notice names, and those that are told apart at all.
+REASONS_SHOWN: Final = 10
+_REASONS: Final = 1000
+_EXAMPLES: Final = 3
+#: How `payload` says that an invalid job of a full sync went out all the same.
+SENT_ANYWAY: Final = "it is sent as it is"
+
+_VALUE: Final = re.compile(r"\s*Value passed was:.*", re.DOTALL)
+_QUOTED: Final = re.compile(r'"[^"]*"?|\d+')
+
+
+@dataclass
+class Failing:
+    """A job that failed.
+
+    Attributes:
+        job: with the board's words, or with ours when it was held back.
+        by_board: the words are the board's.
+        found: what we had found before sending, when the words are the board's.
+        new: it did not fail at the last complete import.
+    """
+
+    job: FailedJob
+    by_board: bool
+    new: bool
+    found: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Reason:
+    """Jobs that fail for one reason.
+
+    Attributes:
+        message: of the first of them.
+        alike: their messages are the same to the letter.
+        jobs: how many.
+        first: the first of them.
+    """
+
+    message: str
+    alike: bool = True
+    jobs: int = 0
+    first: list[FailedJob] = field(default_factory=list)
+
+
+@dataclass
+class Failures:
+    """What there is to tell about the jobs that failed.
+
+    Attributes:
+        by_board: jobs that the board refused, held: jobs that were not sent; new and still: the same jobs, parted anew.
+        first_new, first_still: the first of them.
+        taken: jobs that look wrong to us, and that the board took; first_taken: the first of them.
+        reasons: the most frequent first.
+        mended: jobs that failed at the last complete import and do not now; None: nobody can say.
+    """
+
+    by_board: int = 0
+    held: int = 0
+    new: int = 0
+    still: int = 0
+    first_new: list[Failing] = field(default_factory=list)
+    first_still: list[Failing] = field(default_factory=list)
+    taken: int = 0
+    first_taken: list[Failing] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+    mended: int | None = None
+
+    @property
+    def total(self) -> int:
+        return self.by_board + self.held
+
+    @property
+    def first(self) -> list[Failing]:
+        """The jobs that a notice names, new ones first."""
+        return [*self.first_new, *self.first_still][:SHOWN]
+
+
+def collect(
+    record: Import, failed: Iterable[FailedJob], invalid: Iterable[FailedJob], previously: Iterable[str] | None
+) -> Failures:
+    """Goes through an import's failed jobs once.
+
+    Args:
+        record: the import.
+        failed: what the board refused.
+        invalid: what was found before sending; with a full sync, some of that was sent all the same.
+        previously: identities of the jobs that failed at the last complete import; None when nobody can say.
+    """
+    found = Failures()
+    reasons: dict[str, Reason] = {}
+    left = None if previously is None else set(previously)
+    refused: dict[object, Failing | None] = {}
+    for job in failed:
+        failing = Failing(job, by_board=True, new=_is_new(record, job))
+        found.by_board += 1
+        shown = _add(found, reasons, failing)
+        if record.full_sync:
+            refused[_place(job)] = failing if shown else None
+        if left:
+            left.discard(job.identity)
+    for job in invalid:
+        if left:
+            left.discard(job.identity)
+        if record.full_sync and _place(job) in refused:
+            if known := refused[_place(job)]:
+                known.found = [text for text in job.messages if not text.startswith(SENT_ANYWAY)]
+            continue
+        failing = Failing(job, by_board=False, new=_is_new(record, job))
+        if record.results is not None and any(text.startswith(SENT_ANYWAY) for text in job.messages):
+            found.taken += 1
+            if found.taken <= SHOWN:
+                found.first_taken.append(failing)
+            continue
+        found.held += 1
+        _add(found, reasons, failing)
+    found.reasons = sorted(reasons.values(), key=lambda each: -each.jobs)
+    found.mended = None if left is None else len(left)
+    return found
+
+
+def _is_new(record: Import, job: FailedJob) -> bool:
+    return job.since is None or job.since >= record.created_at
+
+
+def _place(job: FailedJob) -> object:
+    return job.identity if job.key is None or job.row is None else (job.key, job.row)
+
+
+def _add(found: Failures, reasons: dict[str, Reason], failing: Failing) -> bool:
+    """Counts a job. Whether it is one of the first."""
+    for message in dict.fromkeys(failing.job.messages or ["no reason was given"]):
+        if message.startswith(SENT_ANYWAY):
+            continue
+        kind = _QUOTED.sub("…", _VALUE.sub("", message[:2000]))[:200]
+        reason = reasons.get(kind)
+        if reason is None:
+            if len(reasons) >= _REASONS:
+                kind, message = "", "other reasons"
+            reason = reasons.setdefault(kind, Reason(message))
+        reason.alike = reason.alike and reason.message == message
+        reason.jobs += 1
+        if len(reason.first) < _EXAMPLES:
+            reason.first.append(failing.job)
+    if failing.new:
+        found.new += 1
+        first = found.first_new
+    else:
+        found.still += 1
+        first = found.first_still
+    if len(first) < SHOWN:
+        first.append(failing)
+        return True
+    return False

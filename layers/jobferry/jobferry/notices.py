@@ -1,0 +1,392 @@
+"""The notice of an import that has ended: whether anybody needs to hear of it, and what they are told.
+
+Source: the design's *Notices*. The text is for people and leads with what to do; the data is for programs, described by
+docs/notice.schema.json. Every part is cut and every list is short, so a notice stays below SNS's 256 KiB
+(https://docs.aws.amazon.com/sns/latest/api/API_Publish.html) whatever the board says.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from typing import Any, Final, Protocol
+
+from jobferry import advice
+from jobferry.advice import REASON, About, Stack, Step
+from jobferry.failures import REASONS_SHOWN, SENT_ANYWAY, SHOWN, Failing, Failures, Reason, collect
+from jobferry.imports import (
+    ERROR,
+    INVALID,
+    UNVERIFIED,
+    FailedJob,
+    Feed,
+    Import,
+    ImportStore,
+    Posting,
+    State,
+    failing_since,
+    move,
+    timestamp,
+)
+from jobferry.wording import counted, day, plain, when
+
+#: Of the data's shape: a program may rely on it while this stays.
+VERSION: Final = 1
+#: SNS: fewer than 100 characters, ASCII, no line breaks.
+SUBJECT: Final = 99
+
+_ENDED: Final = frozenset({State.COMPLETE, State.BLOCKED, State.REJECTED, State.EXPIRED})
+_COUNTS: Final = ("added", "updated", "unchanged", "failed", "processed", "deleted")
+# Characters that are shown of each. With 25 jobs and all else, both parts stay far below SNS's limit; a test holds it.
+_REFERENCE: Final = 64
+_TITLE: Final = 80
+_PLACE: Final = 100
+_MESSAGE: Final = 240
+_FOUND: Final = 160
+_WARNING: Final = 160
+_WARNINGS: Final = 10
+#: The second and further imports of a split feed are called so.
+_FURTHER_PART: Final = re.compile(r"Z(-[a-z0-9]+)*-[0-9]{1,4}$")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is published.
+
+    Attributes:
+        subject: ASCII, one line, below 100 characters.
+        text: for people.
+        data: for programs; docs/notice.schema.json says what it holds.
+        attributes: for filter policies: feed, state, severity.
+    """
+
+    subject: str
+    text: str
+    data: dict[str, Any]
+    attributes: dict[str, str]
+
+
+class Topic(Protocol):
+    """Where notices go."""
+
+    def publish(self, notice: Notice) -> None:
+        """Returns when it is certain to be delivered."""
+        ...
+
+
+def is_due(record: Import) -> bool:
+    """Whether somebody is to hear of this import, and nobody has yet."""
+    ended = record.state in _ENDED and record.open is None
+    return ended and record.notified_at is None and bool(advice.topics(record))
+
+
+def publish(store: ImportStore, topic: Topic, import_id: str, now: datetime, stack: Stack) -> bool:
+    """Publishes an import's notice if it is due, and marks the import. Whether it was published.
+
+    Killed between the two, it publishes a second time when it is called again: better twice than never.
+    """
+    record = store.get(import_id)
+    if record is None or not is_due(record):
+        return False
+    failed = store.read_failed(import_id, ERROR if record.verified else UNVERIFIED)
+    invalid = store.read_failed(import_id, INVALID)
+    known = record.state is State.COMPLETE and record.previous is not None and not _is_part(record)
+    previously = set(failing_since(store, record.previous)) if known else None
+    topic.publish(compose(record, failed, invalid, previously, stack))
+
+    def mark(current: Import, _: Feed) -> Sequence[Import | Feed]:
+        # A result that has come meanwhile is another state, and has a notice of its own.
+        same = current.state is record.state and current.notified_at is None
+        return [current.changed(notified_at=now)] if same else ()
+
+    move(store, import_id, mark)
+    return True
+
+
+def compose(
+    record: Import,
+    failed: Iterable[FailedJob],
+    invalid: Iterable[FailedJob],
+    previously: Iterable[str] | None,
+    stack: Stack,
+) -> Notice:
+    """The notice of an import that has ended.
+
+    Args:
+        record: the import.
+        failed: the jobs that the board refused. This one and the next are read once.
+        invalid: the jobs that were found to be wrong before sending.
+        previously: identities of the jobs that failed at the last complete import; None: there is none to compare with.
+        stack: names for the commands that it shows.
+    """
+    failures = collect(record, failed, invalid, previously)
+    steps = advice.steps(record, failures, stack)
+    severity = advice.severity(record)
+    sections = _sections(record, failures, steps, stack)
+    text = "\n\n".join(f"{title}\n" + "\n".join(lines) for title, lines in sections if lines)
+    return Notice(
+        subject=_subject(record.feed, advice.headline(record, failures)),
+        text=f"{text}\n\n{_footer(record)}\n",
+        data=_data(record, failures, steps) | {"severity": severity.value},
+        attributes={"feed": record.feed, "state": record.state.value, "severity": severity.value},
+    )
+
+
+def _is_part(record: Import) -> bool:
+    """Of a split feed. The import before it had other jobs, so it cannot tell what was mended."""
+    return record.parts > 1 or _FURTHER_PART.search(record.import_id) is not None
+
+
+def _subject(feed: str, headline: str) -> str:
+    ascii_headline = unicodedata.normalize("NFKD", headline).encode("ascii", "replace").decode()
+    room = SUBJECT - len("jobferry : ") - len(ascii_headline)
+    name = feed if len(feed) <= room else f"{feed[: max(room - 3, 0)]}..."
+    return f"jobferry {name}: {ascii_headline}"[:SUBJECT]
+
+
+# The text
+
+
+type Section = tuple[str, list[str]]
+
+
+def _sections(record: Import, failures: Failures, steps: list[Step], stack: Stack) -> Iterator[Section]:
+    yield "WHAT TO DO", list(_steps(steps))
+    yield "WHAT HAPPENED", [advice.happened(record, failures)]
+    yield "COUNTS", list(_counts(record, failures))
+    yield _postings(record, stack)
+    if failures.total > SHOWN:
+        yield "REASONS", [_reason(each) for each in failures.reasons[:REASONS_SHOWN]]
+    numbers = {id(failing): number for number, failing in enumerate(failures.first, 1)}
+    new = [failing for failing in failures.first if failing.new]
+    still = [failing for failing in failures.first if not failing.new]
+    yield _heading("NEW", failures.new, len(new)), [line for each in new for line in _failing(each, numbers[id(each)])]
+    yield (
+        _heading("STILL FAILING", failures.still, len(still)),
+        [line for each in still for line in _failing(each, numbers[id(each)])],
+    )
+    yield "THE REST", list(_rest(record, failures, stack))
+    if failures.mended:
+        yield (
+            "MENDED",
+            [f"{counted(failures.mended, 'job')} that failed at the last complete import, and not any more."],
+        )
+    yield (
+        _heading("TAKEN BY THE BOARD, BUT LOOK AGAIN", failures.taken, len(failures.first_taken)),
+        [line for number, each in enumerate(failures.first_taken, 1) for line in _failing(each, number)],
+    )
+    yield "TO KNOW", list(_warnings(record))
+
+
+def _steps(steps: list[Step]) -> Iterator[str]:
+    for number, step in enumerate(steps, 1):
+        yield f"{number}. {step.text}" if len(steps) > 1 else step.text
+        if step.command:
+            yield ""
+            yield f"   {step.command}"
+        if number < len(steps):
+            yield ""
+
+
+def _counts(record: Import, failures: Failures) -> Iterator[str]:
+    held = [(failures.held, "held back before sending")] if failures.held else []
+    if record.state is not State.COMPLETE:
+        lines = [(record.jobs, "sent" if record.state is State.EXPIRED else "ready to be sent")] if record.jobs else []
+        yield from _aligned([*lines, *held])
+        return
+    parts = [(advice.count(record, name), name) for name in ("added", "updated", "unchanged", "failed")]
+    total = sum(number for number, _ in parts)
+    processed = advice.count(record, "processed")
+    whole = "in all, as many as were sent" if total == record.jobs else f"in all, though {record.jobs:,} were sent"
+    if processed != total:
+        whole += f"; the board itself counts {processed:,}"
+    deleted = "postings deleted"
+    if record.delete_jobs or advice.count(record, "deleted"):
+        deleted += f", {record.expected_deletes:,} expected"
+    yield from _aligned([*parts, (total, whole), *held, (advice.count(record, "deleted"), deleted)])
+
+
+def _aligned(lines: list[tuple[int, str]]) -> Iterator[str]:
+    width = max((len(f"{number:,}") for number, _ in lines), default=0)
+    for number, words in lines:
+        yield f"{number:>{width},} {words}"
+
+
+def _postings(record: Import, stack: Stack) -> Section:
+    """The postings that would go, or were to go, when that is what it is about."""
+    about = advice.topics(record)
+    if About.WITHHELD in about:
+        title, number = "WOULD GO", record.withheld_deletes
+    elif About.EXPIRED in about or About.DELETED_MORE in about:
+        title, number = "TO GO", record.expected_deletes
+    else:
+        return "", []
+    lines = [
+        f"- {plain(each.reference_number, _REFERENCE)}" + (f", {plain(each.title, _TITLE)}" if each.title else "")
+        for each in record.deletes[:SHOWN]
+    ]
+    if number > len(lines) and record.live_set:
+        whole = record.live_set.replace(".live.", ".deletes.")
+        lines += ["", "All of them, in AWS CloudShell or a terminal with the AWS CLI:", "", f"   {stack.show(whole)}"]
+    return _heading(title, number, len(lines[:SHOWN])), lines
+
+
+def _heading(title: str, number: int, shown: int) -> str:
+    return f"{title} ({number:,})" if shown >= number else f"{title} (the first {shown:,} of {number:,})"
+
+
+def _reason(reason: Reason) -> str:
+    others = "" if reason.alike else " (and other values)"
+    first = "; ".join(dict.fromkeys(_place(job, 40) for job in reason.first))
+    more = ", …" if reason.jobs > len(reason.first) else ""
+    return f"- {counted(reason.jobs, 'job')}: {plain(reason.message, _FOUND)}{others}\n  {first}{more}"
+
+
+def _failing(failing: Failing, number: int) -> Iterator[str]:
+    job = failing.job
+    reference = plain(job.reference_number, _REFERENCE) if job.reference_number else "no reference number"
+    title = f", {plain(job.title, _TITLE)}" if job.title else ""
+    yield f"{number}. {reference}{title} ({_place(job, _PLACE)})"
+    said = _said(job.messages, _MESSAGE) or "no reason was given"
+    yield f"   {'The board says' if failing.by_board else 'Not sent'}: {said}"
+    if failing.found:
+        yield f"   To mend: {_said(failing.found, _FOUND)}"
+    if not failing.new and job.since:
+        yield f"   Failing since {day(job.since)}."
+
+
+def _said(messages: Iterable[str], limit: int) -> str:
+    return plain("; ".join(text[: limit * 4] for text in messages if not text.startswith(SENT_ANYWAY)), limit)
+
+
+def _place(job: FailedJob, limit: int) -> str:
+    """Where in the feed: the object without the prefix that all have."""
+    if job.key is None:
+        return f"job {job.number + 1:,} of the list as sent"
+    name = plain(re.sub(r"^feeds/[^/]*/", "", job.key), 1024)
+    shown = name if len(name) <= limit else f"…{name[1 - limit :]}"
+    return shown if job.row is None else f"{shown} row {job.row:,}"
+
+
+def _rest(record: Import, failures: Failures, stack: Stack) -> Iterator[str]:
+    listed = [] if record.results is None else [ERROR if record.verified else UNVERIFIED] if failures.by_board else []
+    unnamed = advice.count(record, "failed") - failures.by_board
+    if unnamed > 0:
+        yield f"The board counts {counted(unnamed, 'more failed job')}, but does not say which."
+    if failures.total > SHOWN:
+        yield "All that failed, in AWS CloudShell or a terminal with the AWS CLI:"
+        for kind in [*listed, *([INVALID] if failures.held else [])]:
+            yield ""
+            yield f"   {stack.query(record.import_id, kind)}"
+
+
+def _warnings(record: Import) -> Iterator[str]:
+    for text in record.warned[:_WARNINGS]:
+        yield f"- {plain(text, _WARNING)}"
+    if len(record.warned) > _WARNINGS:
+        yield f"- and {counted(len(record.warned) - _WARNINGS, 'other kind')} of warnings"
+    if ignored := (record.results or {}).get("ignoredValues"):
+        yield f"- The board ignored values: {plain(ignored, _WARNING)}"
+
+
+def _footer(record: Import) -> str:
+    result = f", result at {when(record.settled_at)}" if record.settled_at else ""
+    board = f"; the board calls it {plain(record.board_import_id, 200)}" if record.board_import_id else ""
+    parts = f" It is the first of {record.parts:,} imports of a split feed." if record.parts > 1 else ""
+    sections = ", ".join(each.replace("-", " ").capitalize() for each in anchors(record))
+    return (
+        f"Import {record.import_id} of the feed {record.feed}, begun at {when(record.created_at)}{result}{board}.{parts}\n"
+        f"More on this: docs/runbook.md, {sections}."
+    )
+
+
+def anchors(record: Import) -> list[str]:
+    """The sections of the runbook that say more."""
+    if record.state is not State.COMPLETE:
+        return [record.cause or record.state.value]
+    because = advice.withheld_because(record)
+    about = advice.topics(record) or [About.SUCCESS]
+    return list(chain.from_iterable(because if each is About.WITHHELD and because else [each.value] for each in about))
+
+
+# The data
+
+
+def _data(record: Import, failures: Failures, steps: list[Step]) -> dict[str, Any]:
+    complete = record.state is State.COMPLETE
+    return {
+        "version": VERSION,
+        "importId": record.import_id,
+        "feed": record.feed,
+        "state": record.state.value,
+        "about": [each.value for each in advice.topics(record)],
+        "cause": record.cause,
+        "reason": plain(record.reason, REASON) if record.reason else None,
+        "whatToDo": [{"text": step.text, "command": step.command} for step in steps],
+        "runbook": [f"docs/runbook.md#{each}" for each in anchors(record)],
+        "createdAt": timestamp(record.created_at),
+        "submittedAt": timestamp(record.submitted_at) if record.submitted_at else None,
+        "completedAt": timestamp(record.completed_at) if record.completed_at else None,
+        "settledAt": timestamp(record.settled_at) if record.settled_at else None,
+        "boardImportId": plain(record.board_import_id, 200) if record.board_import_id else None,
+        "verified": record.verified,
+        "parts": record.parts,
+        "jobs": record.jobs,
+        "invalid": record.invalid,
+        "unaccounted": record.unaccounted,
+        "results": {name: advice.count(record, name) for name in _COUNTS} if complete else None,
+        "deletions": {
+            "sent": record.delete_jobs,
+            "expected": record.expected_deletes,
+            "withheld": record.withheld_deletes,
+            "because": record.withheld_because,
+            "sharedWith": [plain(each, 64) for each in record.shared_with[:SHOWN]],
+            "confirm": {"feed": record.feed, "confirmDeletes": record.confirm_code} if record.confirm_code else None,
+            "first": [_posting_data(each) for each in record.deletes[:SHOWN]],
+        },
+        "failing": {
+            "total": failures.total,
+            "refused": failures.by_board,
+            "heldBack": failures.held,
+            "new": failures.new,
+            "still": failures.still,
+            "mended": failures.mended,
+            "taken": failures.taken,
+            "reasons": [_reason_data(each) for each in failures.reasons[:REASONS_SHOWN]],
+            "first": [_failing_data(each) for each in failures.first],
+        },
+        "warnings": [plain(text, _WARNING) for text in record.warned[:_WARNINGS]],
+    }
+
+
+def _posting_data(posting: Posting) -> dict[str, Any]:
+    title = plain(posting.title, _TITLE) if posting.title else None
+    return {"referenceNumber": plain(posting.reference_number, _REFERENCE), "title": title}
+
+
+def _reason_data(reason: Reason) -> dict[str, Any]:
+    return {
+        "message": plain(reason.message, _FOUND),
+        "alike": reason.alike,
+        "jobs": reason.jobs,
+        "first": [_place(job, 40) for job in reason.first],
+    }
+
+
+def _failing_data(failing: Failing) -> dict[str, Any]:
+    job = failing.job
+    return {
+        "referenceNumber": plain(job.reference_number, _REFERENCE) if job.reference_number else None,
+        "title": plain(job.title, _TITLE) if job.title else None,
+        "key": plain(job.key, _PLACE) if job.key else None,
+        "row": job.row,
+        "refused": failing.by_board,
+        "message": _said(job.messages, _MESSAGE),
+        "toMend": _said(failing.found, _FOUND) if failing.found else None,
+        "new": failing.new,
+        "since": timestamp(job.since) if job.since else None,
+    }
