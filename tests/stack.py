@@ -10,6 +10,16 @@ from local.template import Stack, expand
 
 TEMPLATE: Final = Path(__file__).parent.parent / "template.yaml"
 NAME: Final = "jobferry-dev"
+#: The design's metrics.
+METRICS: Final = {
+    "ImportsSubmitted",
+    "ImportsCompleted",
+    "JobsFailed",
+    "JobsInvalid",
+    "DeletesWithheld",
+    "SettledByPoll",
+    "SecondsToResult",
+}
 
 
 class _Attributes(Mapping[str, str]):

@@ -107,6 +107,12 @@ def test_the_body_of_a_callback_is_a_job_import(name: str) -> None:
     assert (answer.id == "44eJr7YHDO9PqC834E_q5") == (name != "callback-other-id")
 
 
+def test_a_body_in_base64_is_the_same() -> None:
+    encoded = load_event("callback-base64")
+    assert encoded["isBase64Encoded"] is True
+    assert body_of(encoded) == body_of(load_event("callback"))
+
+
 # PollImports
 
 

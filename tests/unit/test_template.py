@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from local.template import Resource, Stack, TemplateError
-from tests.stack import NAME, TEMPLATE, make_stack
+from tests.stack import METRICS, NAME, TEMPLATE, make_stack
 
 ROOT: Final = TEMPLATE.parent
 DAYS_7: Final = 7 * 24 * 3600
@@ -40,15 +40,6 @@ RESOURCES: Final = FUNCTIONS | {
     "CallbackApi",
     "DeadLetterQueue",
     "JobferryLayer",
-}
-METRICS: Final = {
-    "ImportsSubmitted",
-    "ImportsCompleted",
-    "JobsFailed",
-    "JobsInvalid",
-    "DeletesWithheld",
-    "SettledByPoll",
-    "SecondsToResult",
 }
 #: The metrics that AWS has for what is here, and the dimension that each has. Others exist; these are known to.
 AWS_METRICS: Final = {
