@@ -1,0 +1,111 @@
+"""moto's server in a process of its own: S3, DynamoDB and its stream, SNS, SQS, Secrets Manager, KMS, EventBridge's bus.
+
+In a process of its own, because moto keeps its state per process, and a test beside it may use moto in-process.
+`python -m local.cloud HOST` is that process: it says its port, and ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from typing import Any, Final, Self, cast
+
+import boto3
+import requests
+from botocore.config import Config
+
+from local.place import ACCOUNT, REGION, ROOT
+
+#: Where moto's process says what was published: SNS itself has no way to read a topic.
+_PUBLISHED: Final = "/_local/published"
+
+
+class Cloud:
+    """What stands in for AWS: an endpoint for boto3, and the messages published on its topics."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self._host = host
+        self._process: subprocess.Popen[str] | None = None
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "local.cloud", self._host]
+        self._process = subprocess.Popen(  # noqa: S603
+            command,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            process_group=0,  # Ctrl-C is for the process that started this one
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process:
+            self._process.communicate()  # closes its standard input
+            self._process = None
+
+    @property
+    def url(self) -> str:
+        """The endpoint, once it is served."""
+        if not self.port and self._process and self._process.stdout:
+            line = self._process.stdout.readline()
+            if not line:
+                raise RuntimeError("moto's server did not start; what it said is above")
+            self.port = int(line)
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of any service."""
+        session = boto3.Session("local", "local", region_name=REGION)
+        config = Config(
+            retries={"max_attempts": 0}, connect_timeout=5, read_timeout=30, s3={"addressing_style": "path"}
+        )
+        return session.client(cast("Any", service), endpoint_url=self.url, config=config)
+
+    def published(self, topic_arn: str) -> list[dict[str, Any]]:
+        """Every message published on a topic, oldest first: `subject`, `message` (as it was given), `attributes`."""
+        answer = requests.get(self.url + _PUBLISHED, params={"topic": topic_arn}, timeout=10)
+        answer.raise_for_status()
+        return cast("list[dict[str, Any]]", answer.json())
+
+
+def serve(host: str) -> None:
+    """Serve moto at a free port until the standard input ends."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    moto = DomainDispatcherApplication(create_backend_app)
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != _PUBLISHED:
+            return cast("Iterable[bytes]", moto(environ, start_response))
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(_published(environ["QUERY_STRING"])).encode()]
+
+    server = make_server(host, 0, answer, threaded=True, request_handler=MotoRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()  # it ends with the process
+    print(server.port, flush=True)
+    sys.stdin.read()
+
+
+def _published(query: str) -> list[dict[str, Any]]:
+    """https://docs.getmoto.org/en/latest/docs/services/sns.html: how a test sees what was published."""
+    from urllib.parse import parse_qs
+
+    from moto.sns.models import sns_backends
+
+    topic = sns_backends[ACCOUNT][REGION].topics[parse_qs(query)["topic"][0]]
+    return [
+        {"subject": subject, "message": message, "attributes": attributes}
+        for _, message, subject, attributes, _ in topic.sent_notifications
+    ]
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

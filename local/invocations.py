@@ -1,0 +1,122 @@
+"""Lambda's asynchronous invocations: tried again as the template says, and what fails for good goes to the dead letters.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from local.cloud import Cloud
+from local.functions import Function, Functions, Outcome
+from local.template import Stack
+
+#: Before the second and the third try. Seconds.
+WAITS: Final = (60, 120)
+
+
+@dataclass(frozen=True)
+class _Configuration:
+    retries: int
+    maximum_age: float
+    on_failure: str | None
+
+
+class Invocations:
+    """Runs functions without anyone waiting. `speed` divides the waits between the tries."""
+
+    def __init__(
+        self, stack: Stack, functions: Functions, cloud: Cloud, speed: float, stopping: threading.Event
+    ) -> None:
+        self._stack = stack
+        self._functions = functions
+        self._cloud = cloud
+        self._speed = speed
+        self._stopping = stopping
+        self._changed = threading.Condition()
+        self._threads: set[threading.Thread] = set()
+
+    def start(self, name: str, event: Any) -> Future[Outcome]:
+        """Invoke a function by any of its names; the future is its last outcome. Raises KeyError when there is none."""
+        function = self._functions[name]
+        future: Future[Outcome] = Future()
+        thread = threading.Thread(target=self._run, args=(function, event, future), name="invocation", daemon=True)
+        with self._changed:
+            self._threads.add(thread)
+        thread.start()
+        return future
+
+    def wait_until_idle(self, timeout: float) -> bool:
+        """Whether every invocation came to its end within so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._threads, timeout)
+
+    def _run(self, function: Function, event: Any, future: Future[Outcome]) -> None:
+        try:
+            future.set_result(self._try(function, event))
+        except BaseException as error:  # noqa: BLE001  whoever waits for the future hears of it
+            future.set_exception(error)
+        finally:
+            with self._changed:
+                self._threads.discard(threading.current_thread())
+                self._changed.notify_all()
+
+    def _try(self, function: Function, event: Any) -> Outcome:
+        configuration = self._configuration(function)
+        request_id = str(uuid.uuid4())  # the same on every try
+        began = time.monotonic()
+        for tries in range(1, configuration.retries + 2):
+            outcome = function.invoke(event, request_id)
+            if not outcome.failed or self._stopping.is_set():
+                return outcome
+            condition = "RetriesExhausted"
+            if tries <= configuration.retries and self._stopping.wait(WAITS[tries - 1] / self._speed):
+                return outcome
+            if (time.monotonic() - began) * self._speed > configuration.maximum_age:
+                condition = "EventAgeExceeded"
+                break
+        if configuration.on_failure:
+            letter = _letter(function, event, outcome, condition, tries)
+            self._send(configuration.on_failure, letter)
+        return outcome
+
+    def _configuration(self, function: Function) -> _Configuration:
+        for resource in self._stack.of_type("AWS::Lambda::EventInvokeConfig"):
+            properties = resource.properties
+            if self._functions[properties["FunctionName"]] is function:
+                return _Configuration(
+                    properties.get("MaximumRetryAttempts", 2),
+                    properties.get("MaximumEventAgeInSeconds", 21600),
+                    properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"),
+                )
+        return _Configuration(2, 21600, None)
+
+    def _send(self, queue_arn: str, letter: dict[str, Any]) -> None:
+        url = self._stack.by_arn(queue_arn).ref
+        self._cloud.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(letter))
+
+
+def _letter(function: Function, event: Any, outcome: Outcome, condition: str, tries: int) -> dict[str, Any]:
+    """What Lambda sends to a failure destination:
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html.
+    """
+    return {
+        "version": "1.0",
+        "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
+        "requestContext": {
+            "requestId": outcome.request_id,
+            "functionArn": f"{function.arn}:$LATEST",
+            "condition": condition,
+            "approximateInvokeCount": tries,
+        },
+        "requestPayload": event,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": outcome.payload,
+    }

@@ -1,0 +1,3 @@
+"""What the layer of the little stack holds."""
+
+WORD = "from the layer"

@@ -1,0 +1,115 @@
+"""The event source mapping: what is tried again, in which batches, and what is given up."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.functions import Outcome
+from local.stream import StreamReader
+from local.template import Resource
+
+type Batch = list[str]
+
+
+def deliver(answer: Callable[[Batch], Any], names: str, **properties: Any) -> tuple[list[Batch], list[Any]]:
+    """Deliver a record for each letter: the batches that the function got, and the dead letters."""
+    batches: list[Batch] = []
+    letters: list[Any] = []
+
+    class Function:
+        arn = "arn:f"
+
+        def invoke(self, event: Any) -> Outcome:
+            batch = [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
+            batches.append(batch)
+            try:
+                return Outcome("r", answer(batch))
+            except ValueError as error:
+                return Outcome("r", {"errorType": "ValueError", "errorMessage": str(error)}, failed=True)
+
+    class Queue:
+        def client(self, _service: str) -> "Queue":
+            return self
+
+        def send_message(self, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
+            letters.append((QueueUrl, MessageBody))
+
+        def by_arn(self, arn: str) -> Resource:
+            return Resource("Q", "AWS::SQS::Queue", {}, f"url of {arn}", {})
+
+    mapping = {
+        "EventSourceArn": "arn:stream",
+        "BatchSize": 4,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "BisectBatchOnFunctionError": True,
+        "MaximumRetryAttempts": 2,
+        "DestinationConfig": {"OnFailure": {"Destination": "arn:q"}},
+        **properties,
+    }
+    resource = Resource("M", "AWS::Lambda::EventSourceMapping", mapping, "m", {})
+    reader = StreamReader(resource, Function(), Queue(), Queue(), 1e6, threading.Event())  # type: ignore[arg-type]
+    records = [{"dynamodb": {"SequenceNumber": name, "ApproximateCreationDateTime": 0}} for name in names]
+    reader._deliver(records, "shard")
+    return batches, letters
+
+
+def report(*failing: str) -> Callable[[Batch], Any]:
+    return lambda batch: {"batchItemFailures": [{"itemIdentifier": name} for name in batch if name in failing]}
+
+
+def test_batches_have_the_templates_size() -> None:
+    assert deliver(report(), "abcdef") == ([["a", "b", "c", "d"], ["e", "f"]], [])
+
+
+def test_what_was_reported_is_tried_again_from_the_first_failure_on() -> None:
+    tries = iter([["c", "d"], ["d"], []])
+    batches, letters = deliver(lambda batch: report(*next(tries))(batch), "abcd")
+    assert batches == [["a", "b", "c", "d"], ["c", "d"], ["d"]]
+    assert letters == []
+
+
+def test_what_fails_for_good_is_given_up_after_its_retries_and_what_follows_goes_on() -> None:
+    batches, letters = deliver(report("b"), "abcde")
+    assert batches == [["a", "b", "c", "d"], ["b", "c", "d"], ["b", "c", "d"], ["e"]]
+    [(url, letter)] = letters
+    assert url == "url of arn:q"
+    assert '"startSequenceNumber": "b", "endSequenceNumber": "d"' in letter
+    assert '"approximateInvokeCount": 3' in letter
+
+
+def test_a_function_that_breaks_is_given_smaller_batches_until_the_record_is_alone() -> None:
+    def breaks(batch: Batch) -> Any:
+        if "c" in batch:
+            raise ValueError
+        return None
+
+    batches, letters = deliver(breaks, "abcd")
+    assert batches == [["a", "b", "c", "d"], ["a", "b"], ["c", "d"], ["c"], ["c"], ["c"], ["d"]]
+    assert ['"startSequenceNumber": "c", "endSequenceNumber": "c"' in letter for _, letter in letters] == [True]
+
+
+def test_without_bisecting_the_whole_batch_is_tried_again() -> None:
+    tries = iter([True, False])
+
+    def breaks_once(_batch: Batch) -> Any:
+        if next(tries):
+            raise ValueError
+
+    assert deliver(breaks_once, "ab", BisectBatchOnFunctionError=False)[0] == [["a", "b"], ["a", "b"]]
+
+
+@pytest.mark.parametrize("identifier", ["unknown", None, ""])
+def test_an_identifier_that_is_not_of_the_batch_fails_all_of_it(identifier: Any) -> None:
+    tries = iter([{"batchItemFailures": [{"itemIdentifier": identifier}]}, {"batchItemFailures": []}])
+    assert deliver(lambda _batch: next(tries), "ab")[0] == [["a", "b"], ["a", "b"]]
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": []}, "text"])
+def test_all_is_well(answer: Any) -> None:
+    assert deliver(lambda _batch: answer, "ab") == ([["a", "b"]], [])
+
+
+def test_reports_count_only_where_the_template_says_so() -> None:
+    assert deliver(report("a"), "a", FunctionResponseTypes=[])[0] == [["a"]]
