@@ -41,6 +41,10 @@ check: .venv/ready .tools/ready
 build: .venv/ready .tools/ready
 	sam build
 
+## deploy: put what was built into AWS: make deploy ENV=prod (default, staging or prod of samconfig.toml)
+deploy: .venv/ready .tools/ready
+	sam deploy --config-env $(or $(ENV),default)
+
 ## sam-local: each function once in a Lambda container, against the local system
 sam-local: .venv/ready .tools/ready
 	@$(BIN)/python scripts/sam_local.py
@@ -89,4 +93,4 @@ help:
 	@for tool in $(TOOLS); do $(BIN)/uv tool install --quiet --python $(BIN)/python $$tool; done
 	@touch $@
 
-.PHONY: demo serve test check build sam-local bench validate format lock clean help
+.PHONY: demo serve test check build deploy sam-local bench validate format lock clean help
