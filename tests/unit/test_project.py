@@ -150,10 +150,16 @@ def test_every_command_of_the_makefile_says_what_it_does() -> None:
     assert set(phony[1].split()) == targets()
 
 
+def code_of(page: Path) -> str:
+    """What a page sets as code: indented, fenced, or between backticks."""
+    text = page.read_text()
+    fenced = re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL)
+    return "\n".join(fenced + re.findall(r"^(?: {4}|\t).+$", text, re.MULTILINE) + re.findall(r"`[^`\n]+`", text))
+
+
 def test_the_commands_that_the_pages_name_exist() -> None:
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        text = page.read_text()
-        code = "\n".join(re.findall(r"^(?:    |\t).+$|```.*?```|`[^`\n]+`", text, re.MULTILINE | re.DOTALL))
+        code = code_of(page)
         for target in re.findall(r"\bmake ([a-z][a-z-]*)", code):
             assert target in targets(), f"{page.name}: make {target}"
         for module in re.findall(r"python -m ((?:jobferry|local|benchmarks)[a-z_.]*)", code):

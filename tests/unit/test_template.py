@@ -99,12 +99,12 @@ def test_the_resources_of_the_design_are_there(source: dict[str, Any]) -> None:
     assert set(source["Resources"]) >= RESOURCES
 
 
-def test_the_outputs_are_described_and_the_readme_uses_them(source: dict[str, Any]) -> None:
+def test_the_outputs_are_described_and_the_pages_use_them(source: dict[str, Any]) -> None:
     assert all(output["Description"].endswith(".") for output in source["Outputs"].values())
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    text = "\n".join(page.read_text() for page in pages)
-    if not (ROOT / "README.md").read_text():
-        pytest.skip("README.md is not written yet")
+    readme, runbook = ROOT / "README.md", ROOT / "docs/runbook.md"
+    if not (runbook.exists() and readme.read_text()):
+        pytest.skip("README.md or docs/runbook.md is not written yet: the outputs that they use were not looked up")
+    text = readme.read_text() + runbook.read_text()
     assert [name for name in source["Outputs"] if not re.search(rf"\b{name}\b", text)] == []
 
 
