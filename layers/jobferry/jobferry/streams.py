@@ -28,10 +28,12 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_GZIP: Final = b"\x1f\x8b"
 _PACKED: Final = {
     b"PK\x03\x04": "a ZIP archive or a workbook",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"%PDF": "a PDF",
+    _GZIP: "gzip within gzip",
 }
 
 
@@ -64,7 +66,7 @@ def unpack(key: str, size: int, stream: BinaryIO, allowance: Allowance) -> Chunk
         FeedUnreadableError: empty, cut off, damaged. This one and FeedTooLargeError also while the result is read.
     """
     start, chunks = look(_whole(key, size, stream), 4)
-    if start[:2] == b"\x1f\x8b":
+    if start.startswith(_GZIP):
         start, chunks = look(_unzipped(key, chunks), 1)
     elif start and key.lower().endswith(".gz"):
         raise FeedUnreadableError(f"{key} is not gzip, though its name ends in .gz")
@@ -87,8 +89,9 @@ def decode(key: str, chunks: Chunks, encoding: str) -> Chunks:
         FeedUnreadableError: it is no text; or, while the result is read, a byte is not of the encoding.
     """
     start, chunks = look(chunks, 4)
-    if start[:4] in _PACKED:
-        raise FeedUnreadableError(f"{key} is {_PACKED[start[:4]]}, not what its name says")
+    for magic, what in _PACKED.items():
+        if start.startswith(magic):
+            raise FeedUnreadableError(f"{key} is {what}, not what its name says")
     for mark, codec in _BOMS:
         if start.startswith(mark):
             text = start.removeprefix(mark)

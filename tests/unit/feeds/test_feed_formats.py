@@ -311,7 +311,7 @@ def test_elements_of_a_namespace_go_by_their_own_names() -> None:
 
 def test_xml_without_a_job() -> None:
     assert read("jobs.xml", b"<rss><channel><title>none today</title></channel></rss>")[0] == []
-    with pytest.raises(FeedUnreadableError, match="is not XML"):
+    with pytest.raises(FeedUnreadableError, match=r"is not well-formed XML: Start tag expected"):
         read("jobs.xml", b"Service unavailable")
 
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -55,8 +55,9 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
     tag, parent = _row_element(key, head, encoding)
     source, fields = _Source(key, chunks), _Fields()
     number = 0
+    events = etree.iterparse(source, tag=tag, encoding=encoding, **_PARSER)
     try:
-        for _, element in etree.iterparse(source, tag=tag, encoding=encoding, **_PARSER):
+        for _, element in events:
             above = element.getparent()
             if above is None or above.tag != parent:
                 continue  # an element of that name within a row
@@ -68,7 +69,7 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
                 del above[0]
     except etree.XMLSyntaxError as error:
         where = f" after row {number}" if number else ""
-        raise FeedUnreadableError(f"{key} is not well-formed XML{where}: {_words(error)}") from error
+        raise FeedUnreadableError(f"{key} is not well-formed XML{where}: {_words(events.error_log, error)}") from error
 
 
 class _EntityError(ValueError):
@@ -81,9 +82,9 @@ def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]
     They are the outermost elements below the root that are there more than once and have children. Where none is there
     twice: the outermost that has a child without children.
     """
-    families, leafy, damage = _look_at(head, encoding)
+    families, leafy, damage = _look_at(key, head, encoding)
     if not families:
-        raise FeedUnreadableError(f"{key} is not XML: {_words(damage) if damage else 'it has no element'}") from damage
+        raise damage or FeedUnreadableError(f"{key} is not XML: it has no element")
     root = next(iter(families))[:1]
     known = _KNOWN.get(etree.QName(root[0]).localname)
     inner = [each for each in families if len(each) > 1]
@@ -95,7 +96,7 @@ def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]
         best = min(rows, key=lambda each: (len(each), -families[each]))
         return best[-1], best[-2]
     if damage:
-        raise FeedUnreadableError(f"{key} is not well-formed XML: {_words(damage)}") from damage
+        raise damage
     if not known and (inner or root in leafy):
         raise FeedUnreadableError(f"{key} has no repeated elements whose children are a job's fields")
     return _NONE, _NONE
@@ -104,18 +105,23 @@ def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]
 type _Path = tuple[str, ...]
 
 
-def _look_at(head: bytes, encoding: str | None) -> tuple[Counter[_Path], set[_Path], etree.XMLSyntaxError | None]:
-    """How often each path of elements with children is there, the root's first; which have a child without; and where
-    it stops being XML, if it does."""
+def _look_at(
+    key: str, head: bytes, encoding: str | None
+) -> tuple[Counter[_Path], set[_Path], FeedUnreadableError | None]:
+    """How often each path of elements with children is there, the root's first; which have a child without; and what is
+    wrong with the document, as far as that shows."""
     parser = etree.XMLPullParser(events=("start", "end"), encoding=encoding, **_PARSER)  # type: ignore[arg-type]
     families: Counter[_Path] = Counter()
     leafy: set[_Path] = set()
     path: list[str] = []
-    damage: etree.XMLSyntaxError | None = None
+    damage: FeedUnreadableError | None = None
     try:
         parser.feed(head)
+        if len(head) < CHUNK:  # the whole document
+            parser.close()
     except etree.XMLSyntaxError as error:
-        damage = error
+        damage = FeedUnreadableError(f"{key} is not well-formed XML: {_words(parser.feed_error_log, error)}")
+        damage.__cause__ = error
     for event, element in parser.read_events():
         assert isinstance(element, etree._Element)  # noqa: S101  # as those events have it
         if event == "start":
@@ -189,6 +195,8 @@ def _inner(element: etree._Element) -> str:
         if isinstance(child, etree._Entity):
             raise _EntityError(child.text)
         if isinstance(child.tag, str):
+            if (entity := next(child.iter(etree.Entity), None)) is not None:
+                raise _EntityError(entity.text)
             alone = deepcopy(child)  # without namespaces, its own and those of the elements above it: HTML has none
             for each in alone.iter(etree.Element):
                 each.tag = etree.QName(each).localname
@@ -230,10 +238,16 @@ class _Source:
         return data
 
 
-def _words(error: etree.XMLSyntaxError) -> str:
-    text = (error.msg or "it is empty").removesuffix(", line 1, column 1")
+def _words(log: Any, error: etree.XMLSyntaxError) -> str:
+    """What is wrong with a document, for a person: the first thing that the parser could not go on from."""
+    fatal = next((entry for entry in log if entry.level_name == "FATAL"), None)
+    if fatal is None:
+        return error.msg or "it is empty"
+    text = f"{fatal.message}, line {fatal.line}, column {fatal.column}"
     if "huge" in text or "Excessive" in text or "XML_PARSE_HUGE" in text:
         return f"more than 10 MB in one place, or more than 256 levels ({text})"
+    if "amplification" in text:
+        return "it has entities of its own that unfold to far more than the document"
     if "encoding" in text:
         return (
             f"{text}. The encoding has to be the one that its first line declares or, if it declares none, the setting "

@@ -1,0 +1,249 @@
+"""What people's exports do to values: put right with a warning that names the row, or an error that says what to mend."""
+
+from typing import Any
+
+import pytest
+from feed_support import elements, jsonl, read, table, workbook
+
+from jobferry.corrections import _iso_date
+
+#: Field, its text in a CSV file, what is sent, and the warning's end; None: no warning.
+TEXTS: list[tuple[str, str, Any, str | None]] = [
+    ("state", "PA", "PA", None),
+    ("state", " PA ", "PA", None),
+    ("state", "pa", "PA", 'state "pa" is not the two-letter code, sent as "PA"'),
+    ("state", "Pennsylvania", "PA", 'state "Pennsylvania" is not the two-letter code, sent as "PA"'),
+    ("state", "NEW  YORK", "NY", 'state "NEW YORK" is not the two-letter code, sent as "NY"'),
+    ("state", "Washington, D.C.", "DC", 'state "Washington, D.C." is not the two-letter code, sent as "DC"'),
+    ("state", "N.Y.", "NY", 'state "N.Y." is not the two-letter code, sent as "NY"'),
+    ("state", "Puerto Rico", "PR", 'state "Puerto Rico" is not the two-letter code, sent as "PR"'),
+    ("postalCode", "17603", "17603", None),
+    ("postalCode", "17603-1234", "17603-1234", None),
+    ("postalCode", "2134", "02134", 'postalCode "2134" lost its leading zero, sent as "02134"'),
+    ("postalCode", "501", "00501", 'postalCode "501" lost its leading zero, sent as "00501"'),
+    ("postalCode", "2134.0", "02134", 'postalCode "2134.0" lost its leading zero, sent as "02134"'),
+    ("postalCode", "17603.0", "17603", 'postalCode "17603.0" is not written as a ZIP, sent as "17603"'),
+    ("postalCode", "176031234", "17603-1234", 'postalCode "176031234" is not written as a ZIP, sent as "17603-1234"'),
+    ("postalCode", "21341234", "02134-1234", 'postalCode "21341234" lost its leading zero, sent as "02134-1234"'),
+    ("postalCode", "17603-", "17603", 'postalCode "17603-" is not written as a ZIP, sent as "17603"'),
+    ("postalCode", "17603 - 1234", "17603-1234", 'postalCode "17603 - 1234" is not written as a ZIP, sent as "17603-1234"'),
+    ("payAmountMin", "1737.50", "1737.50", None),
+    ("payAmountMin", "-5.00", "-5.00", None),
+    ("payAmountMin", "737", "737.00", 'payAmountMin "737" is not written with two decimal places, sent as "737.00"'),
+    ("payAmountMin", "$1,737.5", "1737.50", 'payAmountMin "$1,737.5" is not written with two decimal places, sent as "1737.50"'),
+    ("payAmountMin", "USD 1,234,567", "1234567.00", 'payAmountMin "USD 1,234,567" is not written with two decimal places, sent as "1234567.00"'),
+    ("payAmountMax", "100 USD", "100.00", 'payAmountMax "100 USD" is not written with two decimal places, sent as "100.00"'),
+    ("payAmountMax", "-$5", "-5.00", 'payAmountMax "-$5" is not written with two decimal places, sent as "-5.00"'),
+    ("payAmountMax", ".5", "0.50", 'payAmountMax ".5" is not written with two decimal places, sent as "0.50"'),
+    ("payAmountMax", "007.", "7.00", 'payAmountMax "007." is not written with two decimal places, sent as "7.00"'),
+    ("payAmountMax", "7.5000", "7.50", 'payAmountMax "7.5000" is not written with two decimal places, sent as "7.50"'),
+    ("startDate", "2024-03-02", "2024-03-02", None),
+    ("startDate", "2024-02-29", "2024-02-29", None),
+    ("startDate", "2024-03-02T11:00:54.000000Z", "2024-03-02T11:00:54.000000Z", None),
+    ("startDate", "2024-03-02 11:00", "2024-03-02 11:00", None),
+    ("startDate", "3/2/2024", "2024-03-02", 'startDate "3/2/2024" is not written as year-month-day, sent as "2024-03-02"'),
+    ("startDate", "03/02/24", "2024-03-02", 'startDate "03/02/24" is not written as year-month-day, sent as "2024-03-02"'),
+    ("startDate", "20240302", "2024-03-02", 'startDate "20240302" is not written as year-month-day, sent as "2024-03-02"'),
+    ("startDate", "2-Mar-2024", "2024-03-02", 'startDate "2-Mar-2024" is not written as year-month-day, sent as "2024-03-02"'),
+    ("startDate", "March  2, 2024", "2024-03-02", 'startDate "March 2, 2024" is not written as year-month-day, sent as "2024-03-02"'),
+    ("startDate", "2024-3-2", "2024-03-02", 'startDate "2024-3-2" is not written as year-month-day, sent as "2024-03-02"'),
+    ("shiftsPerWeek", "4", 4, None),
+    ("shiftsPerWeek", "04", 4, None),
+    ("hoursPerShift", "-1", -1, None),
+    ("hoursPerShift", "12.0", 12, 'hoursPerShift "12.0" has a decimal point, sent as 12'),
+    ("employmentType", "Permanent", "Permanent", None),
+    ("employmentType", "Part-Time; Locum Tenens", ["Part-Time", "Locum Tenens"], None),
+    ("employmentType", "Part-Time,Locum Tenens", ["Part-Time", "Locum Tenens"], None),
+    ("employmentType", "Part-Time | Locum Tenens |", ["Part-Time", "Locum Tenens"], None),
+    ("employmentType", "Part-Time\nLocum Tenens", ["Part-Time", "Locum Tenens"], None),
+    ("employmentType", "Permanent;", "Permanent", None),
+    ("license", "MD", "MD", None),
+    ("license", "RN", "RN", 'license "RN" is not on the board\'s documented list: the board decides'),
+    ("license", "md", "md", "license \"md\" is not on the board's documented list, which writes 'MD': the board decides"),
+    ("specialty", "Critical Care", "Critical Care", None),
+    ("specialty", "Zoology", "Zoology", 'specialty "Zoology" is not on the board\'s documented list: the board decides'),
+    ("specialty", "urology", "urology", "specialty \"urology\" is not on the board's documented list, which writes 'Urology': the board decides"),
+    ("title", "a\x00b\x1fc", "abc", "title held control characters, which were taken out"),
+    ("title", "=HYPERLINK(\"http://x\")", "=HYPERLINK(\"http://x\")", None),
+    ("theirs", "00:12", "00:12", None),
+    ("theirs", "12", "12", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text", "sent", "warning"), TEXTS)
+def test_texts_of_a_table(name: str, text: str, sent: Any, warning: str | None) -> None:
+    jobs, problems, warnings = read("jobs.csv", table({"referenceNumber": "a", name: text}))
+
+    assert jobs == [{"referenceNumber": "a", name: sent}]
+    assert problems == []
+    assert warnings == ([] if warning is None else [f"{warning} (1, jobs.csv row 2)"])
+
+
+#: Field, its JSON value, what is sent, and the warning; None: no warning.
+VALUES: list[tuple[str, Any, Any, str | None]] = [
+    ("state", "Texas", "TX", 'state "Texas" is not the two-letter code, sent as "TX"'),
+    ("postalCode", 2134, "02134", 'postalCode "2134" lost its leading zero, sent as "02134"'),
+    ("postalCode", 17603, "17603", 'postalCode 17603 is a number, sent as "17603"'),
+    ("payAmountMin", 737.5, "737.50", 'payAmountMin "737.5" is not written with two decimal places, sent as "737.50"'),
+    ("payAmountMin", 737, "737.00", 'payAmountMin "737" is not written with two decimal places, sent as "737.00"'),
+    ("payAmountMin", 737.25, "737.25", 'payAmountMin 737.25 is a number, sent as "737.25"'),
+    ("shiftsPerWeek", "4", 4, 'shiftsPerWeek "4" is a text, sent as 4'),
+    ("shiftsPerWeek", 4.0, 4, "shiftsPerWeek 4.0 has a decimal point, sent as 4"),
+    ("durationLength", "13", 13, 'durationLength "13" is a text, sent as 13'),
+    ("title", 24, "24", 'title 24 is a number, sent as "24"'),
+    ("title", 2.5, "2.5", 'title 2.5 is a number, sent as "2.5"'),
+    ("employmentType", "A; B", ["A", "B"], 'employmentType "A; B" is several values in one text, sent as ["A","B"]'),
+    ("employmentType", ["A; B", " C "], ["A", "B", "C"], 'employmentType ["A; B","C"] holds several values in one text, sent as ["A","B","C"]'),
+    ("employmentType", ["A"], ["A"], None),
+    ("theirs", {"a": [1, None, {"b": "c\x01"}]}, {"a": [1, None, {"b": "c"}]}, "theirs held control characters, which were taken out"),
+    ("theirs", True, True, None),
+    ("theirs", 1.5, 1.5, None),
+    ("theirs", 10**30, 10**30, None),
+    ("theirs", [], [], None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value", "sent", "warning"), VALUES)
+def test_values_of_json(name: str, value: Any, sent: Any, warning: str | None) -> None:
+    jobs, problems, warnings = read("jobs.jsonl", jsonl({"referenceNumber": "a", name: value}))
+
+    assert jobs == [{"referenceNumber": "a", name: sent}]
+    assert [type(job[name]) for job in jobs] == [type(sent)]
+    assert problems == []
+    assert warnings == ([] if warning is None else [f"{warning} (1, jobs.jsonl row 1)"])
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "\t\n"])
+def test_absent_values_are_left_out(value: Any) -> None:
+    job = {"referenceNumber": "a", "title": value, "shiftsPerWeek": value, "employmentType": value, "theirs": value}
+
+    assert read("jobs.jsonl", jsonl(job)) == ([{"referenceNumber": "a"}], [], [])
+    assert read("jobs.csv", table({key: each or "" for key, each in job.items()}))[0] == [{"referenceNumber": "a"}]
+
+
+def test_lists_without_a_value_are_absent() -> None:
+    for empty in ([], [None, " "], ";"):
+        assert read("jobs.jsonl", jsonl({"referenceNumber": "a", "employmentType": empty}))[0] == [
+            {"referenceNumber": "a"}
+        ]
+
+
+ZIP = "is not a ZIP: five digits are needed, such as 17603, or 17603-1234"
+DATE = "is not a date: one such as 2024-03-02 is needed, or nothing"
+STATE = "is not a state of the USA: its two-letter code is needed, such as PA"
+AMOUNT = "is not an amount: one number is needed, such as 737.00"
+
+#: Field, its JSON value, the problem.
+WRONG: list[tuple[str, Any, str]] = [
+    ("state", "MC", f'state "MC" {STATE}'),
+    ("state", "PA, NJ", f'state "PA, NJ" {STATE}'),
+    ("state", ["PA"], 'state is a list, a text is needed: ["PA"]'),
+    ("postalCode", "0", f'postalCode "0" {ZIP}'),
+    ("postalCode", "00000", 'postalCode "00000" is not a ZIP: the lowest in use is 00501'),
+    ("postalCode", "500", 'postalCode "500" is not a ZIP: the lowest in use is 00501'),
+    ("postalCode", "K1A 0B1", f'postalCode "K1A 0B1" {ZIP}'),
+    ("postalCode", 1.5, f'postalCode "1.5" {ZIP}'),
+    ("postalCode", True, "postalCode is true or false, a text is needed: true"),
+    ("payAmountMin", "50/hr", f'payAmountMin "50/hr" {AMOUNT}'),
+    ("payAmountMin", "$150 - $200", f'payAmountMin "$150 - $200" {AMOUNT}'),
+    ("payAmountMin", "1.737,50", f'payAmountMin "1.737,50" {AMOUNT}'),
+    ("payAmountMin", "$", f'payAmountMin "$" {AMOUNT}'),
+    ("payAmountMin", "DOE", f'payAmountMin "DOE" {AMOUNT}'),
+    ("payAmountMin", 1e300, f'payAmountMin "1e+300" {AMOUNT}'),
+    ("payAmountMin", "1.005", 'payAmountMin "1.005" has more than two decimal places'),
+    ("payAmountMin", "1,000,000,000,000,000,000", 'payAmountMin "1,000,000,000,000,000,000" is too large an amount'),
+    ("payAmountMin", [], "payAmountMin is a list, an amount is needed, such as 737.00"),
+    ("startDate", "soon", f'startDate "soon" {DATE}'),
+    ("startDate", "2023-02-29", f'startDate "2023-02-29" {DATE}'),
+    ("startDate", "31/12/2024", f'startDate "31/12/2024" {DATE}'),
+    ("startDate", "0024-03-02", f'startDate "0024-03-02" {DATE}'),
+    ("startDate", "45353", f'startDate "45353" {DATE}'),
+    ("startDate", "2024-02-30T10:00:00Z", 'startDate "2024-02-30T10:00:00Z" is not a date that exists'),
+    ("shiftsPerWeek", "3-4", 'shiftsPerWeek "3-4" is not a whole number'),
+    ("shiftsPerWeek", 3.5, "shiftsPerWeek 3.5 is not a whole number"),
+    ("shiftsPerWeek", True, "shiftsPerWeek true is not a whole number"),
+    ("shiftsPerWeek", [4], "shiftsPerWeek [4] is not a whole number"),
+    ("shiftsPerWeek", 2**63, "shiftsPerWeek 9223372036854775808 is too large a number"),
+    ("title", False, "title is true or false, a text is needed: false"),
+    ("title", {"en": "x"}, 'title is an object, a text is needed: {"en":"x"}'),
+    ("employmentType", {"a": 1}, 'employmentType is an object, a text is needed: {"a":1}'),
+    ("employmentType", [["A"]], 'employmentType is a list, a text is needed: ["A"]'),
+    ("title", ["x" * 500], f'title is a list, a text is needed: ["{"x" * 78}…'),
+    ("state", "a\n" * 500, f'state "{"a " * 40}…" {STATE}'),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), WRONG)
+def test_what_cannot_be_put_right(name: str, value: Any, message: str) -> None:
+    jobs, problems, warnings = read(
+        "jobs.jsonl", jsonl({"referenceNumber": "a"}, {"referenceNumber": "b", name: value})
+    )
+
+    assert jobs == [{"referenceNumber": "a"}]
+    assert problems == [f"jobs.jsonl row 2: {message}"]
+    assert warnings == []
+
+
+@pytest.mark.parametrize("name", ["Job ID", "job_id", "ID", "Ref. No", "RefNumber", "JOBNUMBER"])
+def test_a_missing_reference_number_says_which_column_may_be_it(name: str) -> None:
+    _, problems, _ = read("jobs.csv", table({name: "1", "title": "t"}))
+
+    assert problems == [
+        f'jobs.csv row 2: referenceNumber is missing; if it is what "{name}" holds, say so in feed.json: '
+        f'"fields": {{"{name}": "referenceNumber"}}'
+    ]
+
+
+def test_a_missing_reference_number() -> None:
+    _, problems, _ = read("jobs.xml", elements({"title": "t"}, {"title": "u"}))
+
+    assert problems == ["jobs.xml row 1: referenceNumber is missing", "jobs.xml row 2: referenceNumber is missing"]
+
+
+def test_everything_wrong_with_a_row_is_said_at_once() -> None:
+    _, problems, warnings = read(
+        "jobs.csv", table({"title": "t", "state": "MC", "postalCode": "2134", "startDate": "soon"})
+    )
+
+    assert problems == [
+        f'jobs.csv row 2: referenceNumber is missing; state "MC" {STATE}; startDate "soon" {DATE}',
+    ]
+    assert warnings == ['postalCode "2134" lost its leading zero, sent as "02134" (1, jobs.csv row 2)']
+
+
+def test_warnings_of_a_kind_are_counted_together() -> None:
+    rows = [{"referenceNumber": str(number), "state": "Texas", "specialty": f"S{number % 3}"} for number in range(7)]
+
+    _, _, warnings = read("jobs.csv", table(*rows))
+
+    assert warnings == [
+        'state "Texas" is not the two-letter code, sent as "TX" (7, jobs.csv row 2)',
+        'specialty "S0" is not on the board\'s documented list: the board decides (3, jobs.csv row 2)',
+        'specialty "S1" is not on the board\'s documented list: the board decides (2, jobs.csv row 3)',
+        'specialty "S2" is not on the board\'s documented list: the board decides (2, jobs.csv row 4)',
+    ]
+
+
+def test_kinds_of_warnings_are_not_without_end() -> None:
+    rows = [{"referenceNumber": str(number), "specialty": f"specialty {number}"} for number in range(250)]
+
+    _, _, warnings = read("jobs.jsonl", jsonl(*rows))
+
+    assert len(warnings) == 201
+    assert warnings[0] == "other warnings (50, jobs.jsonl row 201)"
+
+
+def test_no_description_stays_in_a_cache() -> None:
+    before = _iso_date.cache_info().currsize
+
+    read("jobs.jsonl", jsonl({"referenceNumber": "a", "startDate": "x" * 100_000}))
+
+    assert _iso_date.cache_info().currsize == before
+
+
+def test_workbook_and_xml_texts_are_put_right_alike() -> None:
+    row = {"referenceNumber": "a", "postalCode": "2134", "shiftsPerWeek": "4", "employmentType": "A; B"}
+    expected = [{"referenceNumber": "a", "postalCode": "02134", "shiftsPerWeek": 4, "employmentType": ["A", "B"]}]
+
+    assert read("jobs.xml", elements(row))[0] == expected
+    assert read("jobs.xlsx", workbook(list(row), list(row.values())))[0] == expected

@@ -1,0 +1,215 @@
+"""feed.json: what it may say, and what mapping by it does to rows."""
+
+import json
+from typing import Any
+
+import pytest
+from feed_support import array, jsonl, read, table, workbook
+
+from jobferry.errors import FeedNameError, SettingsError
+from jobferry.settings import FeedSettings, check_feed_name, parse_settings
+
+
+def test_defaults() -> None:
+    assert parse_settings(b"{}", "feed.json") == FeedSettings()
+    assert FeedSettings().model_dump(by_alias=True) == {
+        "apiKeySecret": "BoardApiKey",
+        "deleteJobs": False,
+        "maxDeletePercent": 20,
+        "maxInvalidPercent": 20,
+        "maxJobsPerImport": None,
+        "fields": {},
+        "values": {},
+        "defaults": {},
+        "encoding": "utf-8",
+        "notifyOnSuccess": False,
+        "paused": False,
+        "maxFeedBytes": 1 << 30,
+    }
+
+
+def test_every_setting_is_read() -> None:
+    given: dict[str, Any] = {
+        "apiKeySecret": "boards/nurses-2",
+        "deleteJobs": True,
+        "maxDeletePercent": 0,
+        "maxInvalidPercent": 100,
+        "maxJobsPerImport": None,
+        "fields": {"Job ID": "referenceNumber"},
+        "values": {"specialty": {"FP": "Family Practice", "7": None}},
+        "defaults": {"shiftsPerWeek": 4, "employmentType": ["Permanent"], "urgent": False, "factor": 1.5},
+        "encoding": "cp1252",
+        "notifyOnSuccess": True,
+        "paused": True,
+        "maxFeedBytes": 1,
+    }
+
+    settings = parse_settings(b"\xef\xbb\xbf" + json.dumps(given).encode(), "feed.json")
+
+    assert settings.model_dump(by_alias=True) == given
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"deletejobs": true}', "feed.json: 'deletejobs' is not a setting: did you mean deleteJobs?"),
+        ('{"delete_jobs": true}', "feed.json: 'delete_jobs' is not a setting: did you mean deleteJobs?"),
+        ('{"maxDeletePrecent": 5}', "feed.json: 'maxDeletePrecent' is not a setting: did you mean maxDeletePercent?"),
+        ('{"x": 1}', "feed.json: 'x' is not a setting: known are apiKeySecret, deleteJobs, maxDeletePercent,"),
+        ('{"deleteJobs": "yes"}', "feed.json: deleteJobs is 'yes', it should be true or false"),
+        ('{"deleteJobs": 1}', "feed.json: deleteJobs is 1, it should be true or false"),
+        ('{"maxInvalidPercent": 101}', "feed.json: maxInvalidPercent is 101, it should be less than or equal to 100"),
+        ('{"maxDeletePercent": -1}', "feed.json: maxDeletePercent is -1, it should be greater than or equal to 0"),
+        ('{"maxDeletePercent": "20"}', "feed.json: maxDeletePercent is '20', it should be a whole number"),
+        ('{"maxDeletePercent": 2.5}', "feed.json: maxDeletePercent is 2.5, it should be a whole number"),
+        ('{"maxJobsPerImport": 0}', "feed.json: maxJobsPerImport is 0, it should be greater than or equal to 1"),
+        ('{"maxFeedBytes": 0}', "feed.json: maxFeedBytes is 0, it should be greater than or equal to 1"),
+        ('{"fields": ["a"]}', "feed.json: fields is ['a'], it should be an object"),
+        ('{"fields": {"a": 1}}', "feed.json: fields.a is 1, it should be a text"),
+        ('{"fields": {"": "title"}}', "feed.json: fields: a field's name cannot be empty"),
+        ('{"fields": {"a": ""}}', "feed.json: fields: a field's name cannot be empty"),
+        ('{"values": {"specialty": "x"}}', "feed.json: values.specialty is 'x', it should be an object"),
+        (
+            '{"defaults": {"x": {"a": 1}}}',
+            "feed.json: defaults.x is {'a': 1}, it should be a text or a whole number or a number or true or false or a "
+            "list of texts",
+        ),
+        ('{"encoding": "klingon"}', "feed.json: encoding is not the name of a text encoding;"),
+        ('{"encoding": "base64"}', "feed.json: encoding is not the name of a text encoding;"),
+        ('{"encoding": "a\\u0000"}', "feed.json: encoding is not the name of a text encoding;"),
+        ('{"encoding": 7}', "feed.json: encoding is 7, it should be a text"),
+        ('{"apiKeySecret": "../other"}', "feed.json: apiKeySecret must be a plain name of a secret under this stack's"),
+        ('{"apiKeySecret": "/other"}', "feed.json: apiKeySecret must be a plain name"),
+        ('{"apiKeySecret": "arn:aws:x"}', "feed.json: apiKeySecret must be a plain name"),
+        ('{"apiKeySecret": ""}', "feed.json: apiKeySecret must be a plain name"),
+        (
+            '{"deleteJobs": true, "maxJobsPerImport": 5}',
+            "feed.json: deleteJobs and maxJobsPerImport exclude each other: each import of a split feed would delete the "
+            "jobs of the others",
+        ),
+        ('{"defaults": {"referenceNumber": "x"}}', "feed.json: defaults.referenceNumber would give many jobs one"),
+        ('{"a": 1', "feed.json is not JSON: it ends in the middle"),
+        ("", "feed.json is not JSON: it ends in the middle"),
+        ('{"paused": true,}', "feed.json is not JSON: "),
+        ('{"paused": tru}', "feed.json is not JSON: expecting value, at character 12"),
+        ("[]", "feed.json is a list, not an object"),
+        ('{"paused": true, "paused": false}', "feed.json has the field 'paused' twice, with different values"),
+        ('{"defaults": {"x": NaN}}', "feed.json holds NaN, which is not JSON: leave the value out, or write null"),
+    ],
+)
+def test_a_setting_that_is_wrong_says_what_is_allowed(text: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(text.encode(), "feed.json")
+
+    assert str(caught.value).startswith(message)
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(b'{"paused": 1, "maxFeedBytes": -1, "color": "red"}', "feeds/a/feed.json")
+
+    assert all(name in str(caught.value) for name in ("paused is 1", "maxFeedBytes is -1", "'color' is not a setting"))
+
+
+def test_bytes_of_another_encoding() -> None:
+    with pytest.raises(SettingsError, match=r"feed\.json byte 11 \(0xe9\) is not UTF-8"):
+        parse_settings(b'{"fields":\xe9}', "feed.json")
+
+
+@pytest.mark.parametrize("name", ["default", "a", "0-1", "x" * 64])
+def test_names_of_feeds(name: str) -> None:
+    assert check_feed_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "A", "a/b", "..", "a.b", "a b", "a\n", "é", None, 7, ["a"]])
+def test_names_that_no_feed_has(name: Any) -> None:
+    with pytest.raises(FeedNameError, match="is not a feed's name: lower-case letters, digits and hyphens, 64 at most"):
+        check_feed_name(name)
+
+
+MAPPED = {
+    "fields": {"Job ID": "referenceNumber", "spec": "specialty", "st": "state", "type": "employmentType"},
+    "values": {
+        "specialty": {"FP": "Family Practice", "TBD": "", "n/a": None},
+        "employmentType": {"PT": "Part-Time", "LT": "Locum Tenens"},
+        "shiftsPerWeek": {"4": 5},
+        "shift": {"days": "Days"},
+    },
+    "defaults": {"state": "TX", "license": "MD", "benefits": " ", "city": None},
+}
+
+
+def test_fields_values_and_defaults() -> None:
+    rows: list[dict[str, Any]] = [
+        {"Job ID": "1", "spec": "FP", "st": "PA", "type": "PT; LT", "shiftsPerWeek": "4", "shift": "days, nights"},
+        {"Job ID": "2", "spec": "TBD", "st": "", "type": "", "shiftsPerWeek": "", "shift": "days"},
+        {"Job ID": "3", "spec": "n/a", "st": "", "type": "LT", "shiftsPerWeek": "3", "shift": ""},
+    ]
+    expected = [
+        {
+            "referenceNumber": "1",
+            "shiftsPerWeek": 5,
+            "shift": "days, nights",
+            "specialty": "Family Practice",
+            "state": "PA",
+            "employmentType": ["Part-Time", "Locum Tenens"],
+            "license": "MD",
+        },
+        {"referenceNumber": "2", "shift": "Days", "state": "TX", "license": "MD"},
+        {"referenceNumber": "3", "shiftsPerWeek": 3, "employmentType": "Locum Tenens", "state": "TX", "license": "MD"},
+    ]
+
+    assert read("jobs.csv", table(*rows), **MAPPED) == (expected, [], [])
+    rows[0] |= {"shiftsPerWeek": 4, "type": ["PT", " LT "]}
+    rows[1]["st"] = rows[1]["type"] = rows[1]["shiftsPerWeek"] = None
+    rows[2] |= {"shiftsPerWeek": 3, "type": ["LT"]}
+    expected[2]["employmentType"] = ["Locum Tenens"]
+    for row in rows:
+        row |= {name: None for name, value in row.items() if value == ""}
+    assert read("jobs.jsonl", jsonl(*rows), **MAPPED) == (expected, [], [])
+
+
+def test_a_mapped_field_goes_before_one_of_that_name() -> None:
+    rows = [
+        {"referenceNumber": "internal 1", "Job ID": "1", "title": "t"},
+        {"referenceNumber": "2", "Job ID": "", "title": "t"},
+    ]
+
+    jobs, problems, _ = read("jobs.csv", table(*rows), fields={"Job ID": "referenceNumber"})
+
+    assert [job["referenceNumber"] for job in jobs] == ["1", "2"]
+    assert problems == []
+
+
+def test_two_columns_for_one_field() -> None:
+    fields = {"City": "city", "Town": "city"}
+    rows = [
+        {"referenceNumber": "a", "City": "Lancaster", "Town": ""},
+        {"referenceNumber": "b", "City": "Lancaster", "Town": "Lancaster"},
+        {"referenceNumber": "c", "City": "Lancaster", "Town": "York"},
+    ]
+
+    jobs, problems, _ = read("jobs.csv", table(*rows), fields=fields)
+
+    assert [job["city"] for job in jobs] == ["Lancaster", "Lancaster"]
+    assert problems == ["jobs.csv row 4: the row has two different values for city, by the settings' fields"]
+
+
+def test_mapped_values_are_checked_like_the_feed_s_own() -> None:
+    _, problems, _ = read("jobs.json", array({"referenceNumber": "a", "state": "x"}), values={"state": {"x": "Xanadu"}})
+    assert problems == [
+        'jobs.json row 1: state "Xanadu" is not a state of the USA: its two-letter code is needed, such as PA'
+    ]
+
+    _, problems, _ = read("jobs.xlsx", workbook(["referenceNumber"], ["a"]), defaults={"postalCode": "0"})
+    assert problems[0].startswith('jobs.xlsx row 2: postalCode "0" is not a ZIP')
+
+
+def test_values_that_are_numbers_are_mapped_by_their_text() -> None:
+    jobs, _, _ = read(
+        "jobs.jsonl",
+        jsonl({"referenceNumber": "a", "status": 1}, {"referenceNumber": "b", "status": True}),
+        values={"status": {"1": "open", "true": "shut"}},
+    )
+
+    assert [job["status"] for job in jobs] == ["open", "shut"]
