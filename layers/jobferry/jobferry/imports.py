@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, NamedTuple, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from jobferry.errors import ConflictError
@@ -73,13 +73,22 @@ class Record(BaseModel):
         return self.model_copy(update=changes)
 
 
+def _cut(value: Any) -> Any:
+    return value if not isinstance(value, str) or len(value) <= SHOWN else f"{value[:SHOWN]}…"
+
+
+#: Characters of a text that records keep; what was sent is in the archive.
+SHOWN: Final = 300
+type Shown = Annotated[str, BeforeValidator(_cut)]
+
+
 class Posting(BaseModel):
-    """A posting of the live set, as a notice names it."""
+    """A posting that goes or was withheld, as a record names it."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
-    reference_number: str
-    title: str | None = None
+    reference_number: Shown
+    title: Shown | None = None
 
 
 class Import(Record):
@@ -98,7 +107,8 @@ class Import(Record):
         withheld_because: why, see `deletions`.
         confirm_code: sends the withheld deletions.
         deletes: the first of the postings that go, or were withheld.
-        sources: the feed's objects that were read: key, etag, bytes.
+        objects: of the feed, that were read.
+        sources: the first of them: key, etag, bytes.
         payload: key of the jobs as sent; manifest, live_set: keys of what is beside it.
         attempts: invocations that sent it.
         claimed_by: the Lambda request in whose hands it is, until claimed_until.
@@ -128,6 +138,7 @@ class Import(Record):
     shared_with: list[str] = []
     confirm_code: str | None = None
     deletes: list[Posting] = []
+    objects: int = 0
     sources: list[dict[str, Any]] = []
     payload: str | None = None
     manifest: str | None = None
@@ -180,7 +191,7 @@ class LiveSet(BaseModel):
         import_id: the import with which it was stored; created_at: of that import.
         account: board and secret whose postings they are.
         whole: with what was carried over; otherwise only what that import sent.
-        announced: that import's feed was a full sync, so people know that other postings go.
+        announced: people were told that, with a full sync, other postings go.
     """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
@@ -226,17 +237,19 @@ class Feed(Record):
         feed = self.without(ended.import_id)
         complete = ended.state is State.COMPLETE
         if complete and (feed.last_complete_at is None or feed.last_complete_at <= ended.created_at):
-            feed = feed.changed(
-                last_complete=ended.import_id, last_complete_at=ended.created_at, objects=len(ended.sources)
-            )
-        if ended.live_set and (feed.live_set is None or feed.live_set.created_at <= ended.created_at):
+            feed = feed.changed(last_complete=ended.import_id, last_complete_at=ended.created_at, objects=ended.objects)
+        before = feed.live_set
+        if ended.live_set and (before is None or before.created_at <= ended.created_at):
+            account = account_id(ended.board, ended.account)
+            known = before is not None and before.account == account and before.announced
             live_set = LiveSet(
                 key=ended.live_set,
                 import_id=ended.import_id,
                 created_at=ended.created_at,
-                account=account_id(ended.board, ended.account),
-                whole=not (complete and ended.delete_jobs),
-                announced=ended.full_sync,
+                account=account,
+                # Only the board's own word makes postings certain to be gone.
+                whole=not (complete and ended.delete_jobs and ended.verified),
+                announced=ended.full_sync and (complete or known),
             )
             feed = feed.changed(live_set=live_set)
         return feed
@@ -263,8 +276,8 @@ class FailedJob(BaseModel):
 
     number: Annotated[int, Field(alias="index")]
     messages: list[str]
-    reference_number: str | None = None
-    title: str | None = None
+    reference_number: Shown | None = None
+    title: Shown | None = None
     key: str | None = None
     row: int | None = None
     since: Instant | None = None

@@ -6,6 +6,7 @@ in another shape must not cost a result, so all but the id and the status is rea
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
@@ -33,8 +34,12 @@ def _text(value: Any) -> str | None:
     return None if value is None else value if isinstance(value, str) else f"{value}"
 
 
+#: No import has more jobs.
+_MOST: Final = 10**9
+
+
 def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
 
 
 def _count(value: Any) -> int:
@@ -129,10 +134,7 @@ def parse_job_import(body: bytes | str) -> JobImport:
     Raises:
         JobImportError: it is none.
     """
-    try:
-        answer = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise JobImportError("it is not JSON") from error
+    answer = _read(body.encode(errors="replace") if isinstance(body, str) else body)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
         raise JobImportError(f"it is {kind(answer)} without an import in data")
     try:
@@ -140,3 +142,15 @@ def parse_job_import(body: bytes | str) -> JobImport:
     except ValidationError as error:
         wrong = {".".join(str(part) for part in each["loc"]) or str(each["msg"]) for each in error.errors()}
         raise JobImportError(f"its data is not an import: {', '.join(sorted(wrong))[:200]}") from error
+
+
+def _read(body: bytes) -> Any:
+    """The JSON of a body. Half a character in a message, or a byte that is not UTF-8, must not cost a result."""
+    try:
+        try:
+            return from_json(body, allow_inf_nan=False)
+        except ValueError:
+            whole = json.dumps(json.loads(body.decode(errors="replace")), ensure_ascii=False)
+            return from_json(whole.encode(errors="replace"), allow_inf_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise JobImportError("it is not JSON") from error

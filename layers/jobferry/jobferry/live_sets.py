@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from isal import igzip
 from pydantic_core import from_json, to_json
@@ -48,16 +48,23 @@ class Carried:
     deletes: Path
 
 
-def read_live_set(stream: BinaryIO, *, whole: bool) -> Iterator[Posting]:
+class Live(NamedTuple):
+    """A posting that may be on the board."""
+
+    reference_number: str
+    title: str | None
+
+
+def read_live_set(stream: BinaryIO, *, whole: bool) -> Iterator[Live]:
     """The postings that a stored live set lists, with or without those that were carried over."""
     with igzip.open(stream) as lines:  # type: ignore[no-untyped-call]
         for line in lines:
             value = from_json(line)
             if whole or not value.get("carried"):
-                yield Posting(reference_number=value["referenceNumber"], title=value.get("title"))
+                yield Live(value["referenceNumber"], value.get("title"))
 
 
-def carry_over(before: Iterable[Posting], parts: list[Part], sent: ReferenceSet, directory: Path) -> Carried:
+def carry_over(before: Iterable[Live], parts: list[Part], sent: ReferenceSet, directory: Path) -> Carried:
     """Writes the live set that goes with what is sent, and the list of what is missing from it.
 
     Args:
@@ -83,7 +90,7 @@ def carry_over(before: Iterable[Posting], parts: list[Part], sent: ReferenceSet,
                 continue
             missing += 1
             if len(first) < SHOWN:
-                first.append(posting)
+                first.append(Posting(reference_number=posting.reference_number, title=posting.title))
             line = {"referenceNumber": posting.reference_number, "title": posting.title}
             gone.write(to_json(line))
             live.write(to_json(line | {"carried": True}))

@@ -23,6 +23,8 @@ from jobferry.triggers import Trigger, part_id
 _READINGS: Final = 3
 #: Kinds of warnings that a record names.
 _SHOWN: Final = 20
+#: Bytes of the keys that a record names; DynamoDB's limit is 400 KB an item.
+_SOURCES: Final = 50_000
 #: A run has at most so many imports: their ids are in the feed's record.
 MAX_PARTS: Final = 2000
 
@@ -166,7 +168,8 @@ def _describe(record: Import, reading: Reading, plan: Plan) -> list[Import]:
         account=reading.account.name,
         full_sync=reading.settings.delete_jobs,
         delete_jobs=deletions.delete_jobs,
-        sources=payload.sources,
+        objects=len(payload.sources),
+        sources=_named(payload.sources),
         notify_on_success=reading.settings.notify_on_success,
         live_set=f"{archive}/{record.import_id}.live.jsonl.gz",
     )
@@ -197,6 +200,17 @@ def _describe(record: Import, reading: Reading, plan: Plan) -> list[Import]:
         deletes=list(deletions.postings),
     )
     return imports
+
+
+def _named(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many of the objects as a record has room for."""
+    room, named = _SOURCES, []
+    for source in sources:
+        room -= len(source["key"].encode())
+        if room < 0:
+            break
+        named.append(source)
+    return named
 
 
 def _archive(imports: list[Import], reading: Reading, plan: Plan, world: World) -> None:

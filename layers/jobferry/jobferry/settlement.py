@@ -168,7 +168,7 @@ def _failed(store: ImportStore, archive: Archive, record: Import, results: Resul
             reference_number=error.reference_number or (before.reference_number if before else None),
             since=record.created_at,
         )
-    places = _places(archive, record, set(merged))
+    places = _places(archive, record, {number for number in merged if number < record.jobs})
     for number, failed in sorted(merged.items()):
         entry = places.get(number, {})
         placed = failed.model_copy(

@@ -44,6 +44,8 @@ REQUEST_SECONDS: Final = 120.0
 MARGIN: Final = timedelta(seconds=20)
 #: Waits between requests that were not accepted: from one second, doubled, at most. Seconds.
 _LONGEST_WAIT: Final = 60.0
+#: Characters of a reason that a record keeps.
+_REASON: Final = 4000
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ def _block(record: Import, error: FeedError | SecretError, world: World) -> Impo
         if current.state is not State.PREPARING or current.claimed_by != record.claimed_by:
             return ()
         invalid = error.invalid if isinstance(error, FeedInvalidError) else 0
-        blocked = current.ended(State.BLOCKED, reason=str(error), cause=error.cause, invalid=invalid)
+        blocked = current.ended(State.BLOCKED, reason=str(error)[:_REASON], cause=error.cause, invalid=invalid)
         return blocked, feed.without(current.import_id)
 
     return move(world.store, record.import_id, change)
@@ -305,7 +307,7 @@ def _reject(record: Import, error: BoardRefusedError | BoardUnreachableError | S
     def change(current: Import, feed: Feed) -> Sequence[Import | Feed]:
         if current.state not in (State.PREPARING, State.SUBMITTING):
             return ()
-        rejected = current.ended(State.REJECTED, reason=str(error), cause=error.cause)
+        rejected = current.ended(State.REJECTED, reason=str(error)[:_REASON], cause=error.cause)
         return rejected, feed.without(current.import_id)
 
     return move(world.store, record.import_id, change)
