@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from jobferry import deletions
 from jobferry.failures import Failures
@@ -150,7 +150,7 @@ def headline(record: Import, failures: Failures) -> str:
         case State.REJECTED if record.cause == "secret":
             return "nothing was sent, the API key is not usable"
         case State.REJECTED:
-            return "the board refused the import"
+            return _REFUSED_BRIEFLY.get(_status(record), "the board refused the import")
         case State.EXPIRED:
             return "no result from the board within 12 hours"
     words = []
@@ -158,14 +158,14 @@ def headline(record: Import, failures: Failures) -> str:
     if About.DELETED_MORE in about:
         words.append(f"{count(record, 'deleted'):,} postings deleted, {record.expected_deletes:,} expected")
     if About.WITHHELD in about:
-        words.append(f"{counted(record.withheld_deletes, 'deletion')} withheld")
+        number = record.withheld_deletes
+        words.append(f"{counted(number, 'deletion')} withheld" if number else "deletions withheld")
     if About.FIRST in about:
         words.append("deletions begin with the next run")
-    if failures.total:
-        new = (
-            f" ({failures.new:,} new)" if failures.still and failures.new else " (all known)" if failures.still else ""
-        )
-        words.append(f"{failures.total:,} of {counted(rows(record, failures), 'job')} failed{new}")
+    if failed := max(failures.by_board, count(record, "failed")) + failures.held:
+        known = f" ({failures.new:,} new)" if failures.new else " (all known)"
+        of = counted(record.jobs + failures.held, "job")
+        words.append(f"{failed:,} of {of} failed{known if failures.still else ''}")
     elif failures.taken:
         words.append(f"{counted(failures.taken, 'job')} to look at")
     if About.UNACCOUNTED in about:
@@ -175,11 +175,6 @@ def headline(record: Import, failures: Failures) -> str:
     if About.LATE in about:
         words.append("the late result has come")
     return "; ".join(words[:2]) or f"all {counted(record.jobs, 'job')} are on the board"
-
-
-def rows(record: Import, failures: Failures) -> int:
-    """Jobs of the feed: what was sent and what was held back."""
-    return record.jobs + failures.held
 
 
 _BLOCKED_BRIEFLY: Final = {
@@ -195,8 +190,15 @@ _BLOCKED_BRIEFLY: Final = {
     "abandoned": "the run was cut off",
 }
 
-#: Ends a step whose command follows.
-_RUN_NOW: Final = "The next run sends everything. To run it at once, in AWS CloudShell or a terminal with the AWS CLI:"
+_REFUSED_BRIEFLY: Final = {
+    "401": "the board refused the API key",
+    "403": "the board refused the API key",
+    "413": "the import is too large for the board",
+}
+
+#: End a step whose command follows.
+_AT_ONCE: Final = "To run it at once, in AWS CloudShell or a terminal with the AWS CLI:"
+_RUN_NOW: Final = f"The next run then sends everything. {_AT_ONCE}"
 _PUT_KEY: Final = (
     "Put the board account's API key into the secret that the reason below names (AWS console, Secrets Manager, Retrieve "
     "secret value, Edit)."
@@ -217,9 +219,9 @@ def steps(record: Import, failures: Failures, stack: Stack) -> list[Step]:
         case State.BLOCKED:
             return _blocked(record, failures, stack)
         case State.REJECTED:
-            return _rejected(record, stack)
+            return _rejected(record, stack) + [_failed(failures)] * bool(failures.total)
         case State.EXPIRED:
-            return _expired(record)
+            return _expired(record) + [_failed(failures)] * bool(failures.total)
     about = topics(record)
     found: list[Step] = []
     if About.DELETED_MORE in about:
@@ -230,11 +232,16 @@ def steps(record: Import, failures: Failures, stack: Stack) -> list[Step]:
         found.append(_first(record, stack))
     if failures.total:
         found.append(_failed(failures))
-    if failures.taken:
-        them = counted(failures.taken, "job looks", "jobs look")
+    elif count(record, "failed"):
         found.append(
-            Step(f"{them} wrong, though the board took them (listed below): look whether they are as you want.")
+            Step(
+                f"Write to the board's support and name the import {_board_id(record)}: the board counts "
+                f"{counted(count(record, 'failed'), 'failed job')}, but does not say which."
+            )
         )
+    if failures.taken:
+        them = "job that looks" if failures.taken == 1 else f"{failures.taken:,} jobs that look"
+        found.append(Step(f"Check the {them} wrong to jobferry, though the board took what was sent (at the end)."))
     if About.UNACCOUNTED in about:
         found.append(
             Step(
@@ -255,53 +262,63 @@ def steps(record: Import, failures: Failures, stack: Stack) -> list[Step]:
 
 def happened(record: Import, failures: Failures) -> str:
     """What happened and whether anything is lost, in a few sentences."""
-    untouched = "Nothing was sent: all postings on the board are as they were before."
-    match record.state:
-        case State.BLOCKED:
-            return f"{_sentence(record.reason)}{untouched}"
-        case State.REJECTED if record.cause == "secret":
-            return f"{_sentence(record.reason)}{untouched}"
-        case State.REJECTED if record.cause == "board-unreachable":
-            return (
-                f"{_sentence(record.reason)}It was tried again and again, and the board accepted nothing: all postings "
-                "on it are as they were before."
-            )
-        case State.REJECTED:
-            return f"{_sentence(record.reason)}It accepted nothing: all postings on it are as they were before."
-        case State.EXPIRED:
-            return _expired_happened(record)
+    if record.state is State.BLOCKED or (record.state is State.REJECTED and record.cause == "secret"):
+        return f"Nothing was sent: all postings on the board are as they were before. {_because(record, failures)}"
+    if record.state is State.REJECTED:
+        tried = "It was tried until time was up, and the" if record.cause == "board-unreachable" else "The"
+        untouched = f"{tried} board accepted nothing: all postings on it are as they were before."
+        return f"{untouched} {_because(record, failures)}"
+    if record.state is State.EXPIRED:
+        return _expired_happened(record)
+    about = topics(record)
     text = []
-    if About.LATE in topics(record):
-        text.append("The result that was missing has come after all; nothing was lost.")
-    if record.withheld_deletes:
-        text.append(f"{_postings(record.withheld_deletes)} not in the feed stayed on the board.")
-    if About.UNVERIFIED in topics(record):
+    if About.LATE in about:
+        text.append("The result that you were told was missing has come after all; nothing was lost.")
+    if About.UNVERIFIED in about:
         text.append(
-            "The result below came with the board's callback. The board itself could not be asked within 12 hours, and "
-            "a callback alone proves nothing."
+            "This result came with the board's callback. The board itself could not be asked within 12 hours, and a "
+            "callback alone proves nothing. It says:"
         )
-    if About.UNACCOUNTED in topics(record):
+    if About.UNACCOUNTED in about:
         text.append(
             f"The board's counts do not add up: {counted(record.unaccounted, 'job')} of the {record.jobs:,} sent "
             f"{'is' if record.unaccounted == 1 else 'are'} in none of them, or in two."
         )
-    if failures.total:
-        went = counted(max(record.jobs - failures.by_board - record.unaccounted, 0), "job is", "jobs are")
+    elif failures.total or count(record, "failed"):
+        went = counted(max(record.jobs - count(record, "failed"), 0), "job of the feed is", "jobs of the feed are")
         text.append(f"{went} on the board. A failed job's posting, if there is one, stays as it was.")
-    return " ".join(text) or f"All {counted(record.jobs, 'job')} went to the board without a fault."
+    else:
+        text.append(f"All {counted(record.jobs, 'job')} of the feed are on the board.")
+    if record.withheld_deletes:
+        text.append(f"{_postings(record.withheld_deletes)} not in the feed stayed there too.")
+    return " ".join(text)
+
+
+def _because(record: Import, failures: Failures) -> str:
+    """The reason, as it was recorded; its examples only where no list follows."""
+    reason = record.reason or "none was recorded"
+    shown = plain(reason.split(". The first: ")[0] if failures.total else reason, REASON)
+    return f"The reason: {shown}" if shown.endswith((".", "?", "!")) else f"The reason: {shown}."
 
 
 def _failed(failures: Failures) -> Step:
-    them = "the job" if failures.total == 1 else f"the {failures.total:,} jobs"
-    where = "listed below" if failures.total > 1 else "below"
-    text = (
-        f"Mend {them} {where} where your export takes them from (your own system, not the exported file). The next run "
-        "sends them again by itself."
+    if failures.total == 1:
+        return Step(
+            "Mend the job below where your export takes it from (your own system, not the exported file). The next run "
+            "sends it again by itself."
+        )
+    if failures.total <= _MANY:
+        return Step(
+            f"Mend the {failures.total:,} jobs below where your export takes them from (your own system, not the "
+            "exported file). The next run sends them again by itself."
+        )
+    top = failures.reasons[0]
+    share = f"all {failures.total:,}" if top.jobs == failures.total else f"{top.jobs:,} of the {failures.total:,}"
+    return Step(
+        f"Mend the reasons below, one after the other: the first alone stands for {share} jobs. Mend it where your "
+        "export takes the jobs from; if the export always writes a value that the board does not know, feed.json can "
+        'translate it (the setting "values"). The next run sends the jobs again by itself.'
     )
-    top = failures.reasons[0] if failures.reasons else None
-    if top is not None and top.jobs > 1 and top.jobs * 2 > failures.total > _MANY:
-        text += f" Begin with the first reason: it alone accounts for {top.jobs:,} of them."
-    return Step(text)
 
 
 #: More failing jobs than that are first told by their reasons.
@@ -309,30 +326,26 @@ _MANY: Final = 25
 
 
 def _withheld(record: Import, stack: Stack) -> list[Step]:
-    because = withheld_because(record)
+    number = record.withheld_deletes
+    one = number == 1
     found = []
-    if record.withheld_deletes:
+    if number:
+        them = "the posting" if one else f"the {number:,} postings"
         found.append(
             Step(
-                f"Look at the {_postings(record.withheld_deletes)} listed under WOULD GO: should they still be on the "
-                "board? They are not in the feed, and nothing was deleted. If you do nothing they stay, and the next run "
-                "withholds them again."
+                f"Look at {them} under WOULD GO: should {'it' if one else 'they'} still be on the board? "
+                f"{'It is' if one else 'They are'} not in the feed, and nothing was deleted. If you do nothing, "
+                f"{'it stays' if one else 'they stay'}, and the next run withholds {'it' if one else 'them'} again."
             )
         )
-    found += [Step(_BECAUSE.get(each, "").format(**_names(record, stack))) for each in because if each in _BECAUSE]
+    found += [Step(_BECAUSE[each].format(**_names(record, stack))) for each in withheld_because(record)]
     if code := _code(record):
         found.append(
             Step(
-                f"If all {record.withheld_deletes:,} are really to go, confirm exactly these, in AWS CloudShell or a "
-                "terminal with the AWS CLI. The code fits this very list only: if the feed is another one by then, "
-                "nothing is sent, and the next run's notice has the code of the new list.",
-                stack.run(record.feed, code),
-            )
-            if record.withheld_deletes > 1
-            else Step(
-                "If it is really to go, confirm that, in AWS CloudShell or a terminal with the AWS CLI. The code fits "
-                "this one posting only: if the feed is another one by then, nothing is sent, and the next run's notice "
-                "has a new code.",
+                f"{'If it is' if one else f'If all {number:,} are'} really to go, confirm exactly "
+                f"{'this one' if one else 'these'}, in AWS CloudShell or a terminal with the AWS CLI. The code "
+                "fits this very list: if it is another one by then, nothing is sent and nothing is lost, and the next "
+                "run's notice has the new list and its code.",
                 stack.run(record.feed, code),
             )
         )
@@ -340,24 +353,24 @@ def _withheld(record: Import, stack: Stack) -> list[Step]:
 
 
 _BECAUSE: Final = {
-    deletions.TOO_MANY: (
-        "If they should, the export left them out: mend the export, and the next run is as usual. It looks like that, "
-        "because so many are missing at once (more than the feed's maxDeletePercent)."
-    ),
     deletions.FEWER_OBJECTS: (
-        "Look whether a file of the feed is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its "
-        "last complete import. If one is missing, export it again; the next run is as usual."
+        "Look whether a file is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its last complete "
+        "import. If one is, export it again; the next run is then as usual."
+    ),
+    deletions.TOO_MANY: (
+        "If they should still be there, mend the export: it left out so many at once (more than the feed's "
+        "maxDeletePercent) that it looks half-written. The next run is then as usual."
     ),
     deletions.UNPROTECTED_ROWS: (
-        "Mend the rows listed below that could not be sent (no reference number, not readable, or one number for two "
-        "different jobs): nobody can tell whose postings they are, so nothing is deleted while there is such a row. "
-        "Once they are mended, the next run deletes as usual."
+        "Mend the rows below that could not be sent (no reference number, not readable, or one number for two different "
+        "jobs). Nobody can tell whose postings they are, one of those under WOULD GO perhaps, so nothing is deleted "
+        "while there is such a row. The next run is then as usual."
     ),
     deletions.SHARED_ACCOUNT: (
-        "Give each feed an account of its own. {others} on the same board account (the secret {secret}), and each would "
-        "delete the other's postings. So nothing is deleted, and nothing can be confirmed, while that is so. Either "
-        "merge them: put all their files under one feed, s3://{bucket}/feeds/{feed}/. Or give each its own key: set "
-        "apiKeySecret in their feed.json. Or set deleteJobs to false in each of them."
+        "Give each feed an account of its own. {others} on the same account of the board, and each would delete the "
+        "other's postings, so nothing is deleted, and nothing can be confirmed, while that is so. Either put all their "
+        "files under one feed; or give each its own API key (apiKeySecret in its feed.json, here {secret}); or set "
+        "deleteJobs to false in each."
     ),
 }
 
@@ -373,11 +386,19 @@ def _first(record: Import, stack: Stack) -> Step:
 
 def _deleted_more(record: Import, stack: Stack) -> list[Step]:
     more = count(record, "deleted") - record.expected_deletes
+    if not record.delete_jobs:
+        return [
+            Step(
+                f"Look now at your account on the board's own site for postings that are gone: the board deleted {more:,}, "
+                "though this import asked for no deletion. Write to the board's support and name the import "
+                f"{_board_id(record)}."
+            )
+        ]
     return [
         Step(
             f"Look now at your account on the board's own site for postings that are gone: the board deleted {more:,} "
-            "more than this import was to delete. Those that are in the feed are there; what is gone was posted by hand, "
-            "by another feed or by another system. Post them again from there: jobferry never had them."
+            "more than this import was to delete. Whatever is in the feed is there; what is gone was posted by hand, by "
+            "another feed or by another system. Post it again from there: jobferry never had it."
         ),
         Step(
             "Until it is clear where they came from, stop the deletions: set deleteJobs to false in "
@@ -427,7 +448,7 @@ def _blocked(record: Import, failures: Failures, stack: Stack) -> list[Step]:
         case "confirmation":
             text = (
                 "Run the feed without a code, or wait for the next run: if deletions are withheld, its notice has the "
-                "present list and its code. Look at that list, then confirm that code. Nothing was deleted."
+                "present list and its code. Look at that list, then confirm that code."
             )
             return [Step(text, run)]
         case "secret":
@@ -436,8 +457,8 @@ def _blocked(record: Import, failures: Failures, stack: Stack) -> list[Step]:
             return [Step(f'Nothing. To send it again, take "paused": true out of {stack.settings(record.feed)}.')]
         case "abandoned":
             text = (
-                "Nothing, if it happened once: the next run starts anew. If it happens again, the run takes too long or "
-                f"too much memory: docs/runbook.md, Abandoned, says where to look. {_RUN_NOW}"
+                "Nothing, if it happened once: the next run starts anew and sends everything. If it happens again, the run "
+                f"takes too long or too much memory: docs/runbook.md, Abandoned, says where to look. {_AT_ONCE}"
             )
             return [Step(text, run)]
         case _:
@@ -467,14 +488,12 @@ def _rejected(record: Import, stack: Stack) -> list[Step]:
     if record.cause == "board-unreachable":
         text = (
             "Nothing, if it happened once: the next run sends everything. If it happens again, look whether the board's "
-            "site works, and whether {board} is its right address. To run it at once, in AWS CloudShell or a terminal "
-            "with the AWS CLI:"
+            f"site works, and whether {{board}} is its right address. {_AT_ONCE}"
         )
         return [Step(text.format(**names), run)]
     if record.cause == "secret":
         return [Step(f"{_PUT_KEY} {_RUN_NOW}", run)]
-    status = re.search(r"\b[34]\d\d\b", record.reason or "")
-    match status[0] if status else "":
+    match _status(record):
         case "401" | "403":
             text = (
                 "Check the account's API key on the board's own site, and put it into the secret {secret} (AWS console, "
@@ -498,11 +517,17 @@ def _rejected(record: Import, stack: Stack) -> list[Step]:
     return [Step(text.format(**names), run)]
 
 
+def _status(record: Import) -> str:
+    """Of HTTP, as the reason has it: `the board answered 401 …`."""
+    found = re.search(r"\banswered ([0-9]{3})\b", record.reason or "")
+    return found[1] if found else ""
+
+
 def _expired(record: Import) -> list[Step]:
-    look = "Look at the board's own site whether tonight's changes are there."
+    look = "Look at the board's own site whether the changes of this import are there."
     if record.delete_jobs and record.expected_deletes:
         look = (
-            "Look at the board's own site whether tonight's changes are there: "
+            "Look at the board's own site whether the changes of this import are there: "
             f"{_postings(record.expected_deletes)} (under TO GO) may or may not be gone."
         )
     return [
@@ -558,8 +583,3 @@ def _code(record: Import) -> str | None:
 
 def _postings(number: int) -> str:
     return counted(number, "posting")
-
-
-def _sentence(text: Any) -> str:
-    shown = plain(text or "", REASON).rstrip(".")
-    return f"{shown[0].upper()}{shown[1:]}. " if shown else ""

@@ -7,6 +7,7 @@ docs/notice.schema.json. Every part is cut and every list is short, so a notice 
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -162,12 +163,21 @@ def _sections(record: Import, failures: Failures, steps: list[Step], stack: Stac
     if failures.total > SHOWN:
         yield "REASONS", [_reason(each) for each in failures.reasons[:REASONS_SHOWN]]
     numbers = {id(failing): number for number, failing in enumerate(failures.first, 1)}
-    new = [failing for failing in failures.first if failing.new]
-    still = [failing for failing in failures.first if not failing.new]
-    yield _heading("NEW", failures.new, len(new)), [line for each in new for line in _failing(each, numbers[id(each)])]
+    new = [each for each in failures.first if each.new]
+    still = [each for each in failures.first if not each.new]
+    board = "The board says" if record.verified else "The callback says"
+
+    def lines(several: list[Failing]) -> list[str]:
+        return [
+            line
+            for each in several
+            for line in _failing(each, numbers[id(each)], board if each.by_board else "Not sent")
+        ]
+
+    yield _heading("NEW", failures.new, len(new)), lines(new)
     yield (
         _heading("STILL FAILING", failures.still, len(still)),
-        [line for each in still for line in _failing(each, numbers[id(each)])],
+        lines(still),
     )
     yield "THE REST", list(_rest(record, failures, stack))
     if failures.mended:
@@ -177,7 +187,7 @@ def _sections(record: Import, failures: Failures, steps: list[Step], stack: Stac
         )
     yield (
         _heading("TAKEN BY THE BOARD, BUT LOOK AGAIN", failures.taken, len(failures.first_taken)),
-        [line for number, each in enumerate(failures.first_taken, 1) for line in _failing(each, number)],
+        [line for number, each in enumerate(failures.first_taken, 1) for line in _failing(each, number, "Looks wrong")],
     )
     yield "TO KNOW", list(_warnings(record))
 
@@ -193,9 +203,10 @@ def _steps(steps: list[Step]) -> Iterator[str]:
 
 
 def _counts(record: Import, failures: Failures) -> Iterator[str]:
-    held = [(failures.held, "held back before sending")] if failures.held else []
+    held = [(failures.held, "with a mistake, held back")] if failures.held else []
     if record.state is not State.COMPLETE:
-        lines = [(record.jobs, "sent" if record.state is State.EXPIRED else "ready to be sent")] if record.jobs else []
+        went = {State.EXPIRED: "sent", State.REJECTED: "not accepted"}.get(record.state, "not sent")
+        lines = [(record.jobs, went)] if record.jobs else []
         yield from _aligned([*lines, *held])
         return
     parts = [(advice.count(record, name), name) for name in ("added", "updated", "unchanged", "failed")]
@@ -222,7 +233,7 @@ def _postings(record: Import, stack: Stack) -> Section:
     if About.WITHHELD in about:
         title, number = "WOULD GO", record.withheld_deletes
     elif About.EXPIRED in about or About.DELETED_MORE in about:
-        title, number = "TO GO", record.expected_deletes
+        title, number = "WERE TO GO", record.expected_deletes
     else:
         return "", []
     lines = [
@@ -241,18 +252,19 @@ def _heading(title: str, number: int, shown: int) -> str:
 
 def _reason(reason: Reason) -> str:
     others = "" if reason.alike else " (and other values)"
-    first = "; ".join(dict.fromkeys(_place(job, 40) for job in reason.first))
-    more = ", …" if reason.jobs > len(reason.first) else ""
-    return f"- {counted(reason.jobs, 'job')}: {plain(reason.message, _FOUND)}{others}\n  {first}{more}"
+    first = ", ".join(_place(job, 40) for job in reason.first)
+    more = " and more" if reason.jobs > len(reason.first) else ""
+    return f"- {counted(reason.jobs, 'job')}: {plain(reason.message, _FOUND)}{others}\n  In {first}{more}."
 
 
-def _failing(failing: Failing, number: int) -> Iterator[str]:
+def _failing(failing: Failing, number: int, who: str) -> Iterator[str]:
+    """A job, and who says what of it."""
     job = failing.job
     reference = plain(job.reference_number, _REFERENCE) if job.reference_number else "no reference number"
     title = f", {plain(job.title, _TITLE)}" if job.title else ""
     yield f"{number}. {reference}{title} ({_place(job, _PLACE)})"
     said = _said(job.messages, _MESSAGE) or "no reason was given"
-    yield f"   {'The board says' if failing.by_board else 'Not sent'}: {said}"
+    yield f"   {who}: {said}"
     if failing.found:
         yield f"   To mend: {_said(failing.found, _FOUND)}"
     if not failing.new and job.since:
@@ -269,7 +281,7 @@ def _place(job: FailedJob, limit: int) -> str:
         return f"job {job.number + 1:,} of the list as sent"
     name = plain(re.sub(r"^feeds/[^/]*/", "", job.key), 1024)
     shown = name if len(name) <= limit else f"…{name[1 - limit :]}"
-    return shown if job.row is None else f"{shown} row {job.row:,}"
+    return shown if job.row is None else f"{shown} row {job.row}"
 
 
 def _rest(record: Import, failures: Failures, stack: Stack) -> Iterator[str]:
@@ -290,7 +302,7 @@ def _warnings(record: Import) -> Iterator[str]:
     if len(record.warned) > _WARNINGS:
         yield f"- and {counted(len(record.warned) - _WARNINGS, 'other kind')} of warnings"
     if ignored := (record.results or {}).get("ignoredValues"):
-        yield f"- The board ignored values: {plain(ignored, _WARNING)}"
+        yield f"- The board ignored values: {plain(json.dumps(ignored), _WARNING)}"
 
 
 def _footer(record: Import) -> str:

@@ -1,0 +1,385 @@
+"""Whether a notice is due, what it holds whatever the board says, and that it is published."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from jobferry.adapters.topic import message
+from jobferry.advice import severity
+from jobferry.imports import ERROR, INVALID, OPEN, UNVERIFIED, FailedJob, Feed, Import, Posting, State
+from jobferry.notices import Notice, compose, is_due, publish
+from tests.fakes import Killed, MemoryStore, MemoryTopic
+from tests.unit.notices.cases import (
+    CASES,
+    CODE,
+    CREATED,
+    EARLIER,
+    NOT_A_STATE,
+    SENT,
+    STACK,
+    STATE,
+    ZIP,
+    blocked,
+    complete,
+    job,
+    results,
+    sent,
+)
+from tests.unit.notices.test_golden import SCHEMA
+
+NOW = CREATED + timedelta(minutes=7)
+LIMIT = 256 * 1024
+
+
+class TestIsDue:
+    @pytest.mark.parametrize("name", CASES)
+    def test_for_every_kind_of_notice(self, name: str) -> None:
+        assert is_due(CASES[name].record)
+
+    def test_not_for_a_success(self) -> None:
+        assert not is_due(complete())
+
+    def test_not_when_all_went_well_with_the_deletions_that_were_expected(self) -> None:
+        assert not is_due(complete(results(deleted=5), delete_jobs=True, full_sync=True, expected_deletes=5))
+
+    def test_not_for_a_paused_feed(self) -> None:
+        assert not is_due(blocked("paused", 'the feed is paused: its feed.json says "paused": true'))
+
+    def test_not_for_a_skipped_run(self) -> None:
+        assert not is_due(blocked("open", "an earlier one is open").changed(state=State.SKIPPED))
+
+    @pytest.mark.parametrize("state", [State.PREPARING, State.SUBMITTING, State.PENDING, State.RUNNING, State.SKIPPED])
+    def test_not_before_the_end(self, state: State) -> None:
+        assert not is_due(complete(results(failed=3), state=state, invalid=4))
+
+    def test_not_while_the_result_awaits_its_verification(self) -> None:
+        assert not is_due(complete(results(failed=3), verified=False, open=OPEN))
+
+    def test_not_twice(self) -> None:
+        assert not is_due(complete(results(failed=3), notified_at=NOW))
+
+
+class TestSeverity:
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("success", "info"),
+            ("late-result", "info"),
+            ("one-failed", "warning"),
+            ("withheld-too-many", "warning"),
+            ("first-full-sync", "warning"),
+            ("unverified", "warning"),
+            ("rejected-unreachable", "warning"),
+            ("blocked-confirmation", "warning"),
+            ("deleted-more", "critical"),
+            ("blocked-feed-missing", "critical"),
+            ("rejected-401", "critical"),
+            ("expired", "critical"),
+        ],
+    )
+    def test_is_critical_when_it_does_not_mend_itself(self, name: str, expected: str) -> None:
+        notice = CASES[name].notice()
+        assert (severity(CASES[name].record), notice.attributes) == (
+            expected,
+            {"feed": "default", "state": CASES[name].record.state.value, "severity": expected},
+        )
+
+
+class TestCompose:
+    def test_leads_with_what_to_do_and_says_it_to_programs_too(self) -> None:
+        for case in CASES.values():
+            notice = case.notice()
+            assert notice.text.startswith("WHAT TO DO\n")
+            assert all(step["text"] in notice.text for step in notice.data["whatToDo"])
+
+    def test_shows_the_command_that_confirms(self) -> None:
+        notice = CASES["withheld-too-many"].notice()
+        command = f"--function-name {STACK.function} --region us-east-1 --invocation-type Event"
+        payload = f"""--payload '{{"feed": "default", "confirmDeletes": "{CODE}"}}'"""
+        assert command in notice.text
+        assert payload in notice.text
+        assert notice.data["deletions"]["confirm"] == {"feed": "default", "confirmDeletes": CODE}
+
+    @pytest.mark.parametrize("name", ["withheld-shared-account", "first-full-sync"])
+    def test_shows_no_confirmation_where_none_is_possible(self, name: str) -> None:
+        notice = CASES[name].notice()
+        assert "confirmDeletes" not in notice.text
+        assert notice.data["deletions"]["confirm"] is None
+
+    def test_a_code_that_would_end_the_command_is_not_put_into_it(self) -> None:
+        record = CASES["withheld-too-many"].record.changed(confirm_code="X'; rm -rf ~; '")
+        assert "rm -rf" not in compose(record, (), (), None, STACK).text
+
+    def test_new_ones_first_and_the_first_25_of_all(self) -> None:
+        failed = [job(each, STATE, since=EARLIER if each % 2 else CREATED) for each in range(60)]
+        notice = compose(complete(results(failed=60)), failed, (), None, STACK)
+        first = notice.data["failing"]["first"]
+        assert [each["referenceNumber"] for each in first] == [f"LT-{10000 + each}" for each in range(0, 50, 2)]
+        few = compose(complete(results(failed=10)), failed[:10], (), None, STACK).data["failing"]["first"]
+        assert [each["new"] for each in few] == [True] * 5 + [False] * 5
+        assert "NEW (the first 25 of 30)" in notice.text
+
+    def test_counts_what_is_mended(self) -> None:
+        failed = [job(1, STATE), job(2, STATE)]
+        before = {"LT-10001", "LT-77", "LT-78", "LT-5"}
+        held = [job(0, NOT_A_STATE, reference_number="LT-5")]
+        assert compose(complete(), failed, held, before, STACK).data["failing"]["mended"] == 2
+        assert compose(complete(), failed, held, None, STACK).data["failing"]["mended"] is None
+
+    def test_a_job_that_we_and_the_board_found_wrong_is_one(self) -> None:
+        record = complete(results(failed=1), full_sync=True, invalid=1)
+        notice = compose(record, [job(14, STATE)], [job(14, NOT_A_STATE, SENT)], None, STACK)
+        assert notice.data["failing"]["total"] == 1
+        [one] = notice.data["failing"]["first"]
+        assert (one["message"], one["toMend"]) == (STATE, NOT_A_STATE)
+
+    def test_two_rows_with_one_reference_number_are_two(self) -> None:
+        held = [job(each, "referenceNumber is in 2 rows that differ", reference_number="LT-1") for each in (3, 4)]
+        assert compose(complete(invalid=2), (), held, None, STACK).data["failing"]["total"] == 2
+
+    def test_a_job_that_only_we_found_wrong_has_not_failed(self) -> None:
+        record = complete(results(), full_sync=True, invalid=1)
+        failing = compose(record, (), [job(14, NOT_A_STATE, SENT)], None, STACK).data["failing"]
+        assert (failing["total"], failing["taken"]) == (0, 1)
+
+    def test_reasons_are_told_apart_by_more_than_their_values(self) -> None:
+        failed = [job(each, f"State is invalid. Value passed was: {each}") for each in range(20)]
+        failed += [job(each, ZIP) for each in range(20, 27)]
+        reasons = compose(complete(results(failed=27)), failed, (), None, STACK).data["failing"]["reasons"]
+        assert [(each["jobs"], each["alike"]) for each in reasons] == [(20, False), (7, True)]
+        assert reasons[0]["first"] == ["jobs.csv row 2", "jobs.csv row 3", "jobs.csv row 4"]
+
+    def test_the_board_may_give_every_job_a_reason_of_its_own(self) -> None:
+        failed = (job(each, chr(0x4E00 + each) * 5) for each in range(5000))
+        failing = compose(complete(results(failed=5000)), failed, (), None, STACK).data["failing"]
+        assert failing["total"] == 5000
+        assert failing["reasons"][0] == {
+            "message": "other reasons",
+            "alike": True,
+            "jobs": 4000,
+            "first": [f"jobs.csv row {row}" for row in (1002, 1003, 1004)],
+        }
+
+    def test_no_secret_is_in_it(self) -> None:
+        notice = CASES["hostile-text"].notice()
+        for part in (notice.subject, notice.text, json.dumps(notice.data)):
+            assert "5f2b9c0d1e" not in part
+            assert "c2VjcmV0" not in part
+        assert "token=(hidden)" in notice.text
+
+    def test_no_text_of_others_begins_a_line(self) -> None:
+        lines = CASES["hostile-text"].notice().text.splitlines()
+        assert lines.count("WHAT TO DO") == 1
+        assert not any("\x1b" in line or "\u202e" in line or "<" in line for line in lines)
+
+    def test_a_feed_with_the_longest_name_has_its_news_in_the_subject(self) -> None:
+        notice = compose(CASES["one-failed"].record.changed(feed="f" * 64), [job(14, STATE)], (), None, STACK)
+        assert notice.subject.endswith("f: 1 of 200 jobs failed")
+        assert len(notice.subject) < 100
+
+
+def _worst(character: str) -> Notice:
+    text = character * 100_000
+    failed = [
+        FailedJob(
+            number=each, messages=[text, text], reference_number=f"{each}{text}", title=text, key=f"feeds/default/{text}",
+            row=10**9, since=EARLIER if each % 2 else CREATED,
+        )
+        for each in range(40)
+    ]  # fmt: skip
+    invalid = [each.model_copy(update={"messages": [text, SENT]}) for each in failed]
+    reasons = [
+        FailedJob(number=100 + each, messages=[chr(0x4E00 + each) + text], key=text, row=each) for each in range(20)
+    ]
+    record = complete(
+        results(failed=60, deleted=999), full_sync=True, invalid=40, withheld_deletes=10**6, verified=False,
+        withheld_because=["first", "unprotected-rows", "too-many", "fewer-objects", "shared-account"], unaccounted=5,
+        shared_with=[text] * 30, confirm_code=CODE, deletes=[Posting(reference_number=text, title=text)] * 30,
+        warned=[text] * 30, board=text, account=text, board_import_id=text, reason=text,
+    )  # fmt: skip
+    record = record.changed(results={**(record.results or {}), "ignoredValues": text})
+    return compose(record, [*failed, *reasons], invalid, {text}, STACK)
+
+
+@pytest.mark.parametrize("character", ['"', "\\", "\N{GRINNING FACE}", "\x1b", "\n", "\ud800", "<", "\u202e", "é", "'"])
+def test_the_worst_that_a_board_can_say_fits_with_margin(character: str) -> None:
+    notice = _worst(character)
+    assert len(message(notice).encode()) < LIMIT * 0.9
+    assert list(Draft202012Validator(SCHEMA).iter_errors(notice.data)) == []
+
+
+_texts = st.text(max_size=300) | st.builds(lambda part, times: part * times, st.text(max_size=20), st.integers(0, 2000))
+_jobs = st.lists(
+    st.builds(
+        FailedJob,
+        number=st.integers(0, 10**7),
+        messages=st.lists(_texts, max_size=4),
+        reference_number=st.none() | _texts,
+        title=st.none() | _texts,
+        key=st.none() | _texts,
+        row=st.none() | st.integers(0, 10**9),
+        since=st.sampled_from([None, EARLIER, CREATED]),
+    ),
+    max_size=40,
+)
+
+
+@given(
+    state=st.sampled_from([State.COMPLETE, State.BLOCKED, State.REJECTED, State.EXPIRED]),
+    cause=st.sampled_from(["feed-invalid", "secret", "board-refused", "unheard-of", None]),
+    reason=st.none() | _texts,
+    failed=_jobs,
+    invalid=_jobs,
+    full_sync=st.booleans(),
+    counts=st.dictionaries(
+        st.sampled_from(["added", "failed", "deleted", "processed"]), st.integers(0, 10**9) | _texts
+    ),
+    because=st.lists(st.sampled_from(["first", "unprotected-rows", "too-many", "fewer-objects", "shared-account"])),
+    feed=st.from_regex(r"[a-z0-9-]{1,64}", fullmatch=True),
+)
+def test_a_notice_is_sound_whatever_was_recorded(
+    state: State,
+    cause: str | None,
+    reason: str | None,
+    failed: list[FailedJob],
+    invalid: list[FailedJob],
+    full_sync: bool,
+    counts: dict[str, Any],
+    because: list[str],
+    feed: str,
+) -> None:
+    record = Import(
+        import_id=f"{feed}-20261124T070000Z", feed=feed, created_at=CREATED, state=state, cause=cause, reason=reason,
+        results=counts, full_sync=full_sync, withheld_because=because,
+    )  # fmt: skip
+    notice = compose(record, failed, invalid, {"LT-1"}, STACK)
+    assert notice.subject.isascii()
+    assert notice.subject.isprintable()
+    assert 0 < len(notice.subject) < 100
+    assert all(each.isprintable() or each == "\n" for each in notice.text)
+    assert len(message(notice).encode()) < LIMIT * 0.9
+    assert list(Draft202012Validator(SCHEMA).iter_errors(notice.data)) == []
+    total = notice.data["failing"]["total"] + notice.data["failing"]["taken"]
+    assert max(len(failed), len(invalid)) <= total <= len(failed) + len(invalid)
+
+
+class TestPublish:
+    def test_publishes_and_marks(self) -> None:
+        store, topic = _world(complete(results(failed=1)))
+        assert publish(store, topic, "default-20261124T070000Z", NOW, STACK) is True
+        assert [notice.subject for notice in topic.published] == ["jobferry default: 1 of 4,414 jobs failed"]
+        assert _stored(store).notified_at == NOW
+
+    def test_publishes_once(self) -> None:
+        store, topic = _world(complete(results(failed=1)))
+        assert [publish(store, topic, "default-20261124T070000Z", NOW, STACK) for _ in range(3)] == [True, False, False]
+        assert len(topic.published) == 1
+
+    @pytest.mark.parametrize("record", [complete(), complete(results(failed=1), verified=False, open=OPEN)])
+    def test_leaves_alone_what_is_not_due(self, record: Import) -> None:
+        store, topic = _world(record)
+        assert publish(store, topic, record.import_id, NOW, STACK) is False
+        assert (topic.published, _stored(store).notified_at) == ([], None)
+
+    def test_a_record_that_is_gone_is_nobodys_news(self) -> None:
+        assert publish(MemoryStore(), MemoryTopic(), "default-20261124T070000Z", NOW, STACK) is False
+
+    def test_killed_between_publishing_and_marking_it_publishes_again(self) -> None:
+        store, topic = _world(complete(results(failed=1)))
+
+        def kill(_: object) -> None:
+            raise Killed
+
+        store.before_save = kill
+        with pytest.raises(Killed):
+            publish(store, topic, "default-20261124T070000Z", NOW, STACK)
+        assert _stored(store).notified_at is None
+        store.before_save = lambda _: None
+        assert publish(store, topic, "default-20261124T070000Z", NOW, STACK) is True
+        assert publish(store, topic, "default-20261124T070000Z", NOW, STACK) is False
+        assert len(topic.published) == 2
+        assert topic.published[0] == topic.published[1]
+
+    def test_what_could_not_be_published_is_not_marked(self) -> None:
+        store, topic = _world(complete(results(failed=1)))
+
+        def fail(_: Notice) -> None:
+            raise TimeoutError
+
+        topic.before_publish = fail
+        with pytest.raises(TimeoutError):
+            publish(store, topic, "default-20261124T070000Z", NOW, STACK)
+        assert _stored(store).notified_at is None
+
+    def test_a_result_that_came_meanwhile_has_a_notice_of_its_own(self) -> None:
+        store, topic = _world(sent(State.EXPIRED, "no-result", "the board gave no result within 12 hours"))
+
+        def settle(_: Notice) -> None:
+            store.save(_stored(store).changed(state=State.COMPLETE, verified=True, results=results(failed=1)))
+
+        topic.before_publish = settle
+        assert publish(store, topic, "default-20261124T070000Z", NOW, STACK) is True
+        assert _stored(store).notified_at is None
+        topic.before_publish = lambda _: None
+        assert publish(store, topic, "default-20261124T070000Z", NOW, STACK) is True
+        assert [notice.data["state"] for notice in topic.published] == ["expired", "complete"]
+
+    def test_somebody_elses_mark_stands(self) -> None:
+        store, topic = _world(complete(results(failed=1)))
+        topic.before_publish = lambda _: store.save(_stored(store).changed(notified_at=CREATED))
+        publish(store, topic, "default-20261124T070000Z", NOW, STACK)
+        assert _stored(store).notified_at == CREATED
+
+    @pytest.mark.parametrize(("verified", "expected"), [(True, STATE), (False, ZIP)])
+    def test_an_unverified_result_has_the_callbacks_errors(self, verified: bool, expected: str) -> None:
+        store, topic = _world(complete(results(failed=1), verified=verified))
+        store.write_failed("default-20261124T070000Z", ERROR, [job(14, STATE)], NOW)
+        store.write_failed("default-20261124T070000Z", UNVERIFIED, [job(14, ZIP)], NOW)
+        publish(store, topic, "default-20261124T070000Z", NOW, STACK)
+        assert [each["message"] for each in topic.published[0].data["failing"]["first"]] == [expected]
+
+    def test_holds_it_against_the_last_complete_import(self) -> None:
+        store, topic = _world(complete(results(failed=1), invalid=1))
+        store.write_failed(
+            "default-20261123T070000Z", ERROR, [job(each, STATE, since=EARLIER) for each in (1, 2, 3)], NOW
+        )
+        store.write_failed("default-20261123T070000Z", INVALID, [job(4, STATE, since=EARLIER)], NOW)
+        store.write_failed("default-20261124T070000Z", ERROR, [job(1, STATE, since=EARLIER)], NOW)
+        store.write_failed("default-20261124T070000Z", INVALID, [job(4, NOT_A_STATE, since=EARLIER)], NOW)
+        publish(store, topic, "default-20261124T070000Z", NOW, STACK)
+        failing = topic.published[0].data["failing"]
+        assert (failing["refused"], failing["heldBack"], failing["still"], failing["mended"]) == (1, 1, 2, 2)
+
+    @pytest.mark.parametrize("changes", [{"parts": 2}, {"import_id": "default-20261124T070000Z-2"}, {"previous": None}])
+    def test_nobody_can_say_what_is_mended_of_a_split_feed_or_the_first_import(self, changes: dict[str, Any]) -> None:
+        record = complete(results(failed=1), **changes)
+        store, topic = _world(record)
+        store.write_failed("default-20261123T070000Z", ERROR, [job(1, STATE, since=EARLIER)], NOW)
+        publish(store, topic, record.import_id, NOW, STACK)
+        assert topic.published[0].data["failing"]["mended"] is None
+
+    def test_an_upload_and_a_run_again_are_no_parts(self) -> None:
+        for mark in ("0123456789", "again"):
+            record = complete(results(failed=1), import_id=f"default-20261124T070000Z-{mark}")
+            store, topic = _world(record)
+            publish(store, topic, record.import_id, NOW, STACK)
+            assert topic.published[0].data["failing"]["mended"] == 0
+
+
+def _world(record: Import) -> tuple[MemoryStore, MemoryTopic]:
+    store = MemoryStore()
+    store.save(record, Feed(feed=record.feed))
+    return store, MemoryTopic()
+
+
+def _stored(store: MemoryStore) -> Import:
+    record = store.get("default-20261124T070000Z")
+    assert record is not None
+    return record
