@@ -360,7 +360,8 @@ def move(store: ImportStore, import_id: str, change: Change) -> Import:
         records = change(before, store.get_feed(before.feed))
         if records:
             store.save(*records)
-        return next((each for each in records if isinstance(each, Import)), before)
+        written = next((each for each in records if isinstance(each, Import)), None)
+        return before if written is None else written.changed(revision=written.revision + 1)
 
     return agreed(attempt)
 
