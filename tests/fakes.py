@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import threading
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
 
-from jobferry.errors import ConflictError
+from jobferry.accounts import Account, parse_account
+from jobferry.boards import Board, RequestBody
+from jobferry.errors import BoardRefusedError, ConflictError, FeedChangedError, SecretError
+from jobferry.feeds import FeedObject
 from jobferry.imports import OPEN, FailedJob, Feed, Import, OpenRecords
+from jobferry.job_imports import JobImport, parse_job_import
 from jobferry.notices import Notice
+from local.board.imports import Import as BoardImport
+from local.board.imports import Postings, run
 
 
 class Killed(BaseException):
@@ -28,6 +42,7 @@ class MemoryStore:
         self._failed: dict[tuple[str, str], dict[int, FailedJob]] = {}
         self.before_save: Callable[[tuple[Import | Feed, ...]], None] = lambda _: None
         self.saves = 0
+        self._lock = threading.Lock()
 
     def get(self, import_id: str) -> Import | None:
         return self._imports.get(import_id)
@@ -37,17 +52,18 @@ class MemoryStore:
 
     def save(self, *records: Import | Feed) -> None:
         self.before_save(records)
-        for record in records:
-            now = self.get(record.import_id) if isinstance(record, Import) else self._feeds.get(record.feed)
-            if (now.revision if now else 0) != record.revision:
-                raise ConflictError("somebody else moved the record first")
-        self.saves += 1
-        for record in records:
-            written = type(record).model_validate_json(_stored(record))
-            if isinstance(written, Import):
-                self._imports[written.import_id] = written
-            else:
-                self._feeds[written.feed] = written
+        with self._lock:
+            for record in records:
+                now = self.get(record.import_id) if isinstance(record, Import) else self._feeds.get(record.feed)
+                if (now.revision if now else 0) != record.revision:
+                    raise ConflictError("somebody else moved the record first")
+            self.saves += 1
+            for record in records:
+                written = type(record).model_validate_json(_stored(record))
+                if isinstance(written, Import):
+                    self._imports[written.import_id] = written
+                else:
+                    self._feeds[written.feed] = written
 
     def read_failed(self, import_id: str, kind: str) -> Iterator[FailedJob]:
         items = self._failed.get((import_id, kind), {})
@@ -94,3 +110,199 @@ class MemoryTopic:
     def publish(self, notice: Notice) -> None:
         self.before_publish(notice)
         self.published.append(notice)
+
+
+class MemoryBucket:
+    """A FeedStore in memory. As in S3 an ETag is of the content, and a read of another version than was listed fails.
+
+    Attributes:
+        contents: by key.
+        before_open: called before an object of a feed is opened; to replace it, for instance.
+    """
+
+    def __init__(self) -> None:
+        self.contents: dict[str, bytes] = {}
+        self.before_open: Callable[[FeedObject], None] = lambda _: None
+
+    def feeds(self) -> list[str]:
+        return sorted({key.split("/")[1] for key in self.contents if key.startswith("feeds/")})
+
+    def objects(self, feed: str) -> list[FeedObject]:
+        prefix = f"feeds/{feed}/"
+        return [
+            FeedObject(key, etag(content), len(content))
+            for key, content in sorted(self.contents.items())
+            if key.startswith(prefix) and key != f"{prefix}feed.json" and not key.endswith("/")
+        ]
+
+    def settings(self, feed: str) -> tuple[str, bytes | None]:
+        key = f"feeds/{feed}/feed.json"
+        return key, self.contents.get(key)
+
+    def open_object(self, obj: FeedObject) -> BinaryIO:
+        self.before_open(obj)
+        content = self.contents.get(obj.key)
+        if content is None or etag(content) != obj.etag:
+            raise FeedChangedError(f"{obj.key} was replaced or deleted while the feed was being read")
+        return io.BytesIO(content)
+
+    def store(self, key: str, path: Path) -> None:
+        assert key.startswith("archive/")
+        self.contents[key] = path.read_bytes()
+
+    def fetch(self, key: str, path: Path) -> bool:
+        content = self.contents.get(key)
+        if content is not None:
+            path.write_bytes(content)
+        return content is not None
+
+
+def etag(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
+
+
+class MemoryAccounts:
+    """The secrets in memory, each read once like in a Lambda function's life, until `forget`.
+
+    Attributes:
+        secrets: their texts, by name; what is not there was never set.
+    """
+
+    def __init__(self, secrets: dict[str, str], board_url: str) -> None:
+        self.secrets = secrets
+        self._board_url = board_url
+        self._known: dict[str, Account] = {}
+
+    def get(self, name: str, *, fresh: bool = False) -> Account:
+        if fresh or name not in self._known:
+            if name not in self.secrets:
+                raise SecretError(f"the secret {name} is not there, or has no value yet")
+            self._known[name] = parse_account(name, self.secrets[name], self._board_url)
+        return self._known[name]
+
+    def forget(self) -> None:
+        """Another container of the function."""
+        self._known.clear()
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to create an import, as the board got it."""
+
+    key: str
+    jobs: list[dict[str, Any]]
+    delete_jobs: bool
+    callback_url: str
+
+    @property
+    def import_id(self) -> str:
+        return self.callback_url.rpartition("/")[2].partition("?")[0]
+
+
+class MemoryBoard:
+    """The board in memory: a queue of imports for all accounts, which the sandbox's own `run` brings to their postings.
+
+    Attributes:
+        keys: API keys that it knows; accounts are as many.
+        requests: that were accepted, with the import's id.
+        before_create, after_create: called around the acceptance; to refuse, or to lose the answer.
+        before_retrieve: called before an import is looked at.
+    """
+
+    def __init__(self, keys: Iterable[str], now: Callable[[], datetime]) -> None:
+        self.keys = set(keys)
+        self.requests: list[tuple[str, Request]] = []
+        self.before_create: Callable[[Request], None] = lambda _: None
+        self.after_create: Callable[[Request], None] = lambda _: None
+        self.before_retrieve: Callable[[], None] = lambda: None
+        self._now = now
+        self._postings: dict[str, Postings] = defaultdict(dict)
+        self._imports: dict[str, BoardImport] = {}
+        self._queue: deque[str] = deque()
+
+    def __call__(self, account: Account) -> Board:
+        return _BoardAccount(self, account.api_key)
+
+    def postings(self, key: str) -> Postings:
+        """Of an account, to look at or to post by hand."""
+        return self._postings[key]
+
+    def create(self, key: str, text: bytes) -> JobImport:
+        body = json.loads(text)
+        request = Request(key, body["jobs"], body["deleteJobs"], body["callbackUrl"])
+        self.before_create(request)
+        if key not in self.keys:
+            raise BoardRefusedError("the board answered 401 (it does not know the API key)", 401)
+        made = BoardImport(
+            id=f"board{len(self._imports) + 1}",
+            account=key,
+            requested_at=self._now(),
+            jobs=body["jobs"],
+            delete_jobs=body["deleteJobs"],
+            callback_url=body["callbackUrl"],
+            job_count=len(body["jobs"]),
+        )
+        self._imports[made.id] = made
+        self._queue.append(made.id)
+        self.requests.append((made.id, request))
+        self.after_create(request)
+        return parse_job_import(self.describe(made.id))
+
+    def retrieve(self, key: str, board_import_id: str) -> JobImport:
+        self.before_retrieve()
+        if key not in self.keys:
+            raise BoardRefusedError("the board answered 401 (it does not know the API key)", 401)
+        made = self._imports.get(board_import_id)
+        if made is None or made.account != key:
+            raise BoardRefusedError("the board answered 404", 404)
+        return parse_job_import(self.describe(board_import_id))
+
+    def describe(self, board_import_id: str) -> bytes:
+        """What GET answers and a callback carries."""
+        return json.dumps({"data": self._imports[board_import_id].as_data()}).encode()
+
+    def waiting(self) -> list[str]:
+        """The imports that are not done yet, in the order in which they will be."""
+        return list(self._queue)
+
+    def process(self) -> str | None:
+        """Does the oldest import that waits, and returns its id; None: none waits."""
+        if not self._queue:
+            return None
+        made = self._imports[self._queue.popleft()]
+        made.results = run(self._postings[made.account], made.jobs, delete_jobs=made.delete_jobs)
+        made.status, made.completed_at = "complete", self._now()
+        return made.id
+
+
+class _BoardAccount:
+    def __init__(self, board: MemoryBoard, key: str) -> None:
+        self._board = board
+        self._key = key
+
+    def create(self, body: RequestBody, seconds: float) -> JobImport:
+        assert seconds > 0
+        text = b"".join(body)
+        assert len(text) == len(body)
+        return self._board.create(self._key, text)
+
+    def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
+        assert seconds > 0
+        return self._board.retrieve(self._key, board_import_id)
+
+
+class Clock:
+    """A time that stands still until it is moved on, or waited for."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def __call__(self) -> datetime:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+    def forward(self, **time: float) -> None:
+        """On by hours, minutes, seconds."""
+        self._now += timedelta(**time)

@@ -1,0 +1,163 @@
+"""All that a feed runs on, in memory: the bucket, the records, the accounts, the board, the poller and the time."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from jobferry.callback_urls import token
+from jobferry.callbacks import Callback, Received, Receiver, receive
+from jobferry.imports import Feed, Import
+from jobferry.live_sets import read_live_set
+from jobferry.polling import Polled, Poller, poll
+from jobferry.runs import Invocation, World
+from jobferry.submission import Outcome, submit
+from jobferry.triggers import parse_trigger
+from tests.fakes import Clock, MemoryAccounts, MemoryBoard, MemoryBucket, MemoryStore
+
+BOARD_URL = "https://board.example/api/v2.0"
+SIGNING_KEY = "signing-key"
+FEED = "default"
+#: Of the account that a feed has unless it says otherwise.
+KEY = "key-of-the-agency"
+#: SubmitImport's time.
+TIMEOUT = timedelta(seconds=900)
+
+
+def job(reference: str | None, **fields: Any) -> dict[str, Any]:
+    """A job that is valid if it has a reference number."""
+    return {"referenceNumber": reference, "title": f"Job {reference}", "state": "PA"} | fields
+
+
+def jobs(*references: str) -> list[dict[str, Any]]:
+    return [job(each) for each in references]
+
+
+def lines(*rows: dict[str, Any] | bytes) -> bytes:
+    """JSON Lines; a row that is bytes stands as it is."""
+    return b"".join((row if isinstance(row, bytes) else json.dumps(row).encode()) + b"\n" for row in rows)
+
+
+class Stage:
+    """The parts are attributes, to be looked at and tampered with; `starts` are the events that the poller sent."""
+
+    def __init__(self, now: datetime = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)) -> None:
+        self.clock = Clock(now)
+        self.store = MemoryStore()
+        self.bucket = MemoryBucket()
+        self.accounts = MemoryAccounts({"BoardApiKey": KEY}, BOARD_URL)
+        self.board = MemoryBoard([KEY], self.clock)
+        self.starts: list[dict[str, Any]] = []
+        self.faults: list[str] = []
+        self.world = World(
+            self.store,
+            self.bucket,
+            self.accounts,
+            self.board,
+            "https://callbacks.example/callbacks",
+            lambda: SIGNING_KEY,
+            self.clock,
+            self.clock.sleep,
+        )
+        self._requests = 0
+
+    # What an agency does
+
+    def put(self, name: str, content: bytes, feed: str = FEED) -> None:
+        self.bucket.contents[f"feeds/{feed}/{name}"] = content
+
+    def put_jobs(self, *references: str, feed: str = FEED) -> None:
+        """The feed is one object with these jobs."""
+        self.put("jobs.jsonl", lines(*jobs(*references)), feed)
+
+    def remove(self, name: str, feed: str = FEED) -> None:
+        del self.bucket.contents[f"feeds/{feed}/{name}"]
+
+    def settings(self, feed: str = FEED, **settings: Any) -> None:
+        """The feed's feed.json; names as there."""
+        self.put("feed.json", json.dumps(settings).encode(), feed)
+
+    # What happens
+
+    def invocation(self) -> Invocation:
+        """A Lambda request of its own."""
+        self._requests += 1
+        return Invocation(f"request-{self._requests}", self.clock() + TIMEOUT)
+
+    def event(self, event: dict[str, Any], invocation: Invocation | None = None) -> Outcome:
+        """SubmitImport gets an event; a moment later, so that runs by hand have ids of their own."""
+        self.clock.forward(seconds=1)
+        return submit(parse_trigger(event, self.clock()), invocation or self.invocation(), self.world)
+
+    def run(self, feed: str = FEED, **event: Any) -> Import:
+        """A run by hand, done as far as it goes without the board; its record."""
+        outcome = self.event({"feed": feed, **event})
+        assert outcome.import_id is not None
+        return self.record(outcome.import_id)
+
+    def complete(self, feed: str = FEED, **event: Any) -> Import:
+        """A run by hand to its end; its record."""
+        record = self.run(feed, **event)
+        self.finish()
+        return self.record(record.import_id)
+
+    def finish(self) -> None:
+        """The board does what waits, and calls back."""
+        while board_import_id := self.board.process():
+            self.call_back(board_import_id)
+
+    def call_back(self, board_import_id: str) -> Received:
+        """The board tells an import's result, or how far it is."""
+        url = next(request for made, request in self.board.requests if made == board_import_id)
+        callback = Callback(url.import_id, token(url.import_id, SIGNING_KEY), self.board.describe(board_import_id))
+        receiver = Receiver(self.store, self.bucket, self.accounts, self.board, lambda: SIGNING_KEY)
+        return receive(callback, receiver, self.clock())
+
+    def poll(self, minutes: float = 5) -> Polled:
+        """The poller runs; what it starts is in `starts`."""
+        self.clock.forward(minutes=minutes)
+        poller = Poller(self.store, self.bucket, self.accounts, self.board, self, self.clock, self._failed)
+        return poll(poller, self.clock() + timedelta(seconds=240))
+
+    def start(self) -> list[Outcome]:
+        """SubmitImport gets what the poller sent."""
+        starts, self.starts = self.starts, []
+        return [self.event(each) for each in starts]
+
+    def run_again(self, feed: str, skipped: str) -> None:
+        """See `polling.Feeds`."""
+        self.starts.append({"feed": feed, "runAgain": skipped})
+
+    def resume(self, feed: str, import_id: str) -> None:
+        """See `polling.Feeds`."""
+        self.starts.append({"feed": feed, "resume": import_id})
+
+    def _failed(self, record: Import | Feed, error: Exception) -> None:
+        self.faults.append(f"{record.feed}: {error}")
+
+    # What can be looked at
+
+    def record(self, import_id: str) -> Import:
+        found = self.store.get(import_id)
+        assert found is not None, f"there is no import {import_id}"
+        return found
+
+    def live_set(self, feed: str = FEED) -> list[str]:
+        """The reference numbers of the feed's live set."""
+        live = self.store.get_feed(feed).live_set
+        assert live is not None, f"{feed} has no live set"
+        stream = io.BytesIO(self.bucket.contents[live.key])
+        return sorted(each.reference_number for each in read_live_set(stream, whole=live.whole))
+
+    def postings(self, key: str = KEY) -> list[str]:
+        """The reference numbers on the board."""
+        return sorted(self.board.postings(key))
+
+    def sent(self) -> list[tuple[list[str | None], bool]]:
+        """What the board accepted, oldest first: reference numbers and deleteJobs."""
+        return [
+            ([each.get("referenceNumber") for each in request.jobs], request.delete_jobs)
+            for _, request in self.board.requests
+        ]
