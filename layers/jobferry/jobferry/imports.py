@@ -212,7 +212,7 @@ class Feed(Record):
         last_import: the latest that was claimed, by the Lambda request last_request.
         last_complete: the latest import with a result; last_complete_at: when it was claimed.
         live_set: see `live_sets`.
-        objects: how many objects the last complete import was made of.
+        objects: how many objects the last complete import was made of that withheld no deletions.
         run_again: the first skipped import since the run began: the feed is to run once more.
         run_again_at: when it was skipped.
     """
@@ -237,7 +237,9 @@ class Feed(Record):
         feed = self.without(ended.import_id)
         complete = ended.state is State.COMPLETE
         if complete and (feed.last_complete_at is None or feed.last_complete_at <= ended.created_at):
-            feed = feed.changed(last_complete=ended.import_id, last_complete_at=ended.created_at, objects=ended.objects)
+            # While deletions are withheld the feed is held against what it was before, so they do not slip through later.
+            objects = max(ended.objects, feed.objects or 0) if ended.withheld_deletes else ended.objects
+            feed = feed.changed(last_complete=ended.import_id, last_complete_at=ended.created_at, objects=objects)
         before = feed.live_set
         if ended.live_set and (before is None or before.created_at <= ended.created_at):
             account = account_id(ended.board, ended.account)

@@ -1,0 +1,455 @@
+"""The rules that protect live postings, each by its number in the design's *Deletions*."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from isal import igzip
+
+from jobferry.imports import ERROR, INVALID, Import, Posting, State
+from tests.stage import FEED, KEY, Stage, job, jobs, lines
+
+TWENTY = [f"J{number:02d}" for number in range(20)]
+
+
+def full_sync(*references: str, **settings: Any) -> Stage:
+    """A feed whose full sync is under way: the first was announced, the second done."""
+    stage = Stage()
+    stage.settings(deleteJobs=True, **settings)
+    stage.put_jobs(*references)
+    assert stage.complete().withheld_because == ["first"]
+    assert stage.complete().delete_jobs
+    assert stage.postings() == sorted(references)
+    return stage
+
+
+def withheld(record: Import) -> tuple[State, bool, int, list[str], bool, list[str]]:
+    """What a notice needs to say of deletions: `complete`, deleteJobs as sent, how many, why, confirmable, which."""
+    return (
+        record.state,
+        record.delete_jobs,
+        record.withheld_deletes,
+        record.withheld_because,
+        record.confirm_code is not None,
+        [each.reference_number for each in record.deletes],
+    )
+
+
+# Rule 1
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [job("J00", state="MC"), job("J01", postalCode="0")],
+        [job(None), job("")],
+        [b"not a row"],
+        [job("J00"), job("J00", title="another")],
+    ],
+    ids=["none", "invalid", "nameless", "unreadable", "contradictory"],
+)
+def test_1_without_a_valid_job_nothing_is_sent(rows: list[Any]) -> None:
+    stage = full_sync(*TWENTY)
+    stage.settings(deleteJobs=True, maxInvalidPercent=100)
+    stage.put("jobs.jsonl", b"[]" if not rows else lines(*rows))
+    if not rows:
+        stage.remove("jobs.jsonl")
+        stage.put("jobs.json", b"[]")
+    before = stage.sent()
+
+    record = stage.complete()
+
+    assert (record.state, record.cause, record.jobs) == (State.BLOCKED, "feed-invalid", 0)
+    assert record.reason is not None
+    assert record.reason.startswith("the feed has no valid job")
+    assert record.invalid == len(rows)
+    assert stage.sent() == before
+    assert stage.postings() == TWENTY
+    assert stage.live_set() == TWENTY
+
+
+def test_1_emptied_on_purpose_is_blocked_and_says_so() -> None:
+    stage = full_sync(*TWENTY)
+    stage.remove("jobs.jsonl")
+
+    record = stage.complete()
+
+    assert (record.state, record.cause) == (State.BLOCKED, "feed-missing")
+    assert stage.postings() == TWENTY
+
+
+# Rule 2
+
+
+def test_2_an_invalid_job_is_sent_as_it_is_so_that_its_posting_stays() -> None:
+    stage = full_sync(*TWENTY)
+    stage.put("jobs.jsonl", lines(job("J00", state="MC"), *jobs(*TWENTY[1:19])))  # J19 is gone
+
+    record = stage.complete()
+
+    assert record.delete_jobs
+    assert record.invalid == 1
+    assert stage.sent()[-1] == (TWENTY[:19], True)
+    assert stage.postings() == TWENTY[:19]
+    assert [each.reference_number for each in stage.store.read_failed(record.import_id, INVALID)] == ["J00"]
+    assert [(each.reference_number, each.messages) for each in stage.store.read_failed(record.import_id, ERROR)] == [
+        ("J00", ["State is invalid. Value passed was: MC"])
+    ]
+    assert stage.live_set() == TWENTY[:19]
+
+
+def test_2_without_full_sync_an_invalid_job_is_held_back_and_reported() -> None:
+    stage = Stage()
+    stage.put("jobs.jsonl", lines(job("J00", state="MC"), *jobs(*TWENTY[1:])))
+
+    record = stage.complete()
+
+    assert stage.sent() == [(TWENTY[1:], False)]
+    assert [each.reference_number for each in stage.store.read_failed(record.import_id, INVALID)] == ["J00"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [job(None), job("  "), b'{"referenceNumber": "J19", "tit', b'["J19"]', b'{"referenceNumber": "J19", "x": NaN}'],
+    ids=["none", "blank", "cut", "list", "nan"],
+)
+def test_2_a_row_that_protects_no_posting_withholds_the_deletions(row: Any) -> None:
+    stage = full_sync(*TWENTY)
+    stage.put("jobs.jsonl", lines(*jobs(*TWENTY[:10]), row, *jobs(*TWENTY[10:18])))
+
+    record = stage.complete()
+
+    assert withheld(record) == (State.COMPLETE, False, 2, ["unprotected-rows"], True, ["J18", "J19"])
+    assert stage.postings() == TWENTY
+    assert stage.live_set() == TWENTY
+
+
+def test_2_rows_that_contradict_each_other_protect_their_posting_too() -> None:
+    stage = full_sync(*TWENTY)
+    stage.put("jobs.jsonl", lines(*jobs(*TWENTY), job("J19", title="another")))
+
+    record = stage.complete()
+
+    assert withheld(record) == (State.COMPLETE, False, 1, ["unprotected-rows"], True, ["J19"])
+    assert stage.postings() == TWENTY
+
+
+def test_2_also_where_nothing_of_ours_would_go() -> None:
+    """A posting that the live set does not know would."""
+    stage = full_sync(*TWENTY)
+    stage.board.postings(KEY)["by-hand"] = job("by-hand")
+    stage.put("jobs.jsonl", lines(*jobs(*TWENTY), job(None)))
+
+    record = stage.complete()
+
+    assert withheld(record) == (State.COMPLETE, False, 0, ["unprotected-rows"], False, [])
+    assert "by-hand" in stage.postings()
+
+
+# Rule 3
+
+
+def test_3_the_first_full_sync_deletes_nothing_and_announces_the_next() -> None:
+    stage = Stage()
+    stage.board.postings(KEY)["by-hand"] = job("by-hand")
+    stage.settings(deleteJobs=True)
+    stage.put_jobs("A", "B")
+
+    first = stage.complete()
+    assert withheld(first) == (State.COMPLETE, False, 0, ["first"], False, [])
+    assert first.full_sync
+    assert stage.postings() == ["A", "B", "by-hand"]
+
+    second = stage.complete()
+    assert (second.delete_jobs, second.withheld_because) == (True, [])
+    assert stage.postings() == ["A", "B"]
+
+
+def test_3_deleteJobs_turned_on_after_add_only_runs_is_announced() -> None:
+    stage = Stage()
+    stage.put_jobs("A", "B")
+    stage.complete()
+    stage.put_jobs("B")
+    stage.settings(deleteJobs=True)
+
+    assert withheld(stage.complete()) == (State.COMPLETE, False, 1, ["first"], False, ["A"])
+    assert stage.postings() == ["A", "B"]
+    assert stage.complete().delete_jobs
+    assert stage.postings() == ["B"]
+
+
+def test_3_turned_off_and_on_again_is_announced_again() -> None:
+    stage = full_sync("A", "B")
+    stage.settings(deleteJobs=False)
+    stage.put_jobs("B", "C")
+    off = stage.complete()
+    assert (off.delete_jobs, off.withheld_deletes, off.withheld_because) == (False, 0, [])
+    assert stage.live_set() == ["A", "B", "C"]
+    stage.settings(deleteJobs=True)
+
+    assert withheld(stage.complete()) == (State.COMPLETE, False, 1, ["first"], False, ["A"])
+    assert stage.postings() == ["A", "B", "C"]
+
+
+def test_3_a_new_account_is_announced_and_so_is_the_old_one_on_return() -> None:
+    stage = full_sync("A", "B")
+    stage.accounts.secrets["Other"] = "key-of-another"
+    stage.board.keys.add("key-of-another")
+    stage.board.postings("key-of-another")["X"] = job("X")
+    stage.settings(deleteJobs=True, apiKeySecret="Other")
+
+    assert withheld(stage.complete()) == (State.COMPLETE, False, 0, ["first"], False, [])
+    assert stage.postings("key-of-another") == ["A", "B", "X"]
+    stage.settings(deleteJobs=True)
+    stage.put_jobs("B")
+    assert stage.complete().withheld_because == ["first"]
+    assert stage.postings() == ["A", "B"]
+
+
+def test_3_a_renamed_feed_is_announced() -> None:
+    stage = full_sync("A", "B")
+    for name in ("jobs.jsonl", "feed.json"):
+        stage.bucket.contents[f"feeds/renamed/{name}"] = stage.bucket.contents.pop(f"feeds/{FEED}/{name}")
+    stage.put_jobs("B", feed="renamed")
+
+    assert withheld(stage.complete("renamed")) == (State.COMPLETE, False, 0, ["first"], False, [])
+    assert stage.postings() == ["A", "B"]
+    assert stage.complete("renamed").delete_jobs
+
+
+def test_3_a_live_set_that_left_the_archive_is_as_none() -> None:
+    stage = full_sync(*TWENTY)
+    for key in [each for each in stage.bucket.contents if each.endswith(".live.jsonl.gz")]:
+        del stage.bucket.contents[key]
+    stage.put_jobs("J00")
+
+    assert withheld(stage.complete()) == (State.COMPLETE, False, 0, ["first"], False, [])
+    assert stage.postings() == TWENTY
+
+
+def test_3_a_first_import_that_did_not_arrive_announces_nothing() -> None:
+    stage = Stage()
+    stage.settings(deleteJobs=True)
+    stage.put_jobs("A")
+    stage.board.keys.clear()
+    assert stage.complete().state is State.REJECTED
+    stage.board.keys.add(KEY)
+
+    assert stage.complete().withheld_because == ["first"]
+
+
+# Rule 4
+
+
+@pytest.mark.parametrize(
+    ("size", "gone", "percent", "goes"),
+    [
+        (20, 10, 20, True),  # ten always pass
+        (20, 11, 20, False),
+        (55, 11, 20, True),  # exactly 20 %
+        (54, 11, 20, False),
+        (55, 12, 20, False),
+        (12, 11, 100, True),
+        (11, 10, 0, True),
+        (1000, 11, 0, False),
+        (150, 11, 7, False),
+        (158, 11, 7, True),
+    ],
+)
+def test_4_more_than_maxDeletePercent_is_withheld(size: int, gone: int, percent: int, goes: bool) -> None:
+    references = [f"J{number:04d}" for number in range(size)]
+    stage = full_sync(*references, maxDeletePercent=percent)
+    stage.put_jobs(*references[gone:])
+
+    record = stage.complete()
+
+    if goes:
+        assert (record.delete_jobs, record.expected_deletes, record.withheld_deletes) == (True, gone, 0)
+        assert [each.reference_number for each in record.deletes] == references[:gone][:25]
+        assert record.results is not None
+        assert record.results["deleted"] == gone
+        assert stage.postings() == references[gone:]
+    else:
+        assert withheld(record) == (State.COMPLETE, False, gone, ["too-many"], True, references[:gone][:25])
+        assert record.expected_deletes == 0
+        assert stage.postings() == references
+
+
+def test_4_what_was_withheld_is_withheld_again_and_listed_whole() -> None:
+    references = [f"J{number:02d}" for number in range(60)]
+    stage = full_sync(*references)
+    stage.put_jobs(*references[30:])
+
+    first = stage.complete()
+    again = stage.complete()
+
+    assert first.confirm_code == again.confirm_code
+    assert again.withheld_deletes == 30
+    assert again.deletes[0] == Posting(reference_number="J00", title="Job J00")
+    assert len(again.deletes) == 25
+    assert again.live_set is not None
+    listed = igzip.open(io.BytesIO(stage.bucket.contents[again.live_set.replace(".live.", ".deletes.")]))
+    assert [json.loads(line)["referenceNumber"] for line in listed] == references[:30]
+    assert stage.live_set() == references
+    assert stage.postings() == references
+
+
+def test_4_what_was_withheld_counts_with_what_goes_missing_later() -> None:
+    references = [f"J{number:03d}" for number in range(100)]
+    stage = full_sync(*references, maxDeletePercent=15)
+    stage.put_jobs(*references[16:])
+    assert stage.complete().withheld_deletes == 16
+    stage.put_jobs(*references[18:])
+
+    record = stage.complete()
+
+    assert (record.withheld_deletes, record.withheld_because) == (18, ["too-many"])
+    assert {each.reference_number for each in record.deletes} == set(references[:18])
+
+
+# The rule beside them: fewer objects
+
+
+def two_objects() -> Stage:
+    stage = Stage()
+    stage.settings(deleteJobs=True)
+    stage.put("a.jsonl", lines(*jobs(*TWENTY[:18])))
+    stage.put("b.jsonl", lines(*jobs(*TWENTY[18:])))
+    stage.complete()
+    assert stage.complete().delete_jobs
+    return stage
+
+
+def test_an_object_that_is_gone_withholds_the_deletions_every_night_until_they_are_confirmed() -> None:
+    stage = two_objects()
+    stage.remove("b.jsonl")
+
+    for _ in range(3):
+        record = stage.complete()
+        assert withheld(record) == (State.COMPLETE, False, 2, ["fewer-objects"], True, ["J18", "J19"])
+        assert stage.postings() == TWENTY
+    done = stage.complete(confirmDeletes=record.confirm_code)
+
+    assert (done.delete_jobs, done.expected_deletes) == (True, 2)
+    assert stage.postings() == TWENTY[:18]
+    assert stage.complete().delete_jobs
+
+
+def test_fewer_objects_with_all_the_jobs_are_nothing_to_worry_about() -> None:
+    stage = two_objects()
+    stage.remove("b.jsonl")
+    stage.put("a.jsonl", lines(*jobs(*TWENTY)))
+
+    assert stage.complete().delete_jobs
+    stage.put("a.jsonl", lines(*jobs(*TWENTY[:18])))
+    assert stage.complete().delete_jobs  # one object is what it has now
+    assert stage.postings() == TWENTY[:18]
+
+
+# Rule 5
+
+
+def shared(secret: str | None, **other: Any) -> Stage:
+    """A full sync, beside a second feed whose account is of that secret."""
+    stage = full_sync("A", "B", "C")
+    stage.settings("second", **({"apiKeySecret": secret} if secret else {}), **other)
+    return stage
+
+
+@pytest.mark.parametrize("secret", [None, "BoardApiKey", "SameKey", "SameKeyWritten"])
+def test_5_two_feeds_of_one_account_do_not_delete_each_others_jobs(secret: str | None) -> None:
+    stage = shared(secret)
+    stage.accounts.secrets["SameKey"] = f" {KEY}\n"
+    stage.accounts.secrets["SameKeyWritten"] = json.dumps(
+        {"apiKey": KEY, "boardUrl": "https://board.example/api/v2.0/"}
+    )
+    stage.put_jobs("X", "Y", feed="second")
+    assert stage.complete("second").state is State.COMPLETE
+    stage.put_jobs("A")
+
+    record = stage.complete()
+
+    assert withheld(record) == (State.COMPLETE, False, 2, ["shared-account"], False, ["B", "C"])
+    assert record.shared_with == ["second"]
+    assert stage.postings() == ["A", "B", "C", "X", "Y"]
+    refused = stage.complete(confirmDeletes="AAAA-AAAA-AAAA-A")
+    assert (refused.state, refused.cause) == (State.BLOCKED, "confirmation")
+    assert refused.reason == "confirmDeletes cannot be used while another feed names the same account: second"
+
+
+def test_5_another_board_or_another_key_is_another_account() -> None:
+    stage = shared("Other")
+    stage.put_jobs("X", feed="second")
+    stage.accounts.secrets["Other"] = json.dumps({"apiKey": KEY, "boardUrl": "https://sister.example/api/v2.0"})
+    assert stage.complete().delete_jobs
+    stage.accounts.secrets["Other"] = "another-key"
+    stage.accounts.forget()
+    assert stage.complete().delete_jobs
+
+
+def test_5_a_feed_that_cannot_be_understood_may_be_of_the_account() -> None:
+    stage = shared(None)
+    stage.put("feed.json", b"{", feed="second")
+
+    record = stage.complete()
+
+    assert (record.withheld_because, record.shared_with) == (
+        ["shared-account"],
+        ["second (its feed.json cannot be read)"],
+    )
+
+
+def test_5_is_over_when_the_other_feed_is() -> None:
+    stage = shared(None)
+    stage.put_jobs("A")
+    assert not stage.complete().delete_jobs
+    stage.remove("feed.json", "second")
+
+    assert stage.complete().delete_jobs
+    assert stage.postings() == ["A"]
+
+
+# Rule 6: single flight is in test_single_flight
+
+
+def test_6_a_full_sync_is_never_split() -> None:
+    stage = full_sync("A", "B", "C")
+    stage.settings(deleteJobs=True, maxJobsPerImport=2)
+
+    record = stage.complete()
+
+    assert (record.state, record.cause) == (State.BLOCKED, "settings")
+    assert "deleteJobs and maxJobsPerImport exclude each other" in (record.reason or "")
+    assert stage.postings() == ["A", "B", "C"]
+
+
+def test_6_a_split_feed_has_one_live_set() -> None:
+    stage = Stage()
+    stage.settings(maxJobsPerImport=2)
+    stage.put_jobs("A", "B", "C", "D", "E")
+    stage.complete()
+    assert [references for references, _ in stage.sent()] == [["A", "B"], ["C", "D"], ["E"]]
+    assert stage.live_set() == ["A", "B", "C", "D", "E"]
+    stage.settings(deleteJobs=True)
+    stage.put_jobs("A", "B", "C")
+
+    assert withheld(stage.complete()) == (State.COMPLETE, False, 2, ["first"], False, ["D", "E"])
+
+
+# Rule 7
+
+
+def test_7_more_deleted_than_was_to_come_can_be_told_from_the_record() -> None:
+    stage = full_sync("A", "B", "C")
+    stage.board.postings(KEY)["by-hand"] = job("by-hand")
+    stage.put_jobs("A", "B")
+
+    record = stage.complete()
+
+    assert record.results is not None
+    assert (record.expected_deletes, record.results["deleted"]) == (1, 2)
+    assert record.deletes == [Posting(reference_number="C", title="Job C")]
