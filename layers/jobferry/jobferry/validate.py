@@ -7,6 +7,7 @@ Exit status: 0 the feed is clean, 1 some of its jobs have problems or none could
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import re
 import shutil
@@ -46,9 +47,12 @@ class Files:
         ]
 
     def open_object(self, obj: FeedObject) -> BinaryIO:
-        """Raises FeedUnreadableError when the file cannot be opened."""
+        """Raises FeedUnreadableError when the file cannot be opened, or has a name that no object can have."""
         try:
+            obj.key.encode()
             return (self._root / obj.key).open("rb")
+        except UnicodeEncodeError as error:
+            raise FeedUnreadableError(f"{obj.key!a} is no name that an object can have: it is not UTF-8") from error
         except OSError as error:
             raise FeedUnreadableError(f"{obj.key} cannot be opened: {error.strerror}") from error
 
@@ -62,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", type=Path, help=f"the feed's settings; of a folder, its {SETTINGS} if not given")
     parser.add_argument("--json", action="store_true", help="for programs: one JSON document with every problem")
     options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may have fewer characters than a feed
     try:
         settings = _settings(options.path, options.settings)
         with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
@@ -127,13 +133,15 @@ def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:
 
 def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     width = max(60, min(160, shutil.get_terminal_size((120, 24)).columns))
-    objects = f"{len(payload.sources)} file{'s' * (len(payload.sources) != 1)}"
     imports = f" in {len(payload.parts)} imports" if len(payload.parts) > 1 else ""
-    yield f"{objects}, {payload.rows:,} rows: {payload.jobs:,} jobs would be sent{imports}, {payload.invalid:,} have problems"
+    yield (
+        f"{_count(len(payload.sources), 'file')}, {_count(payload.rows, 'row')}: {_count(payload.jobs, 'job')} would be "
+        f"sent{imports}, {payload.invalid:,} with problems"
+    )
     if reason := reason_not_to_send(payload, settings):
         yield f"Nothing would be sent: {reason}"
     if payload.unprotected:
-        yield f"{payload.unprotected:,} of them protect no posting: with deleteJobs, deletions would be withheld"
+        yield f"{payload.unprotected:,} protecting no posting: with deleteJobs, deletions would be withheld"
     if payload.invalid:
         yield from ("", "To mend:")
     for problem in islice(payload.read_problems(), _SHOWN):
@@ -146,6 +154,10 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     for group in payload.warning_groups:
         times = f" ({group.count:,} times, first in {group.first})" if group.count > 1 else f" ({group.first})"
         yield from _wrapped(f"{group.message}{times}", width)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _wrapped(text: str, width: int) -> list[str]:

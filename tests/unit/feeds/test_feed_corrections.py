@@ -189,8 +189,10 @@ def test_a_missing_reference_number_says_which_column_may_be_it(name: str) -> No
     _, problems, _ = read("jobs.csv", table({name: "1", "title": "t"}))
 
     assert problems == [
-        f'jobs.csv row 2: referenceNumber is missing; if it is what "{name}" holds, say so in feed.json: '
-        f'"fields": {{"{name}": "referenceNumber"}}'
+        (
+            f'jobs.csv row 2: referenceNumber is missing; if it is what "{name}" holds, say so in feed.json: '
+            f'"fields": {{"{name}": "referenceNumber"}}'
+        )
     ]
 
 

@@ -180,23 +180,31 @@ def test_entities_that_unfold() -> None:
     ("content", "entity"),
     [
         (
-            '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/hostname">]>'
-            "<jobs><job><referenceNumber>a</referenceNumber><title>&f;</title></job></jobs>",
+            (
+                '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/hostname">]>'
+                "<jobs><job><referenceNumber>a</referenceNumber><title>&f;</title></job></jobs>"
+            ),
             "&f;",
         ),
         (
-            '<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd"><jobs><job><title>t</title><referenceNumber>&nbsp;'
-            "</referenceNumber></job></jobs>",
+            (
+                '<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd"><jobs><job><title>t</title><referenceNumber>&nbsp;'
+                "</referenceNumber></job></jobs>"
+            ),
             "&nbsp;",
         ),
         (
-            '<!DOCTYPE x [<!ENTITY e "<title>injected</title>">]><jobs><job><referenceNumber>a</referenceNumber>&e;</job>'
-            "</jobs>",
+            (
+                '<!DOCTYPE x [<!ENTITY e "<title>injected</title>">]><jobs><job><referenceNumber>a</referenceNumber>&e;</job>'
+                "</jobs>"
+            ),
             "&e;",
         ),
         (
-            '<!DOCTYPE x [<!ENTITY e "x">]><jobs><job><referenceNumber>a</referenceNumber>'
-            "<description>a <b>b &e;</b></description></job></jobs>",
+            (
+                '<!DOCTYPE x [<!ENTITY e "x">]><jobs><job><referenceNumber>a</referenceNumber>'
+                "<description>a <b>b &e;</b></description></job></jobs>"
+            ),
             "&e;",
         ),
     ],
@@ -214,8 +222,10 @@ def test_an_entity_of_a_document_s_own(content: str, entity: str) -> None:
 def test_entities_that_are_not_in_a_row_s_text() -> None:
     for content in (
         '<!DOCTYPE x [<!ENTITY e "v">]><jobs><job id="&e;"><referenceNumber>a</referenceNumber></job></jobs>',
-        '<!DOCTYPE x [<!ENTITY % p SYSTEM "http://127.0.0.1:9/p"> %p;]><jobs><job><referenceNumber>a</referenceNumber>'
-        "</job></jobs>",
+        (
+            '<!DOCTYPE x [<!ENTITY % p SYSTEM "http://127.0.0.1:9/p"> %p;]><jobs><job><referenceNumber>a</referenceNumber>'
+            "</job></jobs>"
+        ),
     ):
         try:
             jobs, problems, _ = read("jobs.xml", content.encode())

@@ -84,9 +84,11 @@ def test_with_delete_jobs_an_invalid_job_is_sent_as_it_is(tmp_path: Path) -> Non
         {"referenceNumber": "b"},
     ]
     assert problems_of(payload) == [
-        'jobs.jsonl row 1: state "MC" is not a state of the USA: its two-letter code is needed, such as PA; '
-        'shiftsPerWeek "x" is not a whole number; it is sent as it is, for the board to judge, so that its posting is '
-        "not deleted",
+        (
+            'jobs.jsonl row 1: state "MC" is not a state of the USA: its two-letter code is needed, such as PA; '
+            'shiftsPerWeek "x" is not a whole number; it is sent as it is, for the board to judge, so that its posting is '
+            "not deleted"
+        ),
         "jobs.jsonl row 3: referenceNumber is missing",
         "jobs.jsonl row 4: the row is a list, not an object with a job's fields",
         'jobs.jsonl row 5: referenceNumber is an object, a text is needed: {"a":1}',

@@ -71,8 +71,10 @@ def test_every_setting_is_read() -> None:
         ('{"values": {"specialty": "x"}}', "feed.json: values.specialty is 'x', it should be an object"),
         (
             '{"defaults": {"x": {"a": 1}}}',
-            "feed.json: defaults.x is {'a': 1}, it should be a text or a whole number or a number or true or false or a "
-            "list of texts",
+            (
+                "feed.json: defaults.x is {'a': 1}, it should be a text or a whole number or a number or true or false or a "
+                "list of texts"
+            ),
         ),
         ('{"encoding": "klingon"}', "feed.json: encoding is not the name of a text encoding;"),
         ('{"encoding": "base64"}', "feed.json: encoding is not the name of a text encoding;"),
@@ -84,8 +86,10 @@ def test_every_setting_is_read() -> None:
         ('{"apiKeySecret": ""}', "feed.json: apiKeySecret must be a plain name"),
         (
             '{"deleteJobs": true, "maxJobsPerImport": 5}',
-            "feed.json: deleteJobs and maxJobsPerImport exclude each other: each import of a split feed would delete the "
-            "jobs of the others",
+            (
+                "feed.json: deleteJobs and maxJobsPerImport exclude each other: each import of a split feed would delete the "
+                "jobs of the others"
+            ),
         ),
         ('{"defaults": {"referenceNumber": "x"}}', "feed.json: defaults.referenceNumber would give many jobs one"),
         ('{"a": 1', "feed.json is not JSON: it ends in the middle"),

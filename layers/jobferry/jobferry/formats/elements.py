@@ -243,7 +243,7 @@ def _words(log: Any, error: etree.XMLSyntaxError) -> str:
     fatal = next((entry for entry in log if entry.level_name == "FATAL"), None)
     if fatal is None:
         return error.msg or "it is empty"
-    text = f"{fatal.message}, line {fatal.line}, column {fatal.column}"
+    text = f"{' '.join(fatal.message.split()):.200}, line {fatal.line}, column {fatal.column}"
     if "huge" in text or "Excessive" in text or "XML_PARSE_HUGE" in text:
         return f"more than 10 MB in one place, or more than 256 levels ({text})"
     if "amplification" in text:

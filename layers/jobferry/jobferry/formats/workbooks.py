@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -37,10 +38,10 @@ def read_workbook(key: str, chunks: Chunks, allowance: Allowance) -> Iterator[Ro
         workbook = CalamineWorkbook.from_filelike(book)
         yield from _rows(key, enumerate(workbook.get_sheet_by_index(0).iter_rows(), 1))
     except (CalamineError, IndexError) as error:
-        raise FeedUnreadableError(f"{key} is not a workbook that can be read: {error}") from error
+        raise _unreadable(key, error) from error
     except BaseException as error:
         if type(error).__name__ == "PanicException":  # calamine's own fault, on a damaged file
-            raise FeedUnreadableError(f"{key} is not a workbook that can be read") from error
+            raise _unreadable(key, error) from error
         raise
 
 
@@ -92,10 +93,14 @@ def _check_size(key: str, book: io.BytesIO, allowance: Allowance) -> None:
                         total += len(chunk)
                         if total > MAX_WORKBOOK:
                             raise _too_large(key)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise FeedUnreadableError(f"{key} is not a workbook that can be read: {error}") from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise _unreadable(key, error) from error
     allowance.take(total, key)
     book.seek(0)
+
+
+def _unreadable(key: str, error: BaseException) -> FeedUnreadableError:
+    return FeedUnreadableError(f"{key} is not a workbook that can be read: {' '.join(str(error).split()):.200}")
 
 
 def _too_large(key: str) -> FeedTooLargeError:

@@ -1,0 +1,329 @@
+"""Properties that hold for any job and any input, looked for by hypothesis.
+
+`HYPOTHESIS_PROFILE=thorough` looks twenty times as long and elsewhere each time.
+"""
+
+import gzip
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from feed_support import FORMATS, JOBS, array, jobs_of, jsonl, payload_of
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from jobferry.errors import FeedError
+from jobferry.jobs import FIELDS
+from jobferry.payload import Payload, reason_not_to_send
+from jobferry.references import ReferenceSet
+from jobferry.settings import FeedSettings
+from jobferry.vocabulary import LICENSES, SPECIALTIES, STATES
+
+_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+
+
+def examples(count: int) -> settings:
+    return settings(
+        max_examples=count * (20 if _THOROUGH else 1),
+        deadline=None,
+        derandomize=not _THOROUGH,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+# Any job, in any format
+
+_CHARACTERS = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), include_characters="\t\n")
+#: Texts as they are left after trimming, of what each format can hold: XML 1.0 has no U+FFFE and U+FFFF.
+_TEXT = (
+    st.text(_CHARACTERS, min_size=1, max_size=40)
+    .map(str.strip)
+    .filter(lambda text: text != "" and "\ufffe" not in text and "\uffff" not in text)
+)
+_WORD = _TEXT.filter(lambda text: not set(text) & set(";|,\r\n"))
+_WHOLE = st.integers(-(2**63), 2**63 - 1)
+_AMOUNT = st.decimals(-(10**14), 10**14, places=2, allow_nan=False, allow_infinity=False).map(
+    lambda amount: f"{amount + 0:.2f}"
+)
+_ZIP = st.from_regex(r"[1-9][0-9]{4}(-[0-9]{4})?", fullmatch=True, alphabet="0123456789-") | st.sampled_from(
+    ["00501", "02134-0001"]
+)
+_FIELD = {
+    **dict.fromkeys(FIELDS, _TEXT),
+    **dict.fromkeys(("shiftsPerWeek", "hoursPerShift", "durationLength"), _WHOLE),
+    **dict.fromkeys(("payAmountMin", "payAmountMax"), _AMOUNT),
+    "state": st.sampled_from(sorted(STATES)),
+    "postalCode": _ZIP,
+    "license": st.sampled_from(sorted(LICENSES)),
+    "specialty": st.sampled_from(sorted(SPECIALTIES)),
+    "employmentType": _WORD | st.lists(_WORD, min_size=2, max_size=4),
+    "startDate": st.dates().filter(lambda day: 1900 <= day.year < 2100).map(lambda day: day.isoformat()),
+}
+_OPTIONAL = {name: strategy for name, strategy in _FIELD.items() if name != "referenceNumber"}
+_OTHER = st.dictionaries(st.from_regex(r"x[A-Za-z0-9_.-]{0,8}", fullmatch=True), _TEXT, max_size=3)
+
+
+@st.composite
+def _jobs(draw: st.DrawFn) -> list[dict[str, Any]]:
+    references = draw(st.lists(_TEXT, min_size=1, max_size=4, unique=True))
+    jobs = []
+    for reference in references:
+        job = draw(st.fixed_dictionaries({"referenceNumber": st.just(reference)}, optional=_OPTIONAL))
+        jobs.append({**job, **draw(_OTHER)})
+    return jobs
+
+
+#: A text in XML that is a list of one cannot be told from a text: this is what each format makes of the jobs' order.
+def _same(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [dict(sorted(job.items())) for job in jobs]
+
+
+@examples(60)
+@given(jobs=_jobs(), gzipped=st.booleans(), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+@example(jobs=JOBS, gzipped=False, encoding="utf-16")
+def test_any_job_survives_each_format(jobs: list[dict[str, Any]], gzipped: bool, encoding: str) -> None:
+    bodies = set()
+    for key, write in FORMATS.items():
+        content = write(*jobs)
+        if not key.endswith("xlsx"):
+            content = content.decode().encode(encoding)
+        name = f"{key}.gz" if gzipped else key
+        with TemporaryDirectory() as directory:
+            payload = payload_of({name: gzip.compress(content) if gzipped else content}, Path(directory))
+            assert list(payload.read_problems()) == []
+            assert _same(jobs_of(payload)) == _same(jobs), key
+            consistent(payload, FeedSettings())
+            bodies.add(json.dumps(_same(jobs_of(payload))))
+    assert len(bodies) == 1
+
+
+# Any rows: nothing is lost, nothing is counted twice
+
+_VALUE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(
+        ["PA", "Texas", "MC", "2134", "17603", "$1,737.5", "3/2/2024", "A; B", "\ud800", "\x00", "1" * 99]
+    ),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+_ROW = st.fixed_dictionaries(
+    {},
+    optional={
+        "referenceNumber": st.sampled_from(["a", "b", "c", "d", "", None, 1, "1", " a "]) | _VALUE,
+        **dict.fromkeys(("title", "state", "postalCode", "shiftsPerWeek", "payAmountMin", "employmentType", "x"), _VALUE),
+    },
+) | _VALUE  # fmt: skip
+_SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "deleteJobs": st.booleans(),
+        "fields": st.just({"title": "referenceNumber", "y": "title"}),
+        "values": st.just({"state": {"MC": "PA", "PA": None}, "employmentType": {"A": "B"}, "x": {"": 1}}),
+        "defaults": st.just({"state": "TX", "shiftsPerWeek": 4, "x": ["y"]}),
+    },
+)
+
+
+def consistent(payload: Payload, given: FeedSettings) -> None:
+    """Everything that a payload says of itself agrees with its files, whatever the feed was."""
+    jobs = jobs_of(payload)
+    problems = list(payload.read_problems())
+    entries = [
+        json.loads(line)
+        for part in payload.parts
+        for line in gzip.decompress(part.manifest.read_bytes()).decode().splitlines()
+        if line
+    ]
+    assert payload.jobs == len(jobs) == sum(part.jobs for part in payload.parts) == len(entries)
+    for part in payload.parts:
+        assert gzip.decompress(part.archive.read_bytes()) == part.body.read_bytes()
+        assert 0 < part.jobs <= (given.max_jobs_per_import or part.jobs)
+    # Each reference number is sent once, in its row's place, and is all that the set holds.
+    references = [job["referenceNumber"] for job in jobs]
+    assert len(set(references)) == len(references) == len(payload.references)
+    assert all(reference in payload.references for reference in references)
+    assert [entry["referenceNumber"] for entry in entries] == references
+    assert [entry["title"] for entry in entries] == [
+        title[:200] if isinstance(title := job.get("title"), str) else None for job in jobs
+    ]
+    # Each row is sent, or has its one problem, or is like one that is sent; with deleteJobs it may be sent in spite of it.
+    sent = {(entry["key"], entry["row"]) for entry in entries}
+    wrong = [(problem.source.key, problem.source.row) for problem in problems]
+    assert len(sent) == len(entries)
+    assert len(set(wrong)) == len(wrong) == payload.invalid
+    repeated = sum(group.count for group in payload.warning_groups if "are alike: one is sent" in group.message)
+    assert len(sent | set(wrong)) <= payload.rows <= len(sent | set(wrong)) + repeated
+    assert sent.isdisjoint(wrong) or given.delete_jobs
+    judged = {where for where, problem in zip(wrong, problems, strict=True) if "to judge" in problem.messages[-1]}
+    assert sent & set(wrong) <= judged
+    # A row with a reference number, whose job is not sent, protects nothing, nor does a row without one.
+    lost = [problem for problem in problems if problem.reference_number not in references]
+    if given.delete_jobs:
+        assert payload.unprotected == len(lost)
+        assert payload.first_unprotected == lost[:10] or any("differ" in " ".join(each.messages) for each in lost)
+    assert sum(group.count for group in payload.warning_groups) == payload.warnings
+    if payload.invalid < payload.rows:
+        assert payload.jobs > 0 or repeated == 0
+    assert (reason_not_to_send(payload, given) is not None) or payload.jobs > 0
+
+
+@examples(250)
+@given(rows=st.lists(_ROW, max_size=8), given_settings=_SETTINGS, key=st.sampled_from(["a.jsonl", "a.json"]))
+def test_the_accounts_agree(rows: list[Any], given_settings: dict[str, Any], key: str) -> None:
+    rows = [{"referenceNumber": "first"}, *rows]  # a first line that is a list would be an array
+    content = (jsonl if key == "a.jsonl" else array)(*rows)
+    with TemporaryDirectory() as directory:
+        payload = payload_of({key: content}, Path(directory), **given_settings)
+        assert payload.rows == len(rows)
+        consistent(payload, FeedSettings.model_validate(given_settings))
+
+
+@examples(60)
+@given(rows=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1)), max_size=20), limit=st.integers(1, 7))
+def test_the_accounts_of_parts_agree(rows: list[tuple[int, int]], limit: int) -> None:
+    content = jsonl(*({"referenceNumber": str(reference), "title": str(title)} for reference, title in rows), {})
+    with TemporaryDirectory() as directory:
+        payload = payload_of({"a.jsonl": content}, Path(directory), maxJobsPerImport=limit)
+        consistent(payload, FeedSettings(maxJobsPerImport=limit))
+        once = {reference for reference, _ in rows if len({title for each, title in rows if each == reference}) == 1}
+        assert {job["referenceNumber"] for job in jobs_of(payload)} == {str(reference) for reference in once}
+        assert [part.jobs for part in payload.parts[:-1]] == [limit] * (len(payload.parts) - 1)
+
+
+# Any bytes: a clear problem, and nothing else
+
+
+def survives(objects: dict[str, bytes], **given_settings: Any) -> Payload | None:
+    """Builds it; a FeedError has to be a sentence that names the object."""
+    with TemporaryDirectory() as directory:
+        try:
+            payload = payload_of(objects, Path(directory), **given_settings)
+        except FeedError as error:
+            message = str(error)
+            assert any(key in message for key in objects), message
+            assert "\n" not in message
+            assert len(message) < 1000, message
+            return None
+        for problem in payload.read_problems():
+            assert problem.source.key in objects
+            assert problem.source.row is not None
+            assert problem.messages
+            assert all(0 < len(message) < 1000 for message in problem.messages)
+        consistent(payload, FeedSettings.model_validate(given_settings))
+        return payload
+
+
+_KEYS = st.sampled_from([*FORMATS, "a.csv.gz", "a.json.gz"])
+
+
+@examples(300)
+@given(key=_KEYS, content=st.binary(max_size=200), delete=st.booleans(), encoding=st.sampled_from(["utf-8", "cp1252"]))
+def test_any_bytes_make_a_clear_problem(key: str, content: bytes, delete: bool, encoding: str) -> None:
+    survives({key: content}, deleteJobs=delete, encoding=encoding)
+
+
+_LIKELY = st.lists(
+    st.sampled_from(
+        [b'{"referenceNumber":"', b'"', b",", b"[", b"]", b"{", b"}", b":", b"\\", b"\\u0022", b"\\ud800", b"null", b"NaN",
+         b"1e999", b'"jobs"', b"a", b"\n", b"\r", b" ", b";", b"\t", b"|", b"<jobs>", b"<job>", b"</job>", b"</jobs>", b"<a>",
+         b"</a>", b"&amp;", b"&x;", b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<?xml", b"?>", b"<!DOCTYPE x [", b"\x00",
+         b"\xef\xbb\xbf", b"\xff\xfe", b"\xe9", "漢".encode(), b"referenceNumber", b'"state":"MC"', b"sep=;", b"x" * 50]
+    ),
+    max_size=30,
+).map(b"".join)  # fmt: skip
+
+
+@examples(600)
+@given(key=_KEYS.filter(lambda key: not key.endswith("gz")), content=_LIKELY, delete=st.booleans())
+def test_any_likely_bytes_make_a_clear_problem(key: str, content: bytes, delete: bool) -> None:
+    survives({key: content}, deleteJobs=delete)
+
+
+def _mutations(content: bytes) -> st.SearchStrategy[bytes]:
+    """The content with some of its bytes replaced, left out, doubled or put in."""
+
+    def apply(edits: list[tuple[int, int, bytes]]) -> bytes:
+        changed = bytearray(content)
+        for at, count, put in edits:
+            changed[at : at + count] = put
+        return bytes(changed)
+
+    places = st.integers(0, len(content) - 1)
+    put = st.binary(max_size=3) | st.sampled_from([b'"', b"}", b"<", b",", b"\n", b"\\", b"\x00", b"9" * 30])
+    edit = st.tuples(places, st.integers(0, 4), put)
+    return st.lists(edit, min_size=1, max_size=4).map(apply)
+
+
+@pytest.mark.parametrize(("key", "write"), FORMATS.items(), ids=FORMATS)
+def test_any_mutation_of_a_feed_makes_a_clear_problem(key: str, write: Callable[..., bytes]) -> None:
+    content = write(*JOBS, *({"referenceNumber": str(number), "state": "Texas"} for number in range(3)))
+
+    @examples(60)
+    @given(mutated=_mutations(content), gzipped=st.booleans())
+    def check(mutated: bytes, gzipped: bool) -> None:
+        survives({f"{key}.gz": gzip.compress(mutated)} if gzipped else {key: mutated})
+
+    check()
+
+
+@examples(60)
+@given(mutated=_mutations(gzip.compress(jsonl(*JOBS) * 20)))
+def test_any_mutation_of_a_gzip_makes_a_clear_problem(mutated: bytes) -> None:
+    survives({"a.jsonl.gz": mutated})
+
+
+# Small pieces
+
+
+def _pieces(content: bytes, size: int) -> Iterator[bytes]:
+    yield from (content[at : at + size] for at in range(0, len(content), size))
+
+
+@examples(40)
+@given(jobs=_jobs(), size=st.integers(1, 9))
+def test_the_size_of_the_pieces_does_not_matter(jobs: list[dict[str, Any]], size: int) -> None:
+    from jobferry.formats.arrays import read_array
+    from jobferry.formats.elements import read_elements
+    from jobferry.formats.lines import read_lines
+    from jobferry.formats.tables import read_table
+
+    readers: dict[str, Callable[[str, Iterator[bytes]], Iterator[Any]]] = {
+        "jobs.json": read_array,
+        "object.json": read_array,
+        "indented.json": read_array,
+        "jobs.jsonl": read_lines,
+        "jobs.csv": read_table,
+        "jobs.xml": lambda key, chunks: read_elements(key, chunks, "utf-8"),
+    }
+    for key, reader in readers.items():
+        content = FORMATS[key](*jobs)
+        assert list(reader(key, _pieces(content, size))) == list(reader(key, iter([content]))), key
+
+
+# ReferenceSet
+
+
+@examples(200)
+@given(added=st.lists(st.text(max_size=3)), gone=st.sets(st.text(max_size=3)), asked=st.lists(st.text(max_size=3)))
+def test_a_reference_set_is_a_set(added: list[str], gone: set[str], asked: list[str]) -> None:
+    references, plain = ReferenceSet(), set(added)
+    for each in added:
+        references.add(each)
+
+    assert len(references) == len(plain)
+    assert all((each in references) == (each in plain) for each in [*added, *asked])
+    repeated = references.repeated()
+    assert all((each in repeated) == (added.count(each) > 1) for each in [*added, *asked])
+    references.discard(gone)
+    assert len(references) == len(plain - gone)
+    assert all((each in references) == (each in plain - gone) for each in [*added, *asked, *gone])

@@ -1,0 +1,245 @@
+"""`make validate`: the same checks on a laptop, for people and for scripts."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from feed_support import jsonl, table
+
+from jobferry.validate import main
+
+MC = 'state "MC" is not a state of the USA: its two-letter code is needed, such as PA'
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Path:
+    folder = tmp_path / "feed"
+    folder.mkdir()
+    return folder
+
+
+def test_a_clean_feed(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (feed / "jobs.csv").write_bytes(table({"referenceNumber": "a"}, {"referenceNumber": "b"}))
+
+    assert main([str(feed / "jobs.csv")]) == 0
+
+    out, err = capsys.readouterr()
+    assert out == "1 file, 2 rows: 2 jobs would be sent, 0 with problems\n"
+    assert err == ""
+
+
+def test_a_feed_with_problems(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (feed / "feed.json").write_text('{"deleteJobs": true, "maxInvalidPercent": 50}')
+    (feed / "b.csv").write_bytes(
+        table(
+            {"referenceNumber": "a", "title": "Locum at York", "state": "MC"},
+            {"referenceNumber": "", "title": "t", "state": "PA"},
+            {"referenceNumber": "c", "title": "t", "state": "Texas"},
+            {"referenceNumber": "d", "title": "t", "state": "Texas"},
+        )
+    )
+    (feed / "nested").mkdir()
+    (feed / "nested" / "a.jsonl.gz").write_bytes(
+        gzip.compress(jsonl({"referenceNumber": "e", "specialty": "Zoology"}, {"referenceNumber": "f"}))
+    )
+    (feed / ".DS_Store").write_bytes(b"\0\0")
+
+    assert main([str(feed)]) == 1
+
+    assert capsys.readouterr().out.splitlines() == [
+        "2 files, 6 rows: 5 jobs would be sent, 2 with problems",
+        "1 protecting no posting: with deleteJobs, deletions would be withheld",
+        "",
+        "To mend:",
+        f"  b.csv row 2 (a Locum at York): {MC}; it is sent as it is, for the board to judge,",
+        "      so that its posting is not deleted",
+        "  b.csv row 3 (t): referenceNumber is missing",
+        "",
+        "To know:",
+        '  state "Texas" is not the two-letter code, sent as "TX" (2 times, first in b.csv row 4)',
+        '  specialty "Zoology" is not on the board\'s documented list: the board decides (nested/a.jsonl.gz row 1)',
+    ]
+
+
+def test_settings_beside_and_given(feed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (feed / "feed.json").write_text('{"fields": {"Job": "title"}}')
+    (feed / "jobs.jsonl").write_bytes(jsonl({"Job": "a"}, {"Job": "b"}, {"Job": "c"}))
+    other = tmp_path / "other.json"
+    other.write_text('{"fields": {"Job": "referenceNumber"}, "maxJobsPerImport": 2}')
+
+    assert main([str(feed)]) == 1
+    assert "Nothing would be sent: the feed has no valid job" in capsys.readouterr().out
+    assert main(["--settings", str(other), str(feed)]) == 0
+    assert capsys.readouterr().out == "1 file, 3 rows: 3 jobs would be sent in 2 imports, 0 with problems\n"
+
+
+def test_too_many_problems(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (feed / "jobs.jsonl").write_bytes(jsonl({"referenceNumber": "z"}, *[{"title": f"t{n}"} for n in range(120)]))
+
+    assert main([str(feed / "jobs.jsonl")]) == 1
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "Nothing would be sent: 120 of 121 jobs have problems, more than 20 % (maxInvalidPercent)"
+    assert sum("referenceNumber is missing" in line for line in lines) == 50
+    assert "  … and more, 120 in all: --json has every one" in lines
+
+
+def test_json_for_programs(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows: list[Any] = [{"referenceNumber": "a", "title": "t", "state": "MC"}, {"referenceNumber": "b"}, 7]
+    (feed / "jobs.jsonl").write_bytes(jsonl(*rows, {"referenceNumber": "c", "state": "Texas"}))
+
+    assert main(["--json", str(feed)]) == 1
+
+    assert json.loads(capsys.readouterr().out) == {
+        "objects": ["jobs.jsonl"],
+        "rows": 4,
+        "jobs": 2,
+        "imports": 1,
+        "invalid": 2,
+        "unprotected": 1,
+        "reason": "2 of 4 jobs have problems, more than 20 % (maxInvalidPercent)",
+        "warnings": [
+            {
+                "message": 'state "Texas" is not the two-letter code, sent as "TX"',
+                "count": 1,
+                "first": {"key": "jobs.jsonl", "row": 4},
+            }
+        ],
+        "problems": [
+            {"source": {"key": "jobs.jsonl", "row": 1}, "referenceNumber": "a", "title": "t", "messages": [MC]},
+            {
+                "source": {"key": "jobs.jsonl", "row": 3},
+                "referenceNumber": None,
+                "title": None,
+                "messages": ["the row is a number, not an object with a job's fields"],
+            },
+        ],
+    }
+
+
+def test_json_of_a_clean_feed(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (feed / "jobs.jsonl").write_bytes(jsonl({"referenceNumber": "a"}))
+
+    assert main(["--json", str(feed)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["problems"], found["reason"]) == ([], None)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    ("name", "content", "settings", "message"),
+    [
+        ("jobs.json", b"<html>", "{}", "jobs.json is not JSON: it begins with '<'"),
+        ("jobs.doc", b"x", "{}", "jobs.doc is in no format that a feed may have"),
+        ("jobs.csv", b"", "{}", "jobs.csv is empty (0 bytes): an export that was cut off?"),
+        ("jobs.csv", b"referenceNumber\na\n", '{"paused": 1}', "feed.json: paused is 1, it should be true or false"),
+        ("jobs.csv", b"referenceNumber\na\n", '{"maxFeedBytes": 3}', "jobs.csv: the feed holds more than 3 bytes"),
+    ],
+)
+def test_what_cannot_be_read(
+    feed: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    content: bytes,
+    settings: str,
+    message: str,
+    as_json: bool,
+) -> None:
+    (feed / name).write_bytes(content)
+    (feed / "feed.json").write_text(settings)
+
+    assert main([str(feed), *(["--json"] if as_json else [])]) == 2
+
+    out, err = capsys.readouterr()
+    assert message in err
+    assert message in json.loads(out)["error"] if as_json else out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere: No such file or directory"),
+        (["nowhere.csv"], "nowhere.csv: No such file or directory"),
+        (["--settings", "nowhere.json", "."], "nowhere.json cannot be read: No such file or directory"),
+        (["."], "the feed has no object: nothing was exported to its prefix"),
+    ],
+)
+def test_what_is_not_there(
+    feed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(feed)
+
+    assert main(arguments) == 2
+
+    assert message in capsys.readouterr().err
+
+
+def test_a_file_that_may_not_be_read(
+    feed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (feed / "jobs.csv").write_bytes(b"referenceNumber\na\n")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "jobs.csv")
+
+    monkeypatch.setattr(Path, "open", refuse)
+
+    assert main([str(feed)]) == 2
+    assert "Permission denied" in capsys.readouterr().err
+
+
+def test_nothing_of_a_feed_reaches_the_terminal_as_a_command(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "\x1b[2J\x1b]0;owned\x07 \u202etxt.exe \x9b31m \u2066x\r\n"
+    rows = [
+        {"referenceNumber": evil, "title": evil, "state": evil},
+        {"referenceNumber": "b", "specialty": evil},
+        {evil: "x", "job id\x1b[0m": "y"},
+    ]
+    (feed / "a\x1b[5mb.jsonl").write_bytes(jsonl(*rows))
+    (feed / "c.json").write_bytes(evil.encode())
+
+    for path in (feed, feed / "a\x1b[5mb.jsonl"):
+        main([str(path)])
+        out, err = capsys.readouterr()
+        assert out + err
+        assert not set("\x1b\x07\x9b\r\u202e\u2066") & set(out + err)
+
+
+def test_names_of_files_that_are_no_text(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = os.fsencode(feed) + b"/jobs-\xe9.csv"
+    try:
+        Path(os.fsdecode(name)).write_bytes(table({"referenceNumber": "a", "state": "MC"}))
+    except OSError:
+        pytest.skip("this file system has no such names")
+
+    assert main([str(feed)]) == 2
+    assert "jobs-" in capsys.readouterr().err
+
+
+def test_as_a_command(feed: Path) -> None:
+    (feed / "jobs.jsonl").write_bytes(
+        jsonl({"referenceNumber": "é", "state": "MC"}, *[{"referenceNumber": str(n)} for n in range(9)])
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "jobferry.validate", str(feed)],
+        capture_output=True,
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "ascii", "PATH": os.environ["PATH"]},
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert b"9 jobs would be sent, 1 with problem" in ended.stdout
+    assert b'state "MC" is not a state' in ended.stdout
+    assert b"Traceback" not in ended.stderr
