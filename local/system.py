@@ -11,11 +11,8 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Self
-
-from boto3.dynamodb.types import TypeDeserializer
 
 from local import events
 from local.board import Fault, SandboxBoard
@@ -23,6 +20,7 @@ from local.cloud import Cloud
 from local.functions import FunctionError, Functions, Outcome
 from local.http_api import HttpApi
 from local.invocations import Invocations
+from local.items import plain
 from local.lambda_api import LambdaApi
 from local.place import ROOT
 from local.resources import Resources
@@ -32,7 +30,6 @@ from local.template import Resource, Stack, expand
 API_KEY: Final = "sandbox-api-key-5QK2vZ8w"
 ACCOUNT: Final = "Demo Agency"
 _POLL_SECONDS: Final = 0.05
-_DESERIALIZE: Final = TypeDeserializer().deserialize
 
 
 @dataclass(frozen=True)
@@ -183,17 +180,23 @@ class LocalSystem:
         self, at: datetime | None = None, schedule: str = "SubmitImportFunctionNightly"
     ) -> Future[Outcome]:
         """Send the schedule's event as at that time; now, if none is given. Seconds count, fractions are cut."""
+        return self.invocations.start(*self.schedule_event(at or datetime.now(UTC), schedule))
+
+    def schedule_event(self, at: datetime, schedule: str = "SubmitImportFunctionNightly") -> tuple[str, Any]:
+        """The function that a schedule starts at that time, and what it sends."""
         resource = self.stack.resource(schedule)
-        event = events.scheduled_input(resource, at or datetime.now(UTC))
-        return self.invocations.start(resource.properties["Target"]["Arn"], event)
+        return resource.properties["Target"]["Arn"], events.scheduled_input(resource, at)
 
     def poll(self) -> Any:
         """Run PollImports once, as its rule does, and wait for its answer. Raises FunctionError."""
-        answer = None
-        for rule in self._rules():
-            for target in rule.properties["Targets"]:
-                answer = self.invoke(target["Arn"], events.scheduled_event(rule, datetime.now(UTC)))
-        return answer
+        function, event = self.poll_event()
+        return self.invoke(function, event)
+
+    def poll_event(self) -> tuple[str, Any]:
+        """The function that the one rule with a rate starts, and what it sends."""
+        [rule] = self._rules()
+        [target] = rule.properties["Targets"]
+        return target["Arn"], events.scheduled_event(rule, datetime.now(UTC))
 
     def invoke(self, function: str, event: Any) -> Any:
         """Run a function (SubmitImport, say) and return what it returned. Raises FunctionError when it fails."""
@@ -206,6 +209,12 @@ class LocalSystem:
         """Run a function as Lambda does when nobody waits, with its retries; the future is the last outcome."""
         return self.invocations.start(function, event)
 
+    def add_account(self, name: str, api_key: str) -> None:
+        """An account on the board, named so, and the secret of that name under the stack's prefix which opens it."""
+        self.board.api_keys[api_key] = name
+        secret = f"{self.stack.name}/accounts/{name}"
+        self.cloud.client("secretsmanager").create_secret(Name=secret, SecretString=api_key)
+
     def crash(self, function: str) -> None:
         """Kill the function's processes, whatever they are doing."""
         self.functions[function].crash()
@@ -216,7 +225,7 @@ class LocalSystem:
         """The import's record, None when there is none. Numbers are int or float."""
         key = {"importId": {"S": import_id}, "item": {"S": "import"}}
         answer = self.cloud.client("dynamodb").get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return _plain(answer["Item"]) if "Item" in answer else None
+        return plain(answer["Item"]) if "Item" in answer else None
 
     def items(self, import_id: str) -> list[dict[str, Any]]:
         """Every item of the import, by sort key: `error#…`, `import`, `invalid#…`."""
@@ -230,12 +239,12 @@ class LocalSystem:
                 ConsistentRead=True,
             )
         )
-        return [_plain(item) for page in pages for item in page["Items"]]
+        return [plain(item) for page in pages for item in page["Items"]]
 
     def imports(self) -> list[dict[str, Any]]:
         """The record of every import, oldest first."""
         pages = self.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=self._table)
-        records = [_plain(item) for page in pages for item in page["Items"] if item["item"] == {"S": "import"}]
+        records = [plain(item) for page in pages for item in page["Items"] if item["item"] == {"S": "import"}]
         return sorted(records, key=lambda record: str(record["createdAt"]))
 
     def wait_for_import(
@@ -302,19 +311,3 @@ def _notice(published: Mapping[str, Any]) -> Notice:
     versions = json.loads(message) if message.startswith("{") else {"default": message}
     attributes = {name: str(value.get("Value", value)) for name, value in (published["attributes"] or {}).items()}
     return Notice(published["subject"] or "", versions, attributes)
-
-
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _number(_DESERIALIZE(value)) for name, value in item.items()}
-
-
-def _number(value: Any) -> Any:
-    """The same without Decimals."""
-    match value:
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
-        case dict():
-            return {name: _number(member) for name, member in value.items()}
-        case list():
-            return [_number(member) for member in value]
-    return value

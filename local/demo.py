@@ -1,0 +1,134 @@
+"""`make demo`: two nights of an agency on this machine, told as they happen, and checked, so that they cannot pretend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from local import feed
+from local.board import Fault
+from local.story import Story, counts
+from local.system import API_KEY, LocalSystem
+
+KEY: Final = "feeds/default/jobs.csv"
+SETTINGS_KEY: Final = "feeds/default/feed.json"
+_ENDED: Final = ("complete", "blocked", "skipped", "rejected", "expired")
+_TIMEOUT: Final = 60
+#: What the board must say of `feed.break_three`: where, and its own words.
+_REFUSED: Final = {
+    58: "State is invalid. Value passed was: MC",
+    114: "Zip is invalid. Value passed was: 0",
+    173: "Zip is invalid. Value passed was: ",
+}
+
+
+class NotAsItShouldBeError(Exception):
+    """The demonstration did not go as it must; the message says where."""
+
+
+def run(folder: Path) -> None:
+    """Both nights. Raises NotAsItShouldBeError, TimeoutError."""
+    told = Story()
+    told.line("Starting moto's server for AWS, the sandbox board, and the four functions of template.yaml.")
+    with LocalSystem(folder=folder, seed=1, processing_seconds=1) as system:
+        _first_night(system, told)
+        _second_night(system, told)
+        _check("no dead letters", system.dead_letters(), [])
+        _check("no API key in the logs", API_KEY in system.logs(), False)
+        _check("no callback's token in the logs", "token=" in system.logs(), False)
+    told.line(f"All was as it should be. What the functions logged is in {folder / 'logs'}.")
+    told.line("`make serve` leaves the same system running, for you to try.")
+
+
+def _first_night(system: LocalSystem, told: Story) -> None:
+    rows = feed.break_three(feed.make_rows())
+    told.line(f"Ready. AWS is at {system.cloud.url}, the board at {system.board.origin}.")
+    told.title("The first night")
+    told.line(f"The agency's export is put into the bucket: {KEY}, {len(rows)} jobs in the agency's own columns.")
+    told.line(
+        f"Its settings beside it, {SETTINGS_KEY}: what each column is, and that the board is to lose what it lacks."
+    )
+    system.put_feed(SETTINGS_KEY, json.dumps(feed.SETTINGS).encode())
+    system.put_feed(KEY, feed.as_csv(rows))
+    record = _run_schedule(system, told, _nights()[0])
+    told.line("The board works on it.")
+    record = system.wait_for_import(record["importId"], _ENDED, _TIMEOUT)
+    told.line(f"The board called back: {counts(record)}.")
+    failures = [item for item in system.items(record["importId"]) if item["item"].startswith("error#")]
+    told.table("Which failed, in which row of the spreadsheet, and why, in the board's words:", map(_failure, failures))
+    notice = system.wait_for_notices(1, _TIMEOUT)[0]
+    told.notice(notice)
+
+    sums = {"added": 197, "updated": 0, "unchanged": 0, "failed": 3, "deleted": 0, "processed": 200}
+    _check("the first night's result", _sums(record), sums)
+    _check("no deletions on the first night", record["deleteJobs"], False)
+    _check("settled by", record["settledBy"], "callback")
+    _check("the rows that failed", [item["source"]["row"] for item in failures], list(_REFUSED))
+    for item, words in zip(failures, _REFUSED.values(), strict=True):
+        _check("the board's words", item["messages"][0].startswith(words), True)
+        _check(f"{item['referenceNumber']} in the notice", item["referenceNumber"] in notice.text, True)
+    failed = {rows[row - 2]["Job ID"] for row in _REFUSED}
+    _check("the board's postings", set(system.board.account(API_KEY)), {row["Job ID"] for row in rows} - failed)
+
+
+def _second_night(system: LocalSystem, told: Story) -> None:
+    rows = feed.next_day(feed.make_rows())
+    told.title("The next night")
+    told.line("The three jobs are mended; two others are filled and gone, five pay better, four are new.")
+    told.line("And this time the board's callback gets lost, so the result has to be fetched.")
+    system.put_feed(KEY, feed.as_csv(rows))
+    system.board.faults.add(Fault("no_callback"))
+    record = _run_schedule(system, told, _nights()[1])
+    system.board.wait(record["boardImportId"], _TIMEOUT)
+    told.line("No callback came. PollImports, which runs every five minutes, is let run now.")
+    system.poll()
+    record = system.wait_for_import(record["importId"], _ENDED, _TIMEOUT)
+    told.line(f"It asked the board: {counts(record)}.")
+    notice = system.wait_for_notices(2, _TIMEOUT)[1]
+    told.notice(notice)
+
+    sums = {"added": 7, "updated": 5, "unchanged": 190, "failed": 0, "deleted": 2, "processed": 202}
+    _check("the second night's result", _sums(record), sums)
+    _check("deletions on the second night", record["deleteJobs"], True)
+    _check("settled by", record["settledBy"], "poll")
+    _check("the board's postings", set(system.board.account(API_KEY)), {row["Job ID"] for row in rows})
+    _check("the mended jobs in the notice", "3 jobs that failed" in notice.text, True)
+    _check("notices", len(system.notices()), 2)
+
+
+def _nights() -> tuple[datetime, datetime]:
+    """Two in the morning in New York, in winter: the last one, and the one before it."""
+    last = datetime.now(UTC).replace(hour=7, minute=0, second=0, microsecond=0)
+    return last - timedelta(days=1), last
+
+
+def _run_schedule(system: LocalSystem, told: Story, at: datetime) -> dict[str, Any]:
+    """The record of the import that the schedule's event of that time started, once it has gone out."""
+    told.line(f"The schedule's event of {at:%Y-%m-%d %H:%M} UTC is fired; SubmitImport reads the feed.")
+    outcome = system.fire_schedule(at).result(_TIMEOUT)
+    if outcome.failed:
+        raise NotAsItShouldBeError(f"SubmitImport failed: {outcome.payload}")
+    record = system.record(outcome.payload["importId"])
+    if record is None or record.get("boardImportId") is None:
+        raise NotAsItShouldBeError(f"nothing was sent: {outcome.payload}")
+    deletions = "with deletions" if record["deleteJobs"] else "without deletions"
+    told.line(
+        f"{record['jobs']} jobs went out in one import, {deletions}: {record['importId']}. The board has accepted it."
+    )
+    return record
+
+
+def _sums(record: Mapping[str, Any]) -> dict[str, int]:
+    return {name: count for name, count in record["results"].items() if isinstance(count, int)}
+
+
+def _failure(item: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    return f"row {item['source']['row']}", item["referenceNumber"], item["title"], "; ".join(item["messages"])
+
+
+def _check(what: str, found: object, wanted: object) -> None:
+    if found != wanted:
+        raise NotAsItShouldBeError(f"{what}: {found}, not {wanted}")

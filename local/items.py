@@ -1,0 +1,29 @@
+"""DynamoDB's items as plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from boto3.dynamodb.types import TypeDeserializer
+
+_DESERIALIZE: Final = TypeDeserializer().deserialize
+
+
+def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item as boto3's client gives it, without the types: numbers are int or float, sets are lists in order."""
+    return {name: _plain(_DESERIALIZE(value)) for name, value in item.items()}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case dict():
+            return {name: _plain(member) for name, member in value.items()}
+        case list():
+            return [_plain(member) for member in value]
+        case set():
+            return sorted(_plain(member) for member in value)
+    return value
