@@ -143,8 +143,8 @@ def _look_at_unsent(record: Import, poller: Poller, polled: Polled) -> None:
         poller.feeds.resume(record.feed, record.import_id)
         polled.resumed.append(record.import_id)
     else:
-        move(poller.store, record.import_id, _freed(now))
-        polled.freed.append(record.import_id)
+        if move(poller.store, record.import_id, _freed(now)).state is State.BLOCKED:
+            polled.freed.append(record.import_id)
 
 
 def _ask(record: Import, poller: Poller, boards: _Turns) -> Import | None:
