@@ -25,9 +25,10 @@ FEED: Final = "feed"
 _BATCH: Final = 25
 #: Attempts to write what a batch left over, each after a longer wait: about a minute in all.
 _ATTEMPTS: Final = 12
-#: A failed job's messages are cut so that its item stays far below DynamoDB's 400 KB.
+#: What the board or a feed says at any length is cut, so that every item stays far below DynamoDB's 400 KB. Bytes.
 MAX_MESSAGES: Final = 50
 MAX_MESSAGE: Final = 2000
+MAX_NAME: Final = 1000
 
 type Item = dict[str, Any]
 
@@ -152,6 +153,10 @@ class ImportsTable:
 
 def _import_item(record: Import) -> Item:
     item = record.model_dump(by_alias=True, mode="json", exclude_none=True)
+    item["warned"] = [_cut(text, MAX_NAME) for text in record.warned]
+    item["deletes"] = [{name: _cut(text, MAX_NAME) for name, text in each.items()} for each in item["deletes"]]
+    if record.reason is not None:
+        item["reason"] = _cut(record.reason, MAX_MESSAGE)
     return item | {"item": IMPORT, "expiresAt": int(record.expires.timestamp())}
 
 
@@ -164,20 +169,32 @@ def _feed_item(record: Feed) -> Item:
 
 def _failed_item(import_id: str, kind: str, failed: FailedJob, expires: datetime) -> Item:
     item = failed.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"key", "row", "messages"})
-    return item | {
-        "importId": import_id,
-        "item": f"{kind}#{failed.number:07d}",
-        "messages": cut_messages(failed.messages),
-        "source": {"key": failed.key, "row": failed.row},
-        "expiresAt": int(expires.timestamp()),
-    }
+    names = {name: _cut(item[name], MAX_NAME) for name in ("referenceNumber", "title") if name in item}
+    return (
+        item
+        | names
+        | {
+            "importId": import_id,
+            "item": f"{kind}#{failed.number:07d}",
+            "messages": cut_messages(failed.messages),
+            "source": {"key": failed.key, "row": failed.row},
+            "expiresAt": int(expires.timestamp()),
+        }
+    )
 
 
 def cut_messages(messages: list[str]) -> list[str]:
     """The messages as they fit into an item."""
-    kept = [text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…" for text in messages[:MAX_MESSAGES]]
+    kept = [_cut(text, MAX_MESSAGE) for text in messages[:MAX_MESSAGES]]
     more = len(messages) - MAX_MESSAGES
     return [*kept, f"… and {more:,} more messages"] if more > 0 else kept
+
+
+def _cut(text: str, limit: int) -> str:
+    """The text's beginning, in so many bytes of UTF-8."""
+    if len(text) * 4 <= limit or len(whole := text.encode()) <= limit:
+        return text
+    return f"{whole[:limit].decode(errors='ignore')}…"
 
 
 def _dump(item: Mapping[str, Any]) -> Item:
