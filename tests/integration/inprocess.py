@@ -1,0 +1,69 @@
+"""The template's resources in moto, within this process: what the tests of the adapters run on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from local.place import REGION
+from local.resources import Resources
+from local.template import Stack, expand
+from tests.stack import TEMPLATE
+
+NAME = "jobferry"
+CALLBACKS = "https://callbacks.example.com"
+
+
+class InProcess:
+    """The part of `local.cloud.Cloud` that makes clients."""
+
+    def client(self, service: str) -> Any:
+        return _client(service)
+
+
+@cache
+def _client(service: str) -> Any:
+    """A client has no state, and making one takes as long as a test."""
+    return boto3.Session("test", "test", region_name=REGION).client(service)  # type: ignore[call-overload]
+
+
+@cache
+def template() -> dict[str, Any]:
+    return expand(TEMPLATE)
+
+
+def only(*logical_ids: str) -> dict[str, Any]:
+    """The template without any other resources."""
+    return template() | {"Resources": {name: template()["Resources"][name] for name in logical_ids}, "Outputs": {}}
+
+
+@contextmanager
+def in_process(*logical_ids: str) -> Iterator[tuple[Stack, InProcess]]:
+    """A fresh stack of these resources, and the clients that reach it; gone afterwards."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", REGION)):
+            patch.setenv(f"AWS_{name}", value)
+        cloud = InProcess()
+        yield Stack(NAME, only(*logical_ids), {}, Resources(cloud, NAME, CALLBACKS).make), cloud  # type: ignore[arg-type]
+
+
+class Stub:
+    """A client in which some operations are played by functions of the test; all else is the real client's.
+
+    Operations are named as boto3 names them. The function gets the real operation, then the call's arguments.
+    """
+
+    def __init__(self, client: Any, **played: Any) -> None:
+        self._client = client
+        self._played = played
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._client, name)
+        played = self._played.get(name)
+        return real if played is None else lambda **arguments: played(real, **arguments)
