@@ -29,9 +29,10 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _GZIP: Final = b"\x1f\x8b"
-_PACKED: Final = {
+OLD_WORKBOOK: Final = b"\xd0\xcf\x11\xe0"
+PACKED: Final = {
     b"PK\x03\x04": "a ZIP archive or a workbook",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    OLD_WORKBOOK: "an old Excel workbook, or one with a password",
     b"%PDF": "a PDF",
     _GZIP: "gzip within gzip",
 }
@@ -89,7 +90,7 @@ def decode(key: str, chunks: Chunks, encoding: str) -> Chunks:
         FeedUnreadableError: it is no text; or, while the result is read, a byte is not of the encoding.
     """
     start, chunks = look(chunks, 4)
-    for magic, what in _PACKED.items():
+    for magic, what in PACKED.items():
         if start.startswith(magic):
             raise FeedUnreadableError(f"{key} is {what}, not what its name says")
     for mark, codec in _BOMS:

@@ -382,7 +382,10 @@ def test_a_workbook_with_another_name(tmp_path: Path) -> None:
         FeedUnreadableError, match=r"^jobs\.csv is a ZIP archive or a workbook, not what its name says$"
     ):
         payload_of({"jobs.csv": workbook(["referenceNumber"], ["a"])}, tmp_path)
-    with pytest.raises(FeedUnreadableError, match=r"^jobs\.json is an old Excel workbook, not what its name says$"):
+    with pytest.raises(
+        FeedUnreadableError,
+        match=r"^jobs\.json is an old Excel workbook, or one with a password, not what its name says$",
+    ):
         payload_of({"jobs.json": b"\xd0\xcf\x11\xe0 and so on"}, tmp_path)
 
 

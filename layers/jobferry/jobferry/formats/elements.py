@@ -248,6 +248,10 @@ def _words(log: Any, error: etree.XMLSyntaxError) -> str:
         return f"more than 10 MB in one place, or more than 256 levels ({text})"
     if "amplification" in text:
         return "it has entities of its own that unfold to far more than the document"
+    if "EntityRef" in text:
+        return f"{text}: is there an & that is not written as &amp;?"
+    if "invalid Char" in text or "Invalid character" in text:
+        return f"{text}: a control character, which XML cannot hold"
     if "encoding" in text:
         return (
             f"{text}. The encoding has to be the one that its first line declares or, if it declares none, the setting "

@@ -17,7 +17,7 @@ from python_calamine import CalamineError, CalamineWorkbook
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
 from jobferry.formats import Row
 from jobferry.formats.tables import Columns
-from jobferry.streams import CHUNK, Allowance, Chunks
+from jobferry.streams import CHUNK, OLD_WORKBOOK, PACKED, Allowance, Chunks
 
 #: A workbook may not be larger, uncompressed. It takes about three times as much memory. Bytes.
 MAX_WORKBOOK: Final = 64 << 20
@@ -94,6 +94,8 @@ def _check_size(key: str, book: io.BytesIO, allowance: Allowance) -> None:
                         if total > MAX_WORKBOOK:
                             raise _too_large(key)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        if book.getvalue().startswith(OLD_WORKBOOK):
+            raise FeedUnreadableError(f"{key} is {PACKED[OLD_WORKBOOK]}: save it as .xlsx, without one") from error
         raise _unreadable(key, error) from error
     allowance.take(total, key)
     book.seek(0)
