@@ -27,33 +27,28 @@ sns = boto3.client("sns")
 
 @cache
 def stack() -> Stack:
-    """What the notices name. The stack's name is the service's; function and secrets are called after it."""
+    """The names that notices show: function and secrets are called after the stack, which is the service's name."""
     name, topic = os.environ["POWERTOOLS_SERVICE_NAME"], os.environ["NOTICES_TOPIC_ARN"]
-    return Stack(
-        function=f"{name}-SubmitImport",
-        table=os.environ["IMPORTS_TABLE"],
-        bucket=os.environ["FEEDS_BUCKET"],
-        accounts=f"{name}/accounts/",
-        region=topic.split(":")[3],
-    )
+    table, bucket = os.environ["IMPORTS_TABLE"], os.environ["FEEDS_BUCKET"]
+    return Stack(f"{name}-SubmitImport", table, bucket, accounts=f"{name}/accounts/", region=topic.split(":")[3])
 
 
 def tell(record: DynamoDBRecord) -> None:
     """Publishes the notice of one import, if it is due."""
-    keys = record.dynamodb.keys if record.dynamodb else {}
-    if keys.get("item") != "import":
+    change = record.dynamodb
+    if change is None or change.keys.get("item") != "import":
         return
-    logger.append_keys(importId=keys["importId"], feed=record.dynamodb.new_image.get("feed"))
-    table, topic = os.environ["IMPORTS_TABLE"], os.environ["NOTICES_TOPIC_ARN"]
+    import_id = change.keys["importId"]
+    logger.append_keys(importId=import_id, feed=(change.new_image or {}).get("feed"))
+    store = ImportsTable(dynamodb, os.environ["IMPORTS_TABLE"])
+    topic = NoticesTopic(sns, os.environ["NOTICES_TOPIC_ARN"])
     try:
-        if publish(
-            ImportsTable(dynamodb, table), NoticesTopic(sns, topic), keys["importId"], datetime.now(UTC), stack()
-        ):
-            metrics.add_metric(name="NoticesPublished", unit=MetricUnit.Count, value=1)
-            logger.info("notice published")
+        published = publish(store, topic, import_id, datetime.now(UTC), stack())
     except Exception:
         logger.exception("notice not published")  # the processor keeps the error to itself
         raise
+    metrics.add_metric(name="NoticesPublished", unit=MetricUnit.Count, value=int(published))
+    logger.info("notice published" if published else "no notice is due")
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -315,9 +315,9 @@ def _failed(failures: Failures) -> Step:
     top = failures.reasons[0]
     share = f"all {failures.total:,}" if top.jobs == failures.total else f"{top.jobs:,} of the {failures.total:,}"
     return Step(
-        f"Mend the reasons below, one after the other: the first alone stands for {share} jobs. Mend it where your "
-        "export takes the jobs from; if the export always writes a value that the board does not know, feed.json can "
-        'translate it (the setting "values"). The next run sends the jobs again by itself.'
+        f"Begin with the first reason below, which stands for {share} jobs. Mend it where your export takes the jobs "
+        "from; if the export always writes a value that the board does not know, feed.json can translate it (the setting "
+        '"values"). The next run sends the jobs again by itself.'
     )
 
 

@@ -148,7 +148,7 @@ def _add(found: Failures, reasons: dict[str, Reason], failing: Failing) -> bool:
     for message in dict.fromkeys(failing.job.messages or ["no reason was given"]):
         if message.startswith(SENT_ANYWAY):
             continue
-        kind = _QUOTED.sub("…", _VALUE.sub("", message[:2000]))[:200]
+        kind = _QUOTED.sub("…", _VALUE.sub("", message[:400]))[:200]
         reason = reasons.get(kind)
         if reason is None:
             if len(reasons) >= _REASONS:

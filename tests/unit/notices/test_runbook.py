@@ -1,0 +1,74 @@
+"""The runbook has a section for whatever a notice, an alarm or an error refers to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from jobferry import deletions, errors
+from jobferry.advice import About
+from tests.unit.notices.cases import CASES
+
+ROOT: Final = Path(__file__).parents[3]
+RUNBOOK: Final = (ROOT / "docs/runbook.md").read_text()
+ANCHORS: Final = [
+    re.sub(r"[^a-z0-9 -]", "", line.lower()).replace(" ", "-")
+    for line in re.findall(r"^#+ (.*)$", RUNBOOK, re.MULTILINE)
+]
+
+
+def _errors(error: type[errors.JobferryError]) -> list[type[errors.JobferryError]]:
+    return [error, *(each for below in error.__subclasses__() for each in _errors(below))]
+
+
+def test_no_two_sections_have_one_name() -> None:
+    assert sorted(ANCHORS) == sorted(set(ANCHORS))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_notice_names_sections_that_are_there(name: str) -> None:
+    notice = CASES[name].notice()
+    named = [each.removeprefix("docs/runbook.md#") for each in notice.data["runbook"]]
+    assert named
+    assert set(named) <= set(ANCHORS)
+    [titles] = re.findall(r"^More on this: docs/runbook\.md, (.*)\.$", notice.text, re.MULTILINE)
+    assert all(f"\n## {title}\n" in RUNBOOK for title in titles.split(", "))
+
+
+def test_every_reason_to_withhold_has_a_section() -> None:
+    reasons = {deletions.TOO_MANY, deletions.FEWER_OBJECTS, deletions.UNPROTECTED_ROWS, deletions.SHARED_ACCOUNT}
+    assert reasons <= set(ANCHORS)
+
+
+def test_every_cause_has_a_section() -> None:
+    blocking = {each.cause for each in (*_errors(errors.FeedError), errors.SecretError)} - {errors.FeedError.cause}
+    refusing = {errors.BoardRefusedError.cause, errors.BoardUnreachableError.cause}
+    assert blocking | refusing | {"abandoned", "no-result"} <= set(ANCHORS)
+
+
+def test_every_topic_has_a_section() -> None:
+    by_cause = {About.BLOCKED, About.REJECTED, About.EXPIRED}
+    by_cause |= {About.WITHHELD}
+    assert {each.value for each in About if each not in by_cause} <= set(ANCHORS)
+
+
+def test_every_alarm_has_a_section() -> None:
+    named = set(re.findall(r"docs/runbook\.md#([a-z0-9-]+)", (ROOT / "template.yaml").read_text()))
+    assert len(named) >= 7
+    assert named <= set(ANCHORS)
+
+
+def test_its_own_links_lead_somewhere() -> None:
+    assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOK)) <= set(ANCHORS)
+
+
+def test_its_commands_use_outputs_that_the_stack_has() -> None:
+    outputs = set(
+        re.findall(r"^  (\w+):$", (ROOT / "template.yaml").read_text().partition("\nOutputs:\n")[2], re.MULTILINE)
+    )
+    used = set(re.findall(r"\$\(output (\w+)\)", RUNBOOK))
+    assert len(used) >= 5
+    assert used <= outputs
