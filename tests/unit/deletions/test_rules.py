@@ -169,7 +169,7 @@ def test_3_the_first_full_sync_deletes_nothing_and_announces_the_next() -> None:
     assert stage.postings() == ["A", "B"]
 
 
-def test_3_deleteJobs_turned_on_after_add_only_runs_is_announced() -> None:
+def test_3_full_sync_turned_on_after_add_only_runs_is_announced() -> None:
     stage = Stage()
     stage.put_jobs("A", "B")
     stage.complete()
@@ -260,7 +260,7 @@ def test_3_a_first_import_that_did_not_arrive_announces_nothing() -> None:
         (158, 11, 7, True),
     ],
 )
-def test_4_more_than_maxDeletePercent_is_withheld(size: int, gone: int, percent: int, goes: bool) -> None:
+def test_4_more_than_a_share_is_withheld(size: int, gone: int, percent: int, goes: bool) -> None:
     references = [f"J{number:04d}" for number in range(size)]
     stage = full_sync(*references, maxDeletePercent=percent)
     stage.put_jobs(*references[gone:])

@@ -1,0 +1,163 @@
+"""A person confirms withheld deletions: that very list, or none."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobferry.errors import EventError
+from jobferry.imports import Import, State
+from tests.stage import Stage, job, jobs, lines
+
+REFERENCES = [f"J{number:02d}" for number in range(40)]
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """A full sync from whose feed 30 of 40 jobs are gone."""
+    stage = Stage()
+    stage.settings(deleteJobs=True)
+    stage.put_jobs(*REFERENCES)
+    stage.complete()
+    stage.complete()
+    stage.put_jobs(*REFERENCES[30:])
+    return stage
+
+
+def code(record: Import) -> str:
+    assert record.confirm_code is not None
+    return record.confirm_code
+
+
+def assert_refused(stage: Stage, confirmed: str, words: str) -> None:
+    before = stage.sent()
+    record = stage.complete(confirmDeletes=confirmed)
+    assert (record.state, record.cause) == (State.BLOCKED, "confirmation")
+    assert record.reason is not None
+    assert words in record.reason
+    assert stage.sent() == before
+
+
+def test_the_code_of_the_notice_sends_the_deletions(stage: Stage) -> None:
+    withheld = stage.complete()
+
+    record = stage.complete(confirmDeletes=code(withheld))
+
+    assert (record.state, record.delete_jobs, record.expected_deletes, record.withheld_deletes) == (
+        State.COMPLETE,
+        True,
+        30,
+        0,
+    )
+    assert (record.withheld_because, record.confirm_code) == ([], None)
+    assert stage.postings() == REFERENCES[30:] == stage.live_set()
+
+
+def test_it_may_be_typed_in_any_way(stage: Stage) -> None:
+    typed = code(stage.complete()).replace("-", " ").lower()
+
+    assert stage.complete(confirmDeletes=f" {typed} ").delete_jobs
+
+
+def test_another_code_sends_nothing(stage: Stage) -> None:
+    right = code(stage.complete())
+    wrong = right.replace(right[0], "B" if right[0] != "B" else "C", 1)
+
+    assert_refused(stage, wrong, "confirmDeletes names another list than the 30 deletions to come now")
+    assert stage.postings() == REFERENCES
+
+
+@pytest.mark.parametrize("now", [REFERENCES[29:], REFERENCES[31:], [*REFERENCES[:1], *REFERENCES[31:]]])
+def test_a_code_of_another_list_sends_nothing(stage: Stage, now: list[str]) -> None:
+    stale = code(stage.complete())
+    stage.put_jobs(*now)
+
+    assert_refused(stage, stale, "confirmDeletes names another list than")
+    assert stage.postings() == REFERENCES
+
+
+def test_the_same_list_may_come_from_another_feed(stage: Stage) -> None:
+    """What is confirmed is what goes, so jobs that are new meanwhile do not matter, nor does the order."""
+    known = code(stage.complete())
+    stage.put_jobs("new", *reversed(REFERENCES[30:]))
+
+    assert stage.complete(confirmDeletes=known).delete_jobs
+    assert stage.postings() == [*REFERENCES[30:], "new"]
+
+
+def test_a_code_does_not_serve_twice(stage: Stage) -> None:
+    known = code(stage.complete())
+    stage.complete(confirmDeletes=known)
+
+    assert_refused(stage, known, "nothing is to be deleted any more")
+
+
+def test_a_confirmed_import_that_the_board_refused_may_be_confirmed_again(stage: Stage) -> None:
+    known = code(stage.complete())
+    keys = set(stage.board.keys)
+    stage.board.keys.clear()
+    assert stage.complete(confirmDeletes=known).state is State.REJECTED
+    stage.board.keys |= keys
+
+    assert stage.complete(confirmDeletes=known).delete_jobs
+    assert stage.postings() == REFERENCES[30:]
+
+
+def test_rows_that_protect_nothing_and_lost_objects_can_be_confirmed(stage: Stage) -> None:
+    stage.put("more.jsonl", lines(job("J00")))
+    stage.complete()
+    stage.remove("more.jsonl")
+    stage.put("jobs.jsonl", lines(*jobs(*REFERENCES[30:]), job(None)))
+    withheld = stage.complete()
+    assert withheld.withheld_because == ["unprotected-rows", "fewer-objects", "too-many"]
+
+    assert stage.complete(confirmDeletes=code(withheld)).delete_jobs
+    assert stage.postings() == REFERENCES[30:]
+
+
+def test_the_first_full_sync_has_nothing_to_confirm() -> None:
+    stage = Stage()
+    stage.put_jobs(*REFERENCES)
+    stage.complete()
+    stage.settings(deleteJobs=True)
+    stage.put_jobs("J00")
+
+    assert_refused(stage, "AAAA-AAAA-AAAA-A", "this is the feed's first full sync")
+    assert stage.complete().confirm_code is None
+
+
+def test_without_full_sync_there_is_nothing_to_confirm(stage: Stage) -> None:
+    known = code(stage.complete())
+    stage.settings(deleteJobs=False)
+
+    assert_refused(stage, known, "the feed's deleteJobs is off")
+
+
+def test_while_the_account_is_shared_nothing_can_be_confirmed(stage: Stage) -> None:
+    known = code(stage.complete())
+    stage.settings("second")
+
+    assert_refused(stage, known, "cannot be used while another feed names the same account: second")
+    stage.remove("feed.json", "second")
+    assert stage.complete(confirmDeletes=known).delete_jobs
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", 5, ["A"]])
+def test_a_code_that_is_none_is_no_run_without_one(stage: Stage, nothing: object) -> None:
+    with pytest.raises(EventError):
+        stage.complete(confirmDeletes=nothing)
+
+
+def test_a_dry_run_says_what_would_go_and_how_to_confirm_it(stage: Stage) -> None:
+    before = dict(stage.bucket.contents), stage.store.saves, stage.sent()
+
+    outcome = stage.event({"feed": "default", "dryRun": True})
+
+    assert (dict(stage.bucket.contents), stage.store.saves, stage.sent()) == before
+    assert outcome.preview is not None
+    assert outcome.preview["withheldBecause"] == ["too-many"]
+    assert outcome.preview["withheldDeletes"] == 30
+    assert outcome.preview["confirmCode"] == code(stage.complete())
+    confirmed = stage.event({"feed": "default", "dryRun": True, "confirmDeletes": outcome.preview["confirmCode"]})
+    assert confirmed.preview is not None
+    assert (confirmed.preview["deleteJobs"], confirmed.preview["deletes"]) == (True, 30)
+    assert len(stage.postings()) == 40
