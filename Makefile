@@ -31,7 +31,7 @@ check: .venv/ready .tools/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python scripts/audit.py
+	$(BIN)/python -m scripts.audit
 	$(BIN)/cfn-lint template.yaml
 	sam validate --lint
 	checkov --config-file .checkov.yaml
@@ -47,7 +47,7 @@ deploy: .venv/ready .tools/ready
 
 ## sam-local: each function once in a Lambda container, against the local system
 sam-local: .venv/ready .tools/ready
-	@$(BIN)/python scripts/sam_local.py
+	@$(BIN)/python -m scripts.sam_local
 
 ## bench: speed and memory as ratios, side by side in one run
 bench: .venv/ready
