@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from jobferry.accounts import Account
 from jobferry.boards import RequestBody, accepted, found
@@ -30,7 +32,11 @@ class HttpBoard:
         self._session = requests.Session()
         # No proxy and no .netrc of the environment: the key goes to the board and nowhere else.
         self._session.trust_env = False
-        self._session.headers.update({"Accept": "application/json", "User-Agent": _USER_AGENT})
+        # RFC 7617; not through `auth`, which knows Latin-1 alone.
+        credentials = base64.b64encode(f"{account.api_key}:".encode()).decode()
+        self._session.headers.update(
+            {"Accept": "application/json", "Authorization": f"Basic {credentials}", "User-Agent": _USER_AGENT}
+        )
 
     def create(self, body: RequestBody, seconds: float) -> JobImport:
         """See `boards.Board`."""
@@ -52,7 +58,6 @@ class HttpBoard:
             with self._session.request(
                 method,
                 url,
-                auth=(self._account.api_key, ""),
                 headers=headers,
                 data=None if body is None else _until(end, body),
                 timeout=(min(CONNECT_SECONDS, seconds), seconds),
@@ -91,12 +96,16 @@ class _until:  # noqa: N801  # reads as what it does, and `requests` needs an ob
 
 def _read(answer: requests.Response, end: float) -> bytes:
     body = bytearray()
-    for chunk in answer.iter_content(1 << 16):
-        body += chunk
-        if len(body) > MAX_ANSWER:
-            raise BoardUnknownError(f"the board's answer is larger than {MAX_ANSWER:,} bytes")
-        if time.monotonic() > end:
-            raise TimeoutError
+    try:
+        # What has come, be it a byte, so that the time is looked at however slowly it comes.
+        while chunk := answer.raw.read1(1 << 16, decode_content=True):
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                raise BoardUnknownError(f"the board's answer is larger than {MAX_ANSWER:,} bytes")
+            if time.monotonic() > end:
+                raise TimeoutError
+    except HTTPError as error:
+        raise requests.ConnectionError(error) from error
     return bytes(body)
 
 
