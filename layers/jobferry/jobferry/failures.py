@@ -6,7 +6,7 @@ There may be hundreds of thousands, so they are streamed: what is kept is counts
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,12 +34,14 @@ class Failing:
         by_board: the words are the board's.
         found: what we had found before sending, when the words are the board's.
         new: it did not fail at the last complete import.
+        taken: it has not failed: it looks wrong to us, and the board took it.
     """
 
     job: FailedJob
     by_board: bool
     new: bool
     found: list[str] = field(default_factory=list)
+    taken: bool = False
 
 
 @dataclass
@@ -48,12 +50,14 @@ class Reason:
 
     Attributes:
         message: of the first of them.
+        kind: what their messages have in common, see `kind_of`.
         alike: their messages are the same to the letter.
         jobs: how many.
         first: the first of them.
     """
 
     message: str
+    kind: str
     alike: bool = True
     jobs: int = 0
     first: list[FailedJob] = field(default_factory=list)
@@ -135,6 +139,36 @@ def collect(
     return found
 
 
+def failing_jobs(record: Import, failed: Iterable[FailedJob], invalid: Iterable[FailedJob]) -> Iterator[Failing]:
+    """Each of the jobs that `collect` counts, with what both sides say of it.
+
+    What was found before sending is kept in memory for a full sync, when the board may have refused the same jobs: a
+    fifth of the feed at most, unless its maxInvalidPercent allows more.
+
+    Args:
+        record: the import.
+        failed: what the board refused.
+        invalid: what was found before sending. It is gone through twice.
+    """
+    found = {_place(job): job.messages for job in invalid} if record.full_sync else {}
+    refused = set()
+    for job in failed:
+        place = _place(job)
+        if place in found:
+            refused.add(place)
+        words = [text for text in found.get(place, ()) if not text.startswith(SENT_ANYWAY)]
+        yield Failing(job, by_board=True, new=_is_new(record, job), found=words)
+    for job in invalid:
+        if _place(job) not in refused:
+            taken = record.results is not None and any(text.startswith(SENT_ANYWAY) for text in job.messages)
+            yield Failing(job, by_board=False, new=_is_new(record, job), taken=taken)
+
+
+def kind_of(message: str) -> str:
+    """A message without the values that it quotes: what it has in common with those of other jobs."""
+    return _QUOTED.sub("…", _VALUE.sub("", message[:2000]))[:200]
+
+
 def _is_new(record: Import, job: FailedJob) -> bool:
     return job.since is None or job.since >= record.created_at
 
@@ -153,7 +187,7 @@ def _add(found: Failures, reasons: dict[str, Reason], failing: Failing) -> bool:
         if reason is None:
             if len(reasons) >= _REASONS:
                 kind, message = "", "other reasons"
-            reason = reasons.setdefault(kind, Reason(message))
+            reason = reasons.setdefault(kind, Reason(message, kind))
         reason.alike = reason.alike and reason.message == message
         reason.jobs += 1
         if len(reason.first) < _EXAMPLES:
