@@ -139,6 +139,10 @@ class MemoryBucket:
         key = f"feeds/{feed}/feed.json"
         return key, self.contents.get(key)
 
+    def find(self, key: str) -> FeedObject | None:
+        content = self.contents.get(key)
+        return None if content is None else FeedObject(key, etag(content), len(content))
+
     def open_object(self, obj: FeedObject) -> BinaryIO:
         self.before_open(obj)
         content = self.contents.get(obj.key)
@@ -260,6 +264,10 @@ class MemoryBoard:
     def describe(self, board_import_id: str) -> bytes:
         """What GET answers and a callback carries."""
         return json.dumps({"data": self._imports[board_import_id].as_data()}).encode()
+
+    def results(self, board_import_id: str) -> dict[str, Any] | None:
+        """Of an import that is done."""
+        return self._imports[board_import_id].results
 
     def waiting(self) -> list[str]:
         """The imports that are not done yet, in the order in which they will be."""

@@ -1,0 +1,744 @@
+"""A history of two feeds and what becomes of them, told as a story and held against the rules at every step.
+
+Every call to the store, the bucket, the secrets and the board may be the last one that a process makes, and between any
+two of them something else may happen: that is what `cut` and `meanwhile` of a run are, counted in calls.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from isal import igzip
+
+from jobferry.callback_urls import token
+from jobferry.callbacks import Callback, Receiver, receive
+from jobferry.errors import (
+    BoardRefusedError,
+    BoardUnknownError,
+    BoardUnreachableError,
+    CallbackError,
+    ClaimTakenError,
+    SecretError,
+)
+from jobferry.feeds import FeedObject
+from jobferry.imports import Feed, Import, State
+from jobferry.polling import Poller, poll
+from jobferry.runs import Invocation
+from jobferry.submission import submit
+from jobferry.triggers import parse_trigger
+from tests.fakes import Killed, Request
+from tests.model.frail import Frail
+from tests.model.rules import Content, Ended, Known, Reading, Wishes, learn, objections
+from tests.stage import SIGNING_KEY, TIMEOUT, Stage, job
+
+FEEDS = ("one", "two")
+KEYS = {"BoardApiKey": "key-1", "Other": "key-2", "Same": "key-1"}
+#: What may come out of SubmitImport for Lambda to try again.
+EXPECTED = (BoardUnknownError, BoardRefusedError, BoardUnreachableError, SecretError, ClaimTakenError)
+OPEN = frozenset({State.PREPARING, State.SUBMITTING, State.PENDING, State.RUNNING})
+
+
+# What may happen
+
+
+@dataclass(frozen=True)
+class Export:
+    """The agency writes a feed: its jobs number `first` to `last`, in so many objects."""
+
+    feed: str
+    first: int
+    last: int
+    objects: int = 1
+    invalid: int = 0
+    nameless: int = 0
+    broken: str | None = None
+
+
+@dataclass(frozen=True)
+class Lose:
+    """An object of a feed is gone, or all of the feed, its settings too."""
+
+    feed: str
+    everything: bool = False
+
+
+@dataclass(frozen=True)
+class Set:
+    """A person writes feed.json."""
+
+    feed: str
+    wishes: Wishes
+
+
+@dataclass(frozen=True)
+class Run:
+    """SubmitImport gets an event.
+
+    Attributes:
+        how: hand, schedule, upload; again: the last event once more; right, stale, wrong: a confirmation.
+        cuts: for the first attempt and each of Lambda's own: after how many calls the process ends; 0: it does not.
+        meanwhile: after so many calls of the first attempt, something else happens.
+        board: what becomes of the requests: lost, unknown, refused, unreachable.
+    """
+
+    feed: str
+    how: str = "hand"
+    cuts: tuple[int, ...] = (0,)
+    meanwhile: tuple[int, Step] | None = None
+    board: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Poll:
+    """PollImports runs; what it starts is run, too. silent: the board does not answer."""
+
+    cut: int = 0
+    silent: bool = False
+    cuts: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class Work:
+    """The board does imports that wait, and calls back: `call`, `twice`, `lose`, `cut` in the receiver."""
+
+    imports: int = 1
+    calls: str = "call"
+    cut: int = 0
+    silent: bool = False
+
+
+@dataclass(frozen=True)
+class CallBack:
+    """The board calls back for any of its imports, however old or unfinished."""
+
+    number: int
+    silent: bool = False
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Time passes."""
+
+    minutes: int
+
+
+@dataclass(frozen=True)
+class Post:
+    """Somebody posts a job by hand."""
+
+    key: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Forget:
+    """The archive loses the live set of a feed."""
+
+    feed: str
+
+
+type Step = Export | Lose | Set | Run | Poll | Work | CallBack | Wait | Post | Forget
+
+
+def references(feed: str, first: int, last: int) -> list[str]:
+    return [f"{feed[0]}{number:02d}" for number in range(first, last)]
+
+
+def written(content: Content) -> bytes:
+    rows: list[Any] = [job(each) for each in content.valid]
+    rows += [job(each, state="MC") for each in content.invalid]
+    rows += [job(None) for _ in range(content.nameless)]
+    text = json.dumps(rows).encode()
+    return text if content.readable else text[: len(text) // 2]
+
+
+@dataclass
+class Attempt:
+    """An invocation of SubmitImport, as whoever looks on sees it.
+
+    Attributes:
+        calls: so far.
+        cut: after so many it ends.
+        alone, wanted: at one moment of it at least, no other feed named the account, and the settings wished deletions.
+    """
+
+    feed: str
+    cut: int
+    meanwhile: tuple[int, Step] | None
+    faults: list[str]
+    confirms: str | None
+    calls: int = 0
+    reading: Reading | None = None
+    alone: set[str] = field(default_factory=set)
+    wanted: set[str] = field(default_factory=set)
+
+
+class BrokenError(AssertionError):
+    """The history breaks a rule."""
+
+
+class History:
+    """The world, and what is known of it."""
+
+    def __init__(self) -> None:
+        self.stage = Stage()
+        self.stage.accounts.secrets = dict(KEYS)
+        self.stage.board.keys = set(KEYS.values())
+        self.story: list[str] = []
+        self.wishes: dict[str, Wishes] = {}
+        self.contents: dict[bytes, Content] = {}
+        self.readings: dict[str, Reading] = {}
+        self.keys: dict[str, str] = {}
+        self.confirmations: dict[str, str] = {}
+        self.known: dict[str, Known] = {}
+        #: The list that each code stands for, as the notice shows it, by feed and code.
+        self.issued: dict[tuple[str, str], set[str]] = {}
+        self.codes: dict[str, list[str]] = {feed: [] for feed in FEEDS}
+        #: What each of the board's imports may delete of its feed.
+        self.may_go: dict[str, set[str]] = {}
+        #: Postings from before the feed was last told that the rest of the account goes: as if posted by hand.
+        self.strangers: dict[str, set[str]] = {feed: set() for feed in FEEDS}
+        self.answered: set[str] = set()
+        self.last_event: dict[str, dict[str, Any]] = {}
+        self.silent = False
+        self.attempts: list[Attempt] = []
+        self.cut = 0
+        self.number = 0
+        stage = self.stage
+        self.store = Frail("store", stage.store, self.touch)
+        self.bucket = Frail("bucket", _Watched(stage.bucket, self), self.touch)
+        self.accounts = Frail("secrets", stage.accounts, self.touch)
+        self.board = Frail("board", stage.board, self.touch)
+        self.world = replace(
+            stage.world, store=self.store, bucket=self.bucket, accounts=self.accounts, boards=self.board
+        )  # type: ignore[type-var]
+        stage.store.before_save = self.saved
+        stage.board.before_create = self.asked
+        stage.board.after_create = self.accepted
+        stage.board.before_retrieve = self.retrieved
+
+    # The story
+
+    def tell(self, text: str) -> None:
+        self.story.append(f"{self.stage.clock():%d. %H:%M:%S}  {text}")
+
+    def fail(self, text: str) -> None:
+        lines = "\n".join(self.story)
+        raise BrokenError(f"{text}\n\nThe story:\n\n{lines}\n\n{text}")
+
+    # Steps
+
+    def play(self, step: Step) -> None:
+        match step:
+            case Export():
+                self.export(step)
+            case Lose(feed, everything):
+                self.lose(feed, everything=everything)
+            case Set(feed, wishes):
+                self.set(feed, wishes)
+            case Run():
+                self.run(step)
+            case Poll():
+                self.poll(step)
+            case Work():
+                self.work(step)
+            case CallBack(number, silent):
+                made = [each for each, _ in self.stage.board.requests]
+                if made:
+                    self.silent = silent
+                    self.call_back(made[number % len(made)])
+                    self.silent = False
+            case Wait(minutes):
+                self.stage.clock.forward(minutes=minutes)
+                self.tell(f"… {minutes} minutes pass")
+            case Post(key, number):
+                self.stage.board.postings(key).setdefault(f"h{number:02d}", job(f"h{number:02d}"))
+                self.tell(f"somebody posts h{number:02d} by hand with {key}")
+            case Forget(feed):
+                live = self.stage.store.get_feed(feed).live_set
+                idle = not self.stage.store.get_feed(feed).open_imports
+                if idle and live is not None and self.stage.bucket.contents.pop(live.key, None) is not None:
+                    self.known.pop(feed, None)
+                    self.tell(f"the live set of {feed} is gone from the archive")
+
+    def export(self, step: Export) -> None:
+        for key in [each.key for each in self.stage.bucket.objects(step.feed)]:
+            del self.stage.bucket.contents[key]
+        found = references(step.feed, step.first, step.last)
+        invalid, valid = found[: step.invalid], found[step.invalid :]
+        for number in range(step.objects):
+            last = number == step.objects - 1
+            content = Content(
+                tuple(valid[number :: step.objects]),
+                tuple(invalid) if last else (),
+                step.nameless if last else 0,
+                not (last and step.broken == "cut"),
+            )
+            text = b"" if last and step.broken == "empty" else written(content)
+            self.contents[text] = content if text else replace(content, readable=False)
+            self.stage.put(f"{'abc'[number]}.json", text, step.feed)
+        more = "".join(
+            f", {count} {what}" for what, count in vars(step).items() if what in ("invalid", "nameless") and count
+        )
+        self.tell(
+            f"{step.feed} is exported: {_range(found)} in {step.objects} objects{more}"
+            + (f", the last one {step.broken}" if step.broken else "")
+        )
+
+    def lose(self, feed: str, *, everything: bool) -> None:
+        keys = [each.key for each in self.stage.bucket.objects(feed)]
+        if everything:
+            self.stage.bucket.contents.pop(f"feeds/{feed}/feed.json", None)
+            self.wishes.pop(feed, None)
+        for key in keys if everything else keys[-1:]:
+            del self.stage.bucket.contents[key]
+        self.tell(f"{feed} loses {'everything' if everything else 'its last object'}")
+
+    def set(self, feed: str, wishes: Wishes) -> None:
+        self.wishes[feed] = wishes
+        settings: dict[str, Any] = {
+            "deleteJobs": wishes.delete_jobs,
+            "maxDeletePercent": wishes.percent,
+            "paused": wishes.paused,
+            "apiKeySecret": wishes.secret,
+            "maxInvalidPercent": 50,
+        }
+        if wishes.split and not wishes.delete_jobs:
+            settings["maxJobsPerImport"] = wishes.split
+        self.stage.settings(feed, **settings)
+        self.tell(f"{feed} is set to {wishes}")
+
+    def run(self, step: Run) -> None:
+        event = self.event(step)
+        if event is not None:
+            self.last_event[step.feed] = event
+            self.invoke(event, step.cuts, step.meanwhile, step.board)
+
+    def event(self, step: Run) -> dict[str, Any] | None:
+        self.number += 1
+        now = f"{self.stage.clock():%Y-%m-%dT%H:%M:%SZ}"
+        codes = self.codes[step.feed]
+        match step.how:
+            case "again":
+                return self.last_event.get(step.feed)
+            case "schedule":
+                return {"feed": step.feed, "scheduledAt": now}
+            case "upload":
+                found = {"key": f"feeds/{step.feed}/a.json", "version-id": str(self.number), "etag": "e"}
+                return {"source": "aws.s3", "time": now, "detail": {"object": found}}
+            case "right" | "stale" if codes:
+                return {"feed": step.feed, "confirmDeletes": codes[-1] if step.how == "right" else codes[0]}
+            case "wrong":
+                return {"feed": step.feed, "confirmDeletes": "AAAA-AAAA-AAAA-A"}
+            case _:
+                return {"feed": step.feed}
+
+    def invoke(
+        self,
+        event: dict[str, Any],
+        cuts: Iterable[int] = (0,),
+        meanwhile: tuple[int, Step] | None = None,
+        board: Iterable[str] = (),
+    ) -> None:
+        """SubmitImport, and Lambda's own retries as long as `cuts` has a number for them."""
+        stage = self.stage
+        stage.clock.forward(seconds=1)
+        self.number += 1
+        request = f"request-{self.number}"
+        feed = event["feed"] if "feed" in event else event["detail"]["object"]["key"].split("/")[1]
+        faults = list(board)
+        shown = event if "feed" in event else f"an upload to {feed}"
+        for number, cut in enumerate(cuts):
+            stage.clock.forward(minutes=(0, 1, 3)[number])
+            stage.accounts.forget()
+            attempt = Attempt(feed, cut, meanwhile if number == 0 else None, faults, event.get("confirmDeletes"))
+            self.attempts.append(attempt)
+            try:
+                self.look_around(attempt)
+                trigger = parse_trigger(event, stage.clock())
+                outcome = submit(trigger, Invocation(request, stage.clock() + TIMEOUT), self.world)
+            except Killed:
+                self.tell(f"SubmitImport got {shown} and was CUT OFF at call {attempt.calls}")
+            except EXPECTED as error:
+                self.tell(f"SubmitImport got {shown} and failed: {error}")
+            else:
+                words = f", {outcome.jobs} jobs" if outcome.jobs else f", {outcome.reason}"
+                self.tell(f"SubmitImport got {shown}: {outcome.import_id} is {outcome.state}{words}")
+                return
+            finally:
+                self.attempts.pop()
+
+    def poll(self, step: Poll) -> None:
+        self.stage.clock.forward(minutes=5)
+        self.stage.accounts.forget()
+        self.silent, self.cut = step.silent, step.cut
+        faults: list[str] = []
+        poller = Poller(
+            self.store,
+            self.bucket,
+            self.accounts,
+            self.board,
+            self.stage,
+            self.stage.clock,
+            lambda record, error: faults.append(f"{record.feed}: {error!r}"),
+        )
+        try:
+            polled = poll(poller, self.stage.clock() + timedelta(seconds=240))
+            done = {name: count for name, count in polled.counts().items() if count}
+            self.tell(f"PollImports ran: {done or 'nothing to do'}")
+        except Killed:
+            self.tell("PollImports was CUT OFF")
+        self.silent, self.cut = False, 0
+        if faults:
+            self.fail(f"the poller could not deal with something: {faults}")
+        starts, self.stage.starts = self.stage.starts, []
+        for event in starts:
+            self.invoke(event, step.cuts)
+
+    def work(self, step: Work) -> None:
+        for _ in range(step.imports):
+            done = self.process()
+            if done is None:
+                return
+            self.silent, self.cut = step.silent, step.cut
+            for _ in range({"call": 1, "twice": 2, "lose": 0}[step.calls]):
+                self.call_back(done)
+            self.silent, self.cut = False, 0
+
+    def process(self) -> str | None:
+        """The board does its oldest import; what it deletes is looked at."""
+        board = self.stage.board
+        waiting = board.waiting()
+        if not waiting:
+            return None
+        request = next(each for made, each in board.requests if made == waiting[0])
+        feed = self.feed_of(request.import_id)
+        before = set(board.postings(request.key))
+        done = board.process()
+        gone = before - set(board.postings(request.key))
+        self.tell(
+            f"the board has done {done}, of {request.import_id}" + (f": DELETED {_range(sorted(gone))}" if gone else "")
+        )
+        if gone and not request.delete_jobs:
+            self.fail("the board deleted without deleteJobs")
+        unseen = (
+            {each for each in gone if each[0] == feed[0]} - self.may_go.get(waiting[0], set()) - self.strangers[feed]
+        )
+        if unseen:
+            self.fail(f"{feed} lost {sorted(unseen)}, which nobody had counted")
+        return done
+
+    def call_back(self, made: str) -> None:
+        request = next(each for one, each in self.stage.board.requests if one == made)
+        callback = Callback(request.import_id, token(request.import_id, SIGNING_KEY), self.stage.board.describe(made))
+        self.stage.accounts.forget()
+        receiver = Receiver(self.store, self.bucket, self.accounts, self.board, lambda: SIGNING_KEY)
+        try:
+            received = receive(callback, receiver, self.stage.clock())
+        except Killed:
+            self.tell(f"ReceiveCallback for {made} was CUT OFF")
+        except CallbackError as error:
+            self.tell(f"the callback for {made} was refused: {error}")
+        else:
+            self.tell(f"the callback for {made} was answered {received.status}: {received.record.state}")
+            if received.status == 200:
+                self.answered.add(request.import_id)
+
+    # What is seen of it
+
+    def touch(self, what: str) -> None:
+        """A call to the world outside, before or after its effect."""
+        if not self.attempts:
+            if self.cut:
+                self.cut -= 1
+                if self.cut == 0:
+                    raise Killed
+            return
+        attempt = self.attempts[-1]
+        attempt.calls += 1
+        if attempt.meanwhile and attempt.calls == attempt.meanwhile[0]:
+            self.tell(f"   at call {attempt.calls} of SubmitImport for {attempt.feed} ({what}):")
+            attempts, self.attempts = self.attempts, []
+            self.play(attempt.meanwhile[1])
+            self.attempts = attempts
+        self.look_around(attempt)
+        if attempt.calls == attempt.cut:
+            raise Killed
+
+    def look_around(self, attempt: Attempt) -> None:
+        """What holds at this moment of an invocation, for the keys to which the feed might go."""
+        mine = self.wishes.get(attempt.feed, Wishes())
+        for key in set(KEYS.values()):
+            others = [each for each in FEEDS if each != attempt.feed and self.exists(each)]
+            if all(KEYS[self.wishes.get(each, Wishes()).secret] != key for each in others):
+                attempt.alone.add(key)
+            if mine.delete_jobs and not mine.paused and KEYS[mine.secret] == key:
+                attempt.wanted.add(key)
+
+    def exists(self, feed: str) -> bool:
+        return any(key.startswith(f"feeds/{feed}/") for key in self.stage.bucket.contents)
+
+    def settings_read(self, feed: str) -> None:
+        if self.attempts and self.attempts[-1].feed == feed:
+            self.attempts[-1].reading = Reading(self.wishes.get(feed, Wishes()))
+
+    def opened(self, obj: FeedObject, content: bytes) -> None:
+        reading = self.attempts[-1].reading
+        assert reading is not None
+        reading.objects[obj.key] = self.contents[content]
+
+    def archived(self, key: str, content: bytes) -> None:
+        """What was read is now what an import is made of."""
+        attempt = self.attempts[-1]
+        name = key.rpartition("/")[2]
+        import_id, _, what = name.partition(".")
+        if what == "jsonl.gz":
+            assert attempt.reading is not None
+            self.readings[import_id] = replace(attempt.reading, objects=dict(attempt.reading.objects))
+            self.keys[import_id] = KEYS[attempt.reading.wishes.secret]
+            self.confirmations.pop(import_id, None)
+            if attempt.confirms is not None:
+                self.confirmations[import_id] = attempt.confirms
+
+    def feed_of(self, import_id: str) -> str:
+        return import_id.partition("-")[0]
+
+    def asked(self, request: Request) -> None:
+        """A request reaches the board."""
+        attempt = self.attempts[-1]
+        fault = attempt.faults.pop(0) if attempt.faults else None
+        if fault == "unreachable":
+            raise BoardUnreachableError("the board answered 503", None, 503)
+        if fault == "refused":
+            raise BoardRefusedError("the board answered 400", 400)
+        if fault == "unknown":
+            raise BoardUnknownError("no answer from the board")
+        sent = [each.get("referenceNumber") for each in request.jobs]
+        self.tell(
+            f"   the board gets {request.import_id}: {_range(sorted(filter(None, sent)))}"
+            + (", deleteJobs: TRUE" if request.delete_jobs else "")
+        )
+        self.strangers[attempt.feed] -= set(sent)
+        if request.delete_jobs:
+            self.judge(request, {each for each in sent if each})
+        if fault == "lost":
+            attempt.faults.insert(0, "lost")
+
+    def judge(self, request: Request, sent: set[str]) -> None:
+        attempt = self.attempts[-1]
+        reading, known = self.readings[request.import_id], self.known.get(attempt.feed)
+        code = self.confirmations.get(request.import_id)
+        found = objections(
+            reading,
+            known,
+            request.key,
+            None if code is None else self.issued.get((attempt.feed, code), set()),
+            alone=request.key in attempt.alone,
+            wanted=request.key in attempt.wanted,
+        )
+        if sent != reading.references:
+            found.append(f"what was sent is not what was read: {sorted(sent ^ reading.references)}")
+        if found:
+            self.fail(f"{request.import_id} must not delete: {'; '.join(found)}")
+
+    def accepted(self, request: Request) -> None:
+        made = self.stage.board.requests[-1][0]
+        known = self.known.get(self.feed_of(request.import_id))
+        if request.delete_jobs and known is not None:
+            self.may_go[made] = known.references - {each.get("referenceNumber") for each in request.jobs}
+        attempt = self.attempts[-1]
+        if attempt.faults and attempt.faults[0] == "lost":
+            attempt.faults.pop(0)
+            self.tell(f"   the board accepts it as {made}, and its ANSWER IS LOST")
+            raise BoardUnknownError("no answer from the board")
+        self.tell(f"   the board accepts it as {made}")
+
+    def retrieved(self) -> None:
+        if self.silent:
+            raise BoardUnknownError("no answer from the board")
+
+    def saved(self, records: tuple[Import | Feed, ...]) -> None:
+        """A write is about to be tried. If it will not be refused, it is looked at."""
+        store = self.stage.store
+        for record in records:
+            now = store.get(record.import_id) if isinstance(record, Import) else store.get_feed(record.feed)
+            if (now.revision if now else 0) != record.revision:
+                return
+        for record in records:
+            if isinstance(record, Import):
+                self.look_at(record, store.get(record.import_id))
+
+    def look_at(self, record: Import, before: Import | None) -> None:
+        old = before.state if before else None
+        if old is State.COMPLETE and record.state is not State.COMPLETE:
+            self.fail(f"{record.import_id} has left complete")
+        if record.confirm_code and not (before and before.confirm_code):
+            assert record.live_set is not None
+            listed = igzip.decompress(self.stage.bucket.contents[record.live_set.replace(".live.", ".deletes.")])
+            shown = {json.loads(line)["referenceNumber"] for line in listed.splitlines()}
+            self.issued[record.feed, record.confirm_code] = shown
+            self.codes[record.feed].append(record.confirm_code)
+        if record.state not in (State.COMPLETE, State.EXPIRED):
+            return
+        if before is not None and (old, before.verified) == (record.state, record.verified):
+            return
+        reading = self.readings[record.import_id]
+        sent = (
+            reading.references
+            if reading.wishes.delete_jobs
+            else {each for content in reading.objects.values() for each in content.valid}
+        )
+        requests = [each for _, each in self.stage.board.requests if each.import_id == record.import_id]
+        ended = Ended(
+            key=requests[-1].key if requests else self.keys[record.import_id],
+            created=record.created_at,
+            sent=frozenset(sent),
+            deleted_others=record.delete_jobs,
+            complete=record.state is State.COMPLETE,
+            verified=record.verified,
+            announces=record.full_sync,
+            objects=len(reading.objects),
+            withheld=record.withheld_deletes,
+        )
+        known = self.known.get(record.feed)
+        self.known[record.feed] = learn(known, ended)
+        if known is None or known.key != ended.key:
+            waiting = [
+                each.get("referenceNumber")
+                for made, request in self.stage.board.requests
+                if made in self.stage.board.waiting()
+                for each in request.jobs
+            ]
+            self.strangers[record.feed] |= {*self.stage.board.postings(ended.key), *waiting} - sent
+
+    # The end
+
+    def end(self) -> None:
+        """Faults stop. Everything comes to its end, no result is lost, and the feeds work."""
+        self.tell("— from here on nothing goes wrong —")
+        self.come_to_rest()
+        self.require_results()
+        for feed in FEEDS:
+            if self.exists(feed):
+                self.require_working(feed)
+
+    def come_to_rest(self) -> None:
+        for number in range(12):
+            while done := self.process():
+                self.call_back(done)
+            self.poll(Poll())
+            found = self.stage.store.open_records()
+            if not found.imports and not found.feeds and not self.stage.board.waiting():
+                break
+            if number > 3:
+                self.stage.clock.forward(hours=3)
+        else:
+            self.fail(f"it does not come to rest: {found}")
+        for feed in FEEDS:
+            if still := self.stage.store.get_feed(feed).open_imports:
+                self.fail(f"{feed} is stuck: {still} are open in its record")
+
+    def require_results(self) -> None:
+        """Every result that the board gave is recorded, if it comes late even where nobody waited any more."""
+        for made, request in self.stage.board.requests:
+            record = self.stage.record(request.import_id)
+            if record.state in OPEN:
+                self.fail(f"{record.import_id} is still {record.state}")
+            if record.state is not State.COMPLETE:
+                self.call_back(made)
+        for import_id in {request.import_id for _, request in self.stage.board.requests}:
+            record = self.stage.record(import_id)
+            if record.state is not State.COMPLETE:
+                self.fail(f"the board has done {import_id}, and it is {record.state}: {record.reason}")
+            given = [
+                self.stage.board.results(made)
+                for made, each in self.stage.board.requests
+                if each.import_id == import_id
+            ]
+            if not any(each is not None and each.items() >= _counts(record).items() for each in given):
+                self.fail(f"{import_id} has results that the board never gave: {record.results}")
+        for import_id in self.answered:
+            if self.stage.record(import_id).state is not State.COMPLETE:
+                self.fail(f"the callback of {import_id} was answered 200, and its result is not there")
+
+    def require_working(self, feed: str) -> None:
+        """A clean run completes; what is withheld can be confirmed, and goes."""
+        wishes = replace(self.wishes.get(feed, Wishes()), paused=False, percent=20)
+        for other in FEEDS:
+            if other != feed and self.exists(other):
+                self.lose(other, everything=True)
+        self.set(feed, wishes)
+        self.export(Export(feed, 35, 40))
+        content = set(references(feed, 35, 40))
+        key = KEYS[wishes.secret]
+        record = self.clean_run({"feed": feed})
+        if "first" in record.withheld_because:
+            record = self.clean_run({"feed": feed})
+            if "first" in record.withheld_because:
+                self.fail("the first full sync is announced twice")
+        if record.withheld_because:
+            if record.withheld_deletes and not record.confirm_code:
+                self.fail(
+                    f"{record.withheld_deletes} deletions are withheld because of {record.withheld_because}, without a code"
+                )
+            record = self.clean_run({"feed": feed, "confirmDeletes": record.confirm_code})
+        on_board = set(self.stage.board.postings(key))
+        if not content <= on_board:
+            self.fail(f"{sorted(content - on_board)} are not on the board")
+        if wishes.delete_jobs and (not record.delete_jobs or on_board != content):
+            self.fail(f"{sorted(on_board - content)} should have gone")
+
+    def clean_run(self, event: dict[str, Any]) -> Import:
+        self.stage.clock.forward(seconds=1)
+        before = self.stage.clock()
+        self.invoke(event)
+        while done := self.process():
+            self.call_back(done)
+        record = self.stage.record(self.stage.store.get_feed(event["feed"]).last_import or "")
+        if record.created_at < before or record.state is not State.COMPLETE:
+            self.fail(f"a clean run does not complete: {record.import_id} is {record.state}, {record.reason}")
+        return record
+
+
+class _Watched:
+    """The bucket, with somebody who sees what is read and stored."""
+
+    def __init__(self, inner: Any, history: History) -> None:
+        self._inner = inner
+        self._history = history
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def settings(self, feed: str) -> Any:
+        found = self._inner.settings(feed)
+        self._history.settings_read(feed)
+        return found
+
+    def open_object(self, obj: FeedObject) -> Any:
+        stream = self._inner.open_object(obj)
+        self._history.opened(obj, stream.getvalue())
+        return stream
+
+    def store(self, key: str, path: Any) -> None:
+        self._inner.store(key, path)
+        self._history.archived(key, b"")
+
+
+def _counts(record: Import) -> dict[str, Any]:
+    return {name: value for name, value in (record.results or {}).items() if name != "errors"}
+
+
+def _range(found: list[str]) -> str:
+    """a00…a09, a12."""
+    runs: list[list[str]] = []
+    for each in found:
+        if runs and runs[-1][-1][0] == each[0] and int(runs[-1][-1][1:]) + 1 == int(each[1:]):
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]}…{run[-1]}" for run in runs) or "no job"

@@ -1,0 +1,141 @@
+"""What an import may delete, stated anew from the design in the plainest way: sets of reference numbers and a history.
+
+Nothing of `jobferry` is called here. What happened is told by whoever looks on: what was in the bucket when it was read,
+what reached the board, and how imports ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Content:
+    """An object of a feed: the jobs it lists, the rows that cannot protect a posting, whether it can be read at all."""
+
+    valid: tuple[str, ...] = ()
+    invalid: tuple[str, ...] = ()
+    nameless: int = 0
+    readable: bool = True
+
+    @property
+    def references(self) -> set[str]:
+        return {*self.valid, *self.invalid}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """A feed's settings."""
+
+    delete_jobs: bool = False
+    percent: int = 20
+    paused: bool = False
+    secret: str = "BoardApiKey"
+    split: int | None = None
+
+
+@dataclass
+class Reading:
+    """What a run read: the settings, then the objects."""
+
+    wishes: Wishes
+    objects: dict[str, Content] = field(default_factory=dict)
+
+    @property
+    def references(self) -> set[str]:
+        return {each for content in self.objects.values() for each in content.references}
+
+
+@dataclass
+class Known:
+    """What a feed has put on the board, to anybody's best knowledge.
+
+    Attributes:
+        key: of the account; created: when the import was claimed that it is of.
+        references: that may be there.
+        announced: people were told that the rest of the account goes.
+        objects: how many the feed should have.
+    """
+
+    key: str
+    created: Any
+    references: set[str]
+    announced: bool
+    objects: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An import that has ended, and may have reached the board.
+
+    Attributes:
+        complete: it has a result; otherwise none came in time.
+        verified: the board itself said so.
+        announces: the settings had deleteJobs.
+        withheld: so many deletions were withheld.
+    """
+
+    key: str
+    created: Any
+    sent: frozenset[str]
+    deleted_others: bool
+    complete: bool
+    verified: bool
+    announces: bool
+    objects: int
+    withheld: int
+
+
+def learn(known: Known | None, ended: Ended) -> Known:
+    """What is known after an import has ended. An older one teaches nothing."""
+    if known is not None and known.created > ended.created:
+        return known
+    before = known if known is not None and known.key == ended.key else None
+    objects = known.objects if known is not None else 0
+    if ended.complete:
+        objects = max(objects, ended.objects) if ended.withheld else ended.objects
+    only_sent = ended.complete and ended.verified and ended.deleted_others
+    return Known(
+        key=ended.key,
+        created=ended.created,
+        references=set(ended.sent) | (before.references if before and not only_sent else set()),
+        announced=ended.announces and (ended.complete or (before is not None and before.announced)),
+        objects=objects,
+    )
+
+
+def objections(
+    reading: Reading, known: Known | None, key: str, confirmed: set[str] | None, *, alone: bool, wanted: bool
+) -> list[str]:
+    """Why an import that deletes must not go out: the design's rules, one after the other.
+
+    Args:
+        reading: what it is made of.
+        known: what the feed has on the board.
+        key: of the account to which it goes.
+        confirmed: the list that a person confirmed, if one did.
+        alone: no other feed names the account.
+        wanted: the settings say so, still.
+    """
+    found = []
+    if not any(each.valid for each in reading.objects.values()):
+        found.append("1: there is no valid job")
+    if not (known and known.key == key and known.announced):
+        return [*found, "3: nobody was told"]
+    goes = known.references - reading.references
+    if not alone:
+        found.append("5: another feed names the account")
+    if not (reading.wishes.delete_jobs and wanted):
+        found.append("the settings do not say so")
+    if confirmed is not None and goes <= confirmed:
+        return found
+    if confirmed is not None:
+        found.append(f"4: what was confirmed is another list, without {sorted(goes - confirmed)}")
+    if any(each.nameless for each in reading.objects.values()):
+        found.append("2: a row protects no posting")
+    if goes and len(reading.objects) < known.objects:
+        found.append("an object is gone")
+    if len(goes) > 10 and len(goes) / len(known.references) > reading.wishes.percent / 100:
+        found.append(f"4: {len(goes)} of {len(known.references)} would go")
+    return found

@@ -1,0 +1,138 @@
+"""No history of feeds, faults, crashes and late answers deletes a posting that the rules protect, or leaves a feed stuck.
+
+JOBFERRY_HISTORIES says how many are tried (the default suits every commit), JOBFERRY_STEPS how long they may be.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from jobferry import imports, references
+from tests.model.history import (
+    FEEDS,
+    KEYS,
+    CallBack,
+    Export,
+    Forget,
+    History,
+    Lose,
+    Poll,
+    Post,
+    Run,
+    Set,
+    Step,
+    Wait,
+    Work,
+)
+from tests.model.rules import Wishes
+
+HISTORIES = int(os.environ.get("JOBFERRY_HISTORIES", "1000"))
+STEPS = int(os.environ.get("JOBFERRY_STEPS", "12"))
+
+feeds = st.sampled_from(["one", "one", "one", "two"])
+numbers = st.integers(0, 40)
+#: SubmitImport makes some sixty calls.
+calls = st.integers(1, 70)
+cuts = st.one_of(st.just((0,)), st.lists(st.one_of(st.just(0), calls), min_size=1, max_size=3).map(tuple))
+
+
+@st.composite
+def exports(draw: st.DrawFn, feed: st.SearchStrategy[str] = feeds) -> Export:
+    first, last = sorted((draw(numbers), draw(numbers)))
+    return Export(
+        draw(feed),
+        first,
+        last,
+        draw(st.sampled_from([1, 1, 2, 3])),
+        draw(st.sampled_from([0, 0, 0, 1, 3])),
+        draw(st.sampled_from([0, 0, 0, 0, 1])),
+        draw(st.sampled_from([None, None, None, None, "cut", "empty"])),
+    )
+
+
+wishes = st.builds(
+    Wishes,
+    delete_jobs=st.sampled_from([True, True, True, False]),
+    percent=st.sampled_from([20, 20, 0, 60, 100]),
+    paused=st.sampled_from([False, False, False, False, True]),
+    secret=st.sampled_from(["BoardApiKey", "BoardApiKey", "BoardApiKey", "Other", "Same"]),
+    split=st.sampled_from([None, None, 7]),
+)
+works = st.builds(
+    Work,
+    st.integers(1, 3),
+    st.sampled_from(["call", "call", "call", "twice", "lose"]),
+    st.sampled_from([0, 0, 0, *range(1, 20)]),
+    st.sampled_from([False, False, False, True]),
+)
+others = st.one_of(
+    exports(),
+    st.builds(Lose, feeds, everything=st.sampled_from([False, False, True])),
+    st.builds(Set, feeds, wishes),
+    works,
+    st.builds(CallBack, st.integers(0, 20), st.booleans()),
+    st.builds(Wait, st.sampled_from([1, 15, 16, 60, 13 * 60])),
+    st.builds(Post, st.sampled_from(sorted(set(KEYS.values()))), st.integers(0, 3)),
+    st.builds(Forget, feeds),
+)
+polls = st.builds(Poll, st.sampled_from([0, 0, 0, *range(1, 20)]), st.sampled_from([False, False, True]), cuts)
+plain_runs = st.builds(Run, feeds, st.sampled_from(["hand", "schedule", "upload", "again", "right", "stale"]))
+runs = st.builds(
+    Run,
+    feeds,
+    st.sampled_from(["hand", "hand", "schedule", "upload", "again", "right", "right", "stale", "wrong"]),
+    cuts,
+    st.one_of(st.none(), st.none(), st.tuples(calls, st.one_of(others, plain_runs, polls))),
+    st.lists(st.sampled_from(["lost", "unknown", "refused", "unreachable"]), max_size=2).map(tuple),
+)
+steps: st.SearchStrategy[Step] = st.one_of(exports(), runs, runs, runs, works, works, polls, others)
+
+#: A full sync that is under way, since most histories would never come to one.
+UNDER_WAY: tuple[Step, ...] = (
+    Set("one", Wishes(delete_jobs=True)),
+    Export("one", 0, 30, 2),
+    Run("one"),
+    Work(),
+    Run("one"),
+    Work(),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_memory() -> Iterator[None]:
+    """Many small runs: no waits, small sets, and files in memory where the machine has such a place."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(imports, "time", SimpleNamespace(sleep=lambda _: None))
+        patch.setattr(references, "_BUCKETS", 4)
+        if Path("/dev/shm").is_dir():
+            patch.setattr(tempfile, "tempdir", "/dev/shm")
+        yield
+
+
+@pytest.mark.parametrize("prelude", [(), UNDER_WAY], ids=["from-nothing", "under-way"])
+def test_every_history_keeps_the_rules(prelude: tuple[Step, ...]) -> None:
+    @settings(
+        max_examples=HISTORIES // 5 if not prelude else HISTORIES - HISTORIES // 5,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
+        print_blob=False,
+    )
+    @given(st.lists(steps, min_size=2, max_size=STEPS))
+    def holds(history: list[Step]) -> None:
+        played = History()
+        for step in [*prelude, *history]:
+            played.play(step)
+        played.end()
+
+    assert set(FEEDS) == {"one", "two"}
+    holds()
