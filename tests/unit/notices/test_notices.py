@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -144,6 +145,11 @@ class TestCompose:
         held = [job(each, "referenceNumber is in 2 rows that differ", reference_number="LT-1") for each in (3, 4)]
         assert compose(complete(invalid=2), (), held, None, STACK).data["failing"]["total"] == 2
 
+    def test_another_row_with_the_reference_number_of_a_refused_job_is_another_job(self) -> None:
+        record = complete(results(failed=1), full_sync=True, invalid=1)
+        held = [job(20, "referenceNumber is in 2 rows that differ", reference_number="LT-10014")]
+        assert compose(record, [job(14, STATE)], held, None, STACK).data["failing"]["total"] == 2
+
     def test_a_job_that_only_we_found_wrong_has_not_failed(self) -> None:
         record = complete(results(), full_sync=True, invalid=1)
         failing = compose(record, (), [job(14, NOT_A_STATE, SENT)], None, STACK).data["failing"]
@@ -179,10 +185,14 @@ class TestCompose:
         assert lines.count("WHAT TO DO") == 1
         assert not any("\x1b" in line or "\u202e" in line or "<" in line for line in lines)
 
-    def test_a_feed_with_the_longest_name_has_its_news_in_the_subject(self) -> None:
-        notice = compose(CASES["one-failed"].record.changed(feed="f" * 64), [job(14, STATE)], (), None, STACK)
-        assert notice.subject.endswith("f: 1 of 200 jobs failed")
-        assert len(notice.subject) < 100
+    @pytest.mark.parametrize("name", CASES)
+    def test_a_feed_with_the_longest_name_has_its_news_in_the_subject(self, name: str) -> None:
+        short = CASES[name].notice().subject
+        case = replace(CASES[name], record=CASES[name].record.changed(feed="f" * 64))
+        subject = case.notice().subject
+        assert subject.startswith("jobferry fff")
+        assert subject.endswith(short.removeprefix("jobferry default"))
+        assert len(subject) < 100
 
 
 def _worst(character: str) -> Notice:
@@ -231,6 +241,7 @@ _jobs = st.lists(
 )
 
 
+@settings(deadline=None)  # of a busy machine
 @given(
     state=st.sampled_from([State.COMPLETE, State.BLOCKED, State.REJECTED, State.EXPIRED]),
     cause=st.sampled_from(["feed-invalid", "secret", "board-refused", "unheard-of", None]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobferry.wording import counted, day, plain, when
@@ -44,6 +44,7 @@ def test_a_long_text_is_cut_and_says_so() -> None:
     assert plain("x" * 10, 10) == "x" * 10
 
 
+@settings(deadline=None)  # of a busy machine
 @given(st.text(), st.integers(1, 50))
 def test_plain_is_one_printable_line_of_its_length(text: str, limit: int) -> None:
     shown = plain(text, limit)
