@@ -51,6 +51,13 @@ def test_a_feeds_objects_in_key_order_without_what_is_no_part_of_it(bucket: Feed
     assert bucket.objects("none") == []
 
 
+def test_one_object_is_found_by_its_whole_key(bucket: FeedsBucket, put: Any) -> None:
+    put("archive/a/b.jsonl.gz")
+    assert bucket.find("archive/a/b.jsonl") is None
+    etag = put("archive/a/b.jsonl", b"four")["ETag"]
+    assert bucket.find("archive/a/b.jsonl") == FeedObject("archive/a/b.jsonl", etag, 4)
+
+
 def test_every_page_of_a_listing_is_read(bucket: FeedsBucket, put: Any) -> None:
     for number in range(1_003):
         put(f"feeds/many/{number:04}.csv")

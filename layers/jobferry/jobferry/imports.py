@@ -113,6 +113,7 @@ class Import(Record):
         attempts: invocations that sent it.
         claimed_by: the Lambda request in whose hands it is, until claimed_until.
         previous: the feed's last complete import when this one was claimed.
+        retry: the key of the mended jobs that are sent instead of the feed.
         parts: imports of the run that a split feed needs; of the first of them.
         unaccounted: jobs that the board's counts leave out.
         cause: a word for the reason, for programs and the runbook.
@@ -147,6 +148,7 @@ class Import(Record):
     claimed_by: str | None = None
     claimed_until: Instant | None = None
     previous: str | None = None
+    retry: str | None = None
     parts: int = 1
     submitted_at: Instant | None = None
     requested_at: Instant | None = None
@@ -233,10 +235,15 @@ class Feed(Record):
         return self.changed(open_imports=[each for each in self.open_imports if each != import_id])
 
     def after(self, ended: Import) -> Feed:
-        """The feed when an import that may have reached the board has ended; an older one replaces nothing."""
+        """The feed when an import that may have reached the board has ended; an older one replaces nothing.
+
+        A retry is no run of the feed: it only adds to the live set. What failed, and how many objects there were, is
+        still that of the last run, and a full sync that was announced stays so.
+        """
         feed = self.without(ended.import_id)
         complete = ended.state is State.COMPLETE
-        if complete and (feed.last_complete_at is None or feed.last_complete_at <= ended.created_at):
+        newest = feed.last_complete_at is None or feed.last_complete_at <= ended.created_at
+        if complete and newest and not ended.retry:
             # While deletions are withheld the feed is held against what it was before, so they do not slip through later.
             objects = max(ended.objects, feed.objects or 0) if ended.withheld_deletes else ended.objects
             feed = feed.changed(last_complete=ended.import_id, last_complete_at=ended.created_at, objects=objects)
@@ -251,7 +258,7 @@ class Feed(Record):
                 account=account,
                 # Only the board's own word makes postings certain to be gone.
                 whole=not (complete and ended.delete_jobs and ended.verified),
-                announced=ended.full_sync and (complete or known),
+                announced=known if ended.retry else ended.full_sync and (complete or known),
             )
             feed = feed.changed(live_set=live_set)
         return feed

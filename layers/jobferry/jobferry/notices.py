@@ -95,7 +95,8 @@ def publish(store: ImportStore, topic: Topic, import_id: str, now: datetime, sta
         return False
     failed = store.read_failed(import_id, ERROR if record.verified else UNVERIFIED)
     invalid = store.read_failed(import_id, INVALID)
-    known = record.state is State.COMPLETE and record.previous is not None and not _is_part(record)
+    whole = not _is_part(record) and record.retry is None
+    known = record.state is State.COMPLETE and record.previous is not None and whole
     previously = set(failing_since(store, record.previous)) if known else None
     topic.publish(compose(record, failed, invalid, previously, stack))
 

@@ -10,7 +10,16 @@ from typing import Any, Final
 
 from jobferry.accounts import Account
 from jobferry.deletions import Circumstances, Deletions, decide
-from jobferry.errors import ClaimTakenError, FeedError, FeedInvalidError, FeedPausedError, SecretError, SettingsError
+from jobferry.errors import (
+    ClaimTakenError,
+    FeedError,
+    FeedInvalidError,
+    FeedMissingError,
+    FeedPausedError,
+    SecretError,
+    SettingsError,
+)
+from jobferry.feeds import FeedObject
 from jobferry.imports import INVALID, FailedJob, Feed, Import, State, agreed, failing_since, move
 from jobferry.live_sets import Carried, carry_over, read_live_set
 from jobferry.payload import Payload, build, reason_not_to_send
@@ -57,8 +66,16 @@ class Reading:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with a feed that was read."""
+    """What is to be done with a feed that was read.
 
+    Attributes:
+        has_live_set: the feed has one of this account, and it can be read.
+        carried: how it compares with what is sent.
+        deletions: what was decided about them.
+        shared_with: other feeds of the same account.
+    """
+
+    has_live_set: bool
     carried: Carried
     deletions: Deletions
     shared_with: tuple[str, ...]
@@ -72,7 +89,7 @@ def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: Wor
         ClaimTakenError: another invocation has taken the import over.
     """
     with workspace() as directory:
-        reading = read(record.feed, world, directory)
+        reading = read(trigger, world, directory)
         _record_invalid(record, reading.payload, world)
         reading.require_sendable()
         planned = plan(record.feed, reading, trigger.confirm_deletes, world, directory)
@@ -85,15 +102,19 @@ def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: Wor
         return _record_part(imports[0], record, invocation, world)
 
 
-def read(feed: str, world: World, directory: Path) -> Reading:
-    """Reads a feed, again if it is replaced meanwhile. Raises FeedError, SecretError."""
+def read(trigger: Trigger, world: World, directory: Path) -> Reading:
+    """Reads a feed, or the mended jobs of a retry, again if it is replaced meanwhile. Raises FeedError, SecretError."""
     for attempt in range(1, _READINGS + 1):
         try:
-            settings = _settings(feed, world)
+            settings = _settings(trigger.feed, world)
             if settings.paused:
                 raise FeedPausedError('the feed is paused: its feed.json says "paused": true')
             account = world.accounts.get(settings.api_key_secret)
-            payload = build(world.bucket.objects(feed), world.bucket, settings, directory)
+            if trigger.retry:
+                settings, objects = settings.for_retry(), [_mended(trigger.retry, world)]
+            else:
+                objects = world.bucket.objects(trigger.feed)
+            payload = build(objects, world.bucket, settings, directory)
             return Reading(settings, account, payload)
         except FeedError as error:
             if not error.retryable or attempt == _READINGS:
@@ -107,6 +128,13 @@ def read(feed: str, world: World, directory: Path) -> Reading:
 def _settings(feed: str, world: World) -> FeedSettings:
     key, text = world.bucket.settings(feed)
     return FeedSettings() if text is None else parse_settings(text, key)
+
+
+def _mended(key: str, world: World) -> FeedObject:
+    found = world.bucket.find(key)
+    if found is None:
+        raise FeedMissingError(f"{key} is not there: the mended jobs were not uploaded, or deleted after 90 days")
+    return found
 
 
 def plan(feed: str, reading: Reading, confirmed: str | None, world: World, directory: Path) -> Plan:
@@ -131,7 +159,7 @@ def plan(feed: str, reading: Reading, confirmed: str | None, world: World, direc
         objects_before=state.objects,
         shared_with=shared_with,
     )
-    return Plan(carried, decide(settings, carried, found, confirmed), shared_with)
+    return Plan(live is not None, carried, decide(settings, carried, found, confirmed), shared_with)
 
 
 def _sharing(feed: str, account: Account, world: World) -> Iterator[str]:
@@ -171,7 +199,8 @@ def _describe(record: Import, reading: Reading, plan: Plan) -> list[Import]:
         objects=len(payload.sources),
         sources=_named(payload.sources),
         notify_on_success=reading.settings.notify_on_success,
-        live_set=f"{archive}/{record.import_id}.live.jsonl.gz",
+        # A retry adds to a live set. Where there is none, its few jobs must not pass for one.
+        live_set=f"{archive}/{record.import_id}.live.jsonl.gz" if plan.has_live_set or not record.retry else None,
     )
     imports = []
     for number, part in enumerate(payload.parts, 1):
@@ -221,9 +250,10 @@ def _archive(imports: list[Import], reading: Reading, plan: Plan, world: World) 
         store(record.payload, part.archive)
         store(record.manifest, part.manifest)
     first = imports[0]
-    assert first.live_set  # noqa: S101  # as it was described
+    if first.live_set is None:
+        return
     store(first.live_set, plan.carried.live_set)
-    if plan.carried.missing:
+    if plan.carried.missing and not first.retry:
         store(first.live_set.replace(".live.", ".deletes."), plan.carried.deletes)
 
 

@@ -86,6 +86,11 @@ class FeedSettings(BaseModel):
             raise PydanticCustomError("reference", "defaults.referenceNumber would give many jobs one reference number")
         return self
 
+    def for_retry(self) -> Self:
+        """As they hold for jobs from the archive: those are in our terms already, and a retry deletes nothing."""
+        archived = {"fields": {}, "values": {}, "defaults": {}, "encoding": "utf-8"}
+        return self.model_copy(update=archived | {"delete_jobs": False})
+
 
 def check_feed_name(feed: str) -> str:
     """The name, if it is one that a feed may have. Raises FeedNameError; call it before any access."""

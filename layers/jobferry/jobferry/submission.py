@@ -141,27 +141,36 @@ def claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impor
             raise EventError(f"there is no import {trigger.import_id} to resume")
         if trigger.run_again is not None and feed.run_again != trigger.run_again:
             return None, False
-        record = Import(import_id=trigger.import_id, feed=trigger.feed, created_at=now, state=State.PREPARING)
+        record = Import(
+            import_id=trigger.import_id,
+            feed=trigger.feed,
+            created_at=now,
+            state=State.PREPARING,
+            retry=trigger.retry,
+        )
         if feed.open_imports:
             if trigger.run_again is not None:
                 return None, False  # the poller asks again
-            reason = f"{feed.open_imports[0]} is still open; the feed runs once more when it has ended"
+            then = "retry when it has ended" if trigger.retry else "the feed runs once more when it has ended"
+            reason = f"{feed.open_imports[0]} is still open; {then}"
             record = record.ended(State.SKIPPED, reason=reason, cause="open")
-            waiting = {"run_again": trigger.import_id, "run_again_at": now} if feed.run_again is None else {}
+            wished = feed.run_again is not None or trigger.retry is not None
+            waiting = {} if wished else {"run_again": trigger.import_id, "run_again_at": now}
             # Written even where nothing changes: it must not have ended meanwhile.
             store.save(record, feed.changed(**waiting))
             return record, False
         record = record.changed(
             claimed_by=invocation.id, claimed_until=invocation.deadline, open=OPEN, previous=feed.last_complete
         )
+        # A retry does not read the feed, so it fulfils no wish to run it again.
+        fulfilled = {} if trigger.retry else {"run_again": None, "run_again_at": None}
         store.save(
             record,
             feed.changed(
                 open_imports=[record.import_id],
                 last_import=record.import_id,
                 last_request=invocation.id,
-                run_again=None,
-                run_again_at=None,
+                **fulfilled,
             ),
         )
         return record.changed(revision=1), True
@@ -320,7 +329,7 @@ def _dry_run(trigger: Trigger, world: World) -> Outcome:
     """Everything but the claim, the archive and the request."""
     with workspace() as directory:
         try:
-            reading = read(trigger.feed, world, directory)
+            reading = read(trigger, world, directory)
         except (FeedError, SecretError) as error:
             return Outcome(None, State.DRY_RUN, reason=str(error))
         payload = reading.payload

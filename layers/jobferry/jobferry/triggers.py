@@ -15,8 +15,11 @@ from typing import Any, Final
 from jobferry.errors import EventError
 from jobferry.settings import check_feed_name
 
-IMPORT_ID: Final = re.compile(r"[a-z0-9-]{1,64}-\d{8}T\d{6}Z(-[a-z0-9]+)*")
-_KNOWN: Final = frozenset({"feed", "scheduledAt", "confirmDeletes", "dryRun", "runAgain", "resume"})
+IMPORT_ID: Final = re.compile(r"[a-z0-9-]{1,64}-[0-9]{8}T[0-9]{6}Z(-[a-z0-9]+)*")
+_KNOWN: Final = frozenset({"feed", "scheduledAt", "confirmDeletes", "dryRun", "runAgain", "resume", "retry"})
+_RETRY_KEY: Final = re.compile(
+    r"archive/(?P<feed>[^/]+)/(?P<retried>[^/.]+)\.retry-(?P<time>[0-9]{8}T[0-9]{6}Z)\.jsonl"
+)
 _FORM: Final = "%Y%m%dT%H%M%SZ"
 #: Of the mark that makes uploads within a second different. Bytes.
 _MARK_BYTES: Final = 5
@@ -33,6 +36,7 @@ class Trigger:
         dry_run: everything but the claim, the archive and the request.
         run_again: the skipped import for which the poller starts the feed once more.
         resume: the import exists already, and was left in the middle.
+        retry: the key of mended jobs that are sent instead of the feed, deleting nothing.
     """
 
     feed: str
@@ -41,6 +45,7 @@ class Trigger:
     dry_run: bool = False
     run_again: str | None = None
     resume: bool = False
+    retry: str | None = None
 
 
 def parse_trigger(event: object, now: datetime) -> Trigger:
@@ -67,13 +72,17 @@ def parse_trigger(event: object, now: datetime) -> Trigger:
     if "runAgain" in event:
         skipped = _import_id(event["runAgain"], feed, "runAgain")
         return Trigger(feed, f"{skipped}-again", run_again=skipped)
-    at = _instant(event["scheduledAt"], "scheduledAt") if "scheduledAt" in event else now
-    confirm = event.get("confirmDeletes")
-    if confirm is not None and (not isinstance(confirm, str) or not confirm.strip()):
-        raise EventError("confirmDeletes is the code of a notice, a text")
     dry_run = event.get("dryRun", False)
     if not isinstance(dry_run, bool):
         raise EventError("dryRun is true or false")
+    confirm = event.get("confirmDeletes")
+    if "retry" in event:
+        if confirm is not None:
+            raise EventError("a retry deletes nothing: there is nothing to confirm with confirmDeletes")
+        return _retry(event["retry"], feed, dry_run=dry_run)
+    at = _instant(event["scheduledAt"], "scheduledAt") if "scheduledAt" in event else now
+    if confirm is not None and (not isinstance(confirm, str) or not confirm.strip()):
+        raise EventError("confirmDeletes is the code of a notice, a text")
     return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_FORM}}", confirm, dry_run)
 
 
@@ -91,6 +100,22 @@ def _upload(event: Mapping[str, Any]) -> Trigger:
     feed = check_feed_name(parts[1])
     mark = blake2b(version.encode(), digest_size=_MARK_BYTES).hexdigest()
     return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_FORM}}-{mark}")
+
+
+def _retry(key: object, feed: str, *, dry_run: bool) -> Trigger:
+    """Nothing but mended jobs of the feed can be read through such a key; an import's id is made of it."""
+    match = _RETRY_KEY.fullmatch(key) if isinstance(key, str) else None
+    if match is None or match["feed"] != feed:
+        raise EventError(
+            f"retry is not the key of mended jobs: archive/{feed}/{{importId}}.retry-{{time}}.jsonl is needed"
+        )
+    _import_id(match["retried"], feed, "retry")
+    return Trigger(feed, f"{feed}-{match['time']}-retry", dry_run=dry_run, retry=match[0])
+
+
+def retry_key(feed: str, import_id: str, at: datetime) -> str:
+    """The key of mended jobs of an import, uploaded at that time."""
+    return f"archive/{feed}/{import_id}.retry-{at.astimezone(UTC):{_FORM}}.jsonl"
 
 
 def _import_id(value: object, feed: str, name: str) -> str:

@@ -51,6 +51,13 @@ class FeedsBucket:
             if found["Key"] != prefix + SETTINGS and not found["Key"].endswith("/")
         ]
 
+    def find(self, key: str) -> FeedObject | None:
+        """One object; None when it is not there."""
+        answer = self._client.list_objects_v2(Bucket=self._name, Prefix=key, MaxKeys=1)
+        # The first of those that begin so is the shortest.
+        found = [each for each in answer.get("Contents", []) if each["Key"] == key]
+        return FeedObject(key, found[0]["ETag"], found[0]["Size"]) if found else None
+
     def settings(self, feed: str) -> tuple[str, bytes | None]:
         """The key of the feed's settings, and their text; None when it has none."""
         key = f"feeds/{feed}/{SETTINGS}"
