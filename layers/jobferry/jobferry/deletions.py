@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jobferry.errors import ConfirmationError
+from jobferry.imports import FIRST as FIRST
 from jobferry.imports import Posting
 from jobferry.live_sets import Carried
 from jobferry.settings import FeedSettings
@@ -18,7 +19,6 @@ from jobferry.settings import FeedSettings
 #: So few deletions always pass rule 4.
 ALWAYS_PASS: Final = 10
 
-FIRST: Final = "first"
 UNPROTECTED_ROWS: Final = "unprotected-rows"
 FEWER_OBJECTS: Final = "fewer-objects"
 TOO_MANY: Final = "too-many"

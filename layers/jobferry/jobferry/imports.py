@@ -26,6 +26,8 @@ RETRIES: Final = timedelta(minutes=10)
 #: How long records are kept.
 KEPT: Final = timedelta(days=400)
 OPEN: Final = "open"
+#: In `withheld_because`: people are only being told that from the next import on other postings go.
+FIRST: Final = "first"
 
 _ATTEMPTS: Final = 20
 
@@ -251,6 +253,7 @@ class Feed(Record):
         if ended.live_set and (before is None or before.created_at <= ended.created_at):
             account = account_id(ended.board, ended.account)
             known = before is not None and before.account == account and before.announced
+            known = known and FIRST not in ended.withheld_because
             live_set = LiveSet(
                 key=ended.live_set,
                 import_id=ended.import_id,
