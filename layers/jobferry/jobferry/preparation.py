@@ -109,7 +109,8 @@ def read(trigger: Trigger, world: World, directory: Path) -> Reading:
             settings = _settings(trigger.feed, world)
             if settings.paused:
                 raise FeedPausedError('the feed is paused: its feed.json says "paused": true')
-            account = world.accounts.get(settings.api_key_secret)
+            # Not from memory: the key may have been replaced, by one that another feed has too.
+            account = world.accounts.get(settings.api_key_secret, fresh=True)
             if trigger.retry:
                 settings, objects = settings.for_retry(), [_mended(trigger.retry, world)]
             else:
@@ -168,11 +169,11 @@ def _sharing(feed: str, account: Account, world: World) -> Iterator[str]:
         if other == feed:
             continue
         try:
-            theirs = world.accounts.get(_settings(other, world).api_key_secret)
+            theirs = world.accounts.get(_settings(other, world).api_key_secret, fresh=True)
         except SettingsError:
             yield f"{other} (its feed.json cannot be read)"
         except SecretError:
-            continue  # it has no key, so it has no account
+            yield f"{other} (its secret cannot be read)"  # and what it posted, when it could, may be of this account
         else:
             if (theirs.board_url, theirs.api_key) == (account.board_url, account.api_key):
                 yield other

@@ -242,6 +242,20 @@ def test_3_a_first_import_that_did_not_arrive_announces_nothing() -> None:
     assert stage.complete().withheld_because == ["first"]
 
 
+def test_3_a_lost_live_set_and_a_lost_result_announce_nothing() -> None:
+    stage = full_sync(*TWENTY)
+    for key in [each for each in stage.bucket.contents if each.endswith(".live.jsonl.gz")]:
+        del stage.bucket.contents[key]
+    stage.put_jobs("J00")
+    first = stage.run()
+    stage.clock.forward(hours=12)
+    stage.poll()
+    assert (stage.record(first.import_id).state, first.withheld_because) == (State.EXPIRED, ["first"])
+
+    assert stage.complete().withheld_because == ["first"]
+    assert stage.postings() == TWENTY
+
+
 # Rule 4
 
 
@@ -401,6 +415,36 @@ def test_5_a_feed_that_cannot_be_understood_may_be_of_the_account() -> None:
         ["shared-account"],
         ["second (its feed.json cannot be read)"],
     )
+
+
+@pytest.mark.parametrize("text", [None, "", "{"])
+def test_5_a_feed_whose_secret_cannot_be_read_may_be_of_the_account(text: str | None) -> None:
+    stage = shared("Same")
+    stage.accounts.secrets["Same"] = KEY
+    stage.put_jobs("X", feed="second")
+    stage.complete("second")
+    if text is None:
+        del stage.accounts.secrets["Same"]
+    else:
+        stage.accounts.secrets["Same"] = text
+    stage.accounts.forget()
+    stage.put_jobs("A", "B")
+
+    record = stage.complete()
+
+    assert (record.withheld_because, record.shared_with) == (["shared-account"], ["second (its secret cannot be read)"])
+    assert stage.postings() == ["A", "B", "C", "X"]
+
+
+def test_5_keys_are_compared_as_they_are_now_and_not_as_a_warm_function_knows_them() -> None:
+    stage = shared("Other")
+    stage.accounts.secrets["Other"] = "another-key"
+    assert stage.complete().delete_jobs
+    stage.accounts.secrets["Other"] = KEY
+    assert stage.complete().withheld_because == ["shared-account"]
+    stage.accounts.secrets |= {"Other": "rotated", "BoardApiKey": "rotated"}
+    stage.board.keys.add("rotated")
+    assert "shared-account" in stage.complete().withheld_because
 
 
 def test_5_is_over_when_the_other_feed_is() -> None:
