@@ -100,6 +100,7 @@ class Import(Record):
         import_id: `{feed}-{time}`, see `triggers`.
         board: base URL of the board's API.
         account: the name of the secret whose key was used.
+        key_mark: of that key, see `accounts`.
         delete_jobs: as it was sent.
         full_sync: the setting deleteJobs, whatever was sent.
         jobs: sent to the board.
@@ -128,6 +129,7 @@ class Import(Record):
     state: State
     board: str | None = None
     account: str | None = None
+    key_mark: str | None = None
     board_import_id: str | None = None
     delete_jobs: bool = False
     full_sync: bool = False
@@ -193,7 +195,7 @@ class LiveSet(BaseModel):
     Attributes:
         key: the object that lists them.
         import_id: the import with which it was stored; created_at: of that import.
-        account: board and secret whose postings they are.
+        account: board and secret whose postings they are; key_mark: of the key that was in it.
         whole: with what was carried over; otherwise only what that import sent.
         announced: people were told that, with a full sync, other postings go.
     """
@@ -204,6 +206,7 @@ class LiveSet(BaseModel):
     import_id: str
     created_at: Instant
     account: str
+    key_mark: str | None = None
     whole: bool
     announced: bool
 
@@ -251,14 +254,14 @@ class Feed(Record):
             feed = feed.changed(last_complete=ended.import_id, last_complete_at=ended.created_at, objects=objects)
         before = feed.live_set
         if ended.live_set and (before is None or before.created_at <= ended.created_at):
-            account = account_id(ended.board, ended.account)
-            known = before is not None and before.account == account and before.announced
+            known = before is not None and before.key_mark == ended.key_mark and before.announced
             known = known and FIRST not in ended.withheld_because
             live_set = LiveSet(
                 key=ended.live_set,
                 import_id=ended.import_id,
                 created_at=ended.created_at,
-                account=account,
+                account=account_id(ended.board, ended.account),
+                key_mark=ended.key_mark,
                 # Only the board's own word makes postings certain to be gone.
                 whole=not (complete and ended.delete_jobs and ended.verified),
                 announced=known if ended.retry else ended.full_sync and (complete or known),

@@ -73,12 +73,14 @@ class Plan:
         carried: how it compares with what is sent.
         deletions: what was decided about them.
         shared_with: other feeds of the same account.
+        key_mark: of the account's key.
     """
 
     has_live_set: bool
     carried: Carried
     deletions: Deletions
     shared_with: tuple[str, ...]
+    key_mark: str
 
 
 def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: World) -> Import:
@@ -142,7 +144,10 @@ def plan(feed: str, reading: Reading, confirmed: str | None, world: World, direc
     """Holds what is to be sent against the live set. Raises ConfirmationError."""
     settings, payload = reading.settings, reading.payload
     state = world.store.get_feed(feed)
-    live = state.live_set if state.live_set is not None and state.live_set.account == reading.account.id else None
+    key_mark = reading.account.key_mark(world.signing_key())
+    live = state.live_set
+    if live is not None and live.account != reading.account.id and live.key_mark != key_mark:
+        live = None  # of another account: rule 3
     before = directory / "before.jsonl.gz"
     if live is not None and not world.bucket.fetch(live.key, before):
         live = None  # its 90 days in the archive are over: rule 3
@@ -154,13 +159,15 @@ def plan(feed: str, reading: Reading, confirmed: str | None, world: World, direc
             carried = carry_over(known, payload.parts, payload.references, directory)
     shared_with = tuple(_sharing(feed, reading.account, world)) if settings.delete_jobs else ()
     found = Circumstances(
-        has_live_set=live is not None and live.announced,
+        # Another key in the same secret may be a new one of this account, or of another account. Nobody can tell, so
+        # the live set is still held against the feed, and other postings go only after a notice.
+        has_live_set=live is not None and live.announced and live.key_mark == key_mark,
         unprotected=payload.unprotected,
         objects=len(payload.sources),
         objects_before=state.objects,
         shared_with=shared_with,
     )
-    return Plan(live is not None, carried, decide(settings, carried, found, confirmed), shared_with)
+    return Plan(live is not None, carried, decide(settings, carried, found, confirmed), shared_with, key_mark)
 
 
 def _sharing(feed: str, account: Account, world: World) -> Iterator[str]:
@@ -195,6 +202,7 @@ def _describe(record: Import, reading: Reading, plan: Plan) -> list[Import]:
     common = record.changed(
         board=reading.account.board_url,
         account=reading.account.name,
+        key_mark=plan.key_mark,
         full_sync=reading.settings.delete_jobs,
         delete_jobs=deletions.delete_jobs,
         objects=len(payload.sources),

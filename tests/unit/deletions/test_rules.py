@@ -210,6 +210,41 @@ def test_3_a_new_account_is_announced_and_so_is_the_old_one_on_return() -> None:
     assert stage.postings() == ["A", "B"]
 
 
+def test_3_another_key_in_the_same_secret_is_announced_and_forgets_no_posting() -> None:
+    """A trial account's key that is replaced by the real one, above all. But it may only have been rotated."""
+    stage = full_sync(*TWENTY)
+    stage.accounts.secrets["BoardApiKey"] = "the-real-key"
+    stage.board.keys.add("the-real-key")
+    stage.board.postings("the-real-key")["by-hand"] = job("by-hand")
+    stage.put_jobs(*TWENTY[:5])
+
+    first = stage.complete()
+
+    assert withheld(first) == (State.COMPLETE, False, 15, ["first", "too-many"], False, TWENTY[5:])
+    assert stage.postings("the-real-key") == [*TWENTY[:5], "by-hand"]
+    assert stage.postings() == TWENTY
+    assert withheld(stage.complete()) == (State.COMPLETE, False, 15, ["too-many"], True, TWENTY[5:])
+
+
+def test_3_the_same_key_in_another_secret_is_the_same_account() -> None:
+    stage = full_sync(*TWENTY)
+    stage.accounts.secrets["Renamed"] = KEY
+    stage.settings(deleteJobs=True, apiKeySecret="Renamed")
+    stage.put_jobs(*TWENTY[:5])
+
+    assert withheld(stage.complete()) == (State.COMPLETE, False, 15, ["too-many"], True, TWENTY[5:])
+    assert stage.postings() == TWENTY
+
+
+def test_3_a_record_does_not_tell_the_key() -> None:
+    stage = full_sync("A")
+    record = stage.complete()
+    assert record.key_mark == stage.accounts.get("BoardApiKey").key_mark("signing-key")
+    assert len(record.key_mark) == 16
+    assert stage.accounts.get("BoardApiKey").key_mark("another") != record.key_mark
+    assert KEY not in record.model_dump_json() + stage.store.get_feed(FEED).model_dump_json()
+
+
 def test_3_a_renamed_feed_is_announced() -> None:
     stage = full_sync("A", "B")
     for name in ("jobs.jsonl", "feed.json"):
