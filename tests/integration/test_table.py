@@ -76,6 +76,8 @@ def full_import() -> Import:
         claimed_by="request-1",
         claimed_until=NOW + timedelta(minutes=15),
         previous="default-20261123T020000Z",
+        key_mark="0123456789abcdef",
+        retry="archive/default/default-20261123T020000Z.retry-20261124T010000Z.jsonl",
         parts=3,
         submitted_at=NOW,
         requested_at=NOW,
@@ -95,7 +97,7 @@ def full_import() -> Import:
 
 
 def full_feed() -> Feed:
-    live_set = LiveSet(key="k", import_id="i", created_at=NOW, account="b a", whole=True, announced=True)
+    live_set = LiveSet(key="k", import_id="i", created_at=NOW, account="b a", key_mark="m", whole=True, announced=True)
     return Feed(
         feed="default",
         open_imports=["default-20261124T020000Z"],
