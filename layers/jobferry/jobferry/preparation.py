@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jobferry.accounts import Account
-from jobferry.deletions import Circumstances, Deletions, decide
+from jobferry.deletions import SHARED_ACCOUNT, Circumstances, Deletions, decide
 from jobferry.errors import (
     ClaimTakenError,
     FeedError,
@@ -168,6 +168,30 @@ def plan(feed: str, reading: Reading, confirmed: str | None, world: World, direc
         shared_with=shared_with,
     )
     return Plan(live is not None, carried, decide(settings, carried, found, confirmed), shared_with, key_mark)
+
+
+def held_back(record: Import, account: Account, world: World) -> dict[str, Any]:
+    """What changes in an import that was to delete, right before it is sent, maybe hours after it was prepared.
+
+    A person may have turned deletions off meanwhile, or paused the feed, or another feed may have come to the account.
+    """
+    try:
+        settings = _settings(record.feed, world)
+    except SettingsError:
+        settings = FeedSettings()
+    wanted = settings.delete_jobs and not settings.paused and settings.api_key_secret == record.account
+    if not wanted or account.key_mark(world.signing_key()) != record.key_mark:
+        return {"delete_jobs": False, "full_sync": False, "expected_deletes": 0, "deletes": []}
+    shared_with = list(_sharing(record.feed, account, world))
+    if not shared_with:
+        return {}
+    return {
+        "delete_jobs": False,
+        "expected_deletes": 0,
+        "withheld_deletes": record.expected_deletes,
+        "withheld_because": [SHARED_ACCOUNT],
+        "shared_with": shared_with,
+    }
 
 
 def _sharing(feed: str, account: Account, world: World) -> Iterator[str]:

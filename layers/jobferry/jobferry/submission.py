@@ -33,7 +33,7 @@ from jobferry.errors import (
 )
 from jobferry.imports import OPEN, Change, Feed, Import, State, agreed, move
 from jobferry.job_imports import JobImport
-from jobferry.preparation import first_problems, plan, prepare, read
+from jobferry.preparation import first_problems, held_back, plan, prepare, read
 from jobferry.runs import Invocation, World, workspace
 from jobferry.streams import CHUNK
 from jobferry.triggers import Trigger, part_id
@@ -228,11 +228,12 @@ def send(record: Import, invocation: Invocation, world: World) -> Import:
         with workspace() as directory:
             jobs = _unpack(record, world, directory)
             url = callback_url(world.callbacks, record.import_id, world.signing_key())
-            body = RequestBody(jobs, url, delete_jobs=record.delete_jobs)
-            account = account_of(record, world.accounts)
-            record = move(world.store, record.import_id, _submitting(invocation, world))
+            account = account_of(record, world.accounts, fresh=record.delete_jobs)
+            changes = held_back(record, account, world) if record.delete_jobs else {}
+            record = move(world.store, record.import_id, _submitting(invocation, changes, world))
             if record.state is not State.SUBMITTING or record.claimed_by != invocation.id:
                 return record
+            body = RequestBody(jobs, url, delete_jobs=record.delete_jobs)
             answer = _deliver(body, record, account, invocation, world)
     except (BoardRefusedError, BoardUnreachableError, SecretError) as error:
         if not sure:
@@ -247,12 +248,13 @@ def _may_send(record: Import, invocation: Invocation, world: World) -> bool:
     return record.claimed_by == invocation.id or not record.is_claimed(world.now())
 
 
-def _submitting(invocation: Invocation, world: World) -> Change:
+def _submitting(invocation: Invocation, changes: dict[str, Any], world: World) -> Change:
     def change(current: Import, _: Feed) -> Sequence[Import | Feed]:
         if not _may_send(current, invocation, world):
             return ()
         return [
             current.changed(
+                **changes,
                 state=State.SUBMITTING,
                 attempts=current.attempts + 1,
                 submitted_at=current.submitted_at or world.now(),
@@ -273,8 +275,8 @@ def _deliver(body: RequestBody, record: Import, account: Account, invocation: In
         try:
             return world.boards(account).create(body, max(seconds, 1.0))
         except BoardRefusedError as error:
-            if error.status != UNAUTHORIZED or asked_anew:
-                raise
+            if error.status != UNAUTHORIZED or asked_anew or record.delete_jobs:
+                raise  # another key may be of another account, where nothing was announced
             asked_anew = True  # the key may have been rotated since it was read
             account = account_of(record, world.accounts, fresh=True)
         except BoardUnreachableError as error:
