@@ -136,9 +136,11 @@ def test_a_body_that_is_cut_in_the_middle_is_no_feed(stack: Stack, cloud: InProc
     body = Cut(error)
     bucket = stubbed(stack, cloud, get_object=lambda _real, **_: {"Body": body})
     obj = FeedObject("feeds/a/b.csv", '"e"', 100)
-    with bucket.open_object(obj) as stream:
-        with pytest.raises(FeedChangedError, match=r"feeds/a/b\.csv could not be read to its end"):
-            list(read_rows(obj, stream, FeedSettings(), Allowance(1 << 20)))
+    with (
+        bucket.open_object(obj) as stream,
+        pytest.raises(FeedChangedError, match=r"feeds/a/b\.csv could not be read to its end"),
+    ):
+        list(read_rows(obj, stream, FeedSettings(), Allowance(1 << 20)))
     assert body.closed
 
 
