@@ -230,6 +230,7 @@ def send(record: Import, invocation: Invocation, world: World) -> Import:
             url = callback_url(world.callbacks, record.import_id, world.signing_key())
             account = account_of(record, world.accounts, fresh=record.delete_jobs)
             changes = held_back(record, account, world) if record.delete_jobs else {}
+            changes |= {"key_mark": account.key_mark(world.signing_key())}  # of the key that is used now
             record = move(world.store, record.import_id, _submitting(invocation, changes, world))
             if record.state is not State.SUBMITTING or record.claimed_by != invocation.id:
                 return record

@@ -149,3 +149,18 @@ def test_a_key_that_is_replaced_just_before_the_request_gets_no_deletions(stage:
     assert (record.state, record.cause) == (State.REJECTED, "board-refused")
     assert stage.postings("another-key") == ["by-hand"]
     assert "first" in stage.complete().withheld_because
+
+
+@broken
+def test_the_live_set_is_of_the_account_that_got_the_jobs(stage: Stage, broken_off: Callable[[Stage], None]) -> None:
+    broken_off(stage)
+    replace_the_key(stage)
+    resume(stage)
+    stage.accounts.secrets["Other"] = "another-key"
+    stage.settings(deleteJobs=True, apiKeySecret="Other")
+    stage.put_jobs("B")
+
+    record = stage.complete()
+
+    assert (record.withheld_because, record.withheld_deletes) == (["first"], 2)  # A, and C if it is there
+    assert [each.reference_number for each in record.deletes] == ["A", "C"]
