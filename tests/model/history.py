@@ -135,13 +135,21 @@ class Post:
 
 
 @dataclass(frozen=True)
+class Rekey:
+    """A person puts another key into a secret."""
+
+    secret: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Forget:
     """The archive loses the live set of a feed."""
 
     feed: str
 
 
-type Step = Export | Lose | Set | Run | Poll | Work | CallBack | Wait | Post | Forget
+type Step = Export | Lose | Set | Run | Poll | Work | CallBack | Wait | Post | Rekey | Forget
 
 
 def references(feed: str, first: int, last: int) -> list[str]:
@@ -186,7 +194,7 @@ class History:
 
     def __init__(self) -> None:
         self.stage = Stage()
-        self.stage.accounts.secrets = dict(KEYS)
+        self.secrets = self.stage.accounts.secrets = dict(KEYS)
         self.stage.board.keys = set(KEYS.values())
         self.story: list[str] = []
         self.wishes: dict[str, Wishes] = {}
@@ -258,6 +266,9 @@ class History:
             case Post(key, number):
                 self.stage.board.postings(key).setdefault(f"h{number:02d}", job(f"h{number:02d}"))
                 self.tell(f"somebody posts h{number:02d} by hand with {key}")
+            case Rekey(secret, key):
+                self.secrets[secret] = key
+                self.tell(f"the secret {secret} holds {key} now")
             case Forget(feed):
                 live = self.stage.store.get_feed(feed).live_set
                 idle = not self.stage.store.get_feed(feed).open_imports
@@ -474,9 +485,9 @@ class History:
         mine = self.wishes.get(attempt.feed, Wishes())
         for key in set(KEYS.values()):
             others = [each for each in FEEDS if each != attempt.feed and self.exists(each)]
-            if all(KEYS[self.wishes.get(each, Wishes()).secret] != key for each in others):
+            if all(self.secrets[self.wishes.get(each, Wishes()).secret] != key for each in others):
                 attempt.alone.add(key)
-            if mine.delete_jobs and not mine.paused and KEYS[mine.secret] == key:
+            if mine.delete_jobs and not mine.paused and self.secrets[mine.secret] == key:
                 attempt.wanted.add(key)
 
     def exists(self, feed: str) -> bool:
@@ -499,7 +510,7 @@ class History:
         if what == "jsonl.gz":
             assert attempt.reading is not None
             self.readings[import_id] = replace(attempt.reading, objects=dict(attempt.reading.objects))
-            self.keys[import_id] = KEYS[attempt.reading.wishes.secret]
+            self.keys[import_id] = self.secrets[attempt.reading.wishes.secret]
             self.confirmations.pop(import_id, None)
             if attempt.confirms is not None:
                 self.confirmations[import_id] = attempt.confirms
@@ -644,13 +655,19 @@ class History:
 
     def require_results(self) -> None:
         """Every result that the board gave is recorded, if it comes late even where nobody waited any more."""
-        for made, request in self.stage.board.requests:
+        # Of an account whose key is not there any more nothing can be asked.
+        known = [
+            (made, request)
+            for made, request in self.stage.board.requests
+            if self.secrets[self.stage.record(request.import_id).account or ""] == request.key
+        ]
+        for made, request in known:
             record = self.stage.record(request.import_id)
             if record.state in OPEN:
                 self.fail(f"{record.import_id} is still {record.state}")
             if record.state is not State.COMPLETE:
                 self.call_back(made)
-        for import_id in {request.import_id for _, request in self.stage.board.requests}:
+        for import_id in {request.import_id for _, request in known}:
             record = self.stage.record(import_id)
             if record.state is not State.COMPLETE:
                 self.fail(f"the board has done {import_id}, and it is {record.state}: {record.reason}")
@@ -674,7 +691,7 @@ class History:
         self.set(feed, wishes)
         self.export(Export(feed, 35, 40))
         content = set(references(feed, 35, 40))
-        key = KEYS[wishes.secret]
+        key = self.secrets[wishes.secret]
         record = self.clean_run({"feed": feed})
         if "first" in record.withheld_because:
             record = self.clean_run({"feed": feed})

@@ -26,6 +26,7 @@ from tests.model.history import (
     Lose,
     Poll,
     Post,
+    Rekey,
     Run,
     Set,
     Step,
@@ -81,6 +82,7 @@ others = st.one_of(
     st.builds(CallBack, st.integers(0, 20), st.booleans()),
     st.builds(Wait, st.sampled_from([1, 15, 16, 60, 13 * 60])),
     st.builds(Post, st.sampled_from(sorted(set(KEYS.values()))), st.integers(0, 3)),
+    st.builds(Rekey, st.sampled_from(["BoardApiKey", "BoardApiKey", "Same"]), st.sampled_from(["key-1", "key-2"])),
     st.builds(Forget, feeds),
 )
 polls = st.builds(Poll, st.sampled_from([0, 0, 0, *range(1, 20)]), st.sampled_from([False, False, True]), cuts)
