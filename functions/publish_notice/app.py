@@ -2,7 +2,6 @@
 
 import os
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import boto3
@@ -12,38 +11,42 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from jobferry import reports
+from jobferry.adapters.bucket import LINKING, FeedsBucket
 from jobferry.adapters.table import ImportsTable
 from jobferry.adapters.topic import NoticesTopic
 from jobferry.advice import Stack
+from jobferry.findings import Findings
 from jobferry.notices import publish
 
 logger = Logger()
 metrics = Metrics()
-# One record that cannot be told holds up no other; a batch that fails whole is answered in the same way.
+# One record that cannot be told holds up no other, even if all cannot.
 processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
-dynamodb = boto3.client("dynamodb")
-sns = boto3.client("sns")
+dynamodb, sns, s3 = boto3.client("dynamodb"), boto3.client("sns"), boto3.client("s3", config=LINKING)
+# The names that notices show: function and secrets are called after the stack, which is the service's name.
+name, bucket = os.environ["POWERTOOLS_SERVICE_NAME"], os.environ["FEEDS_BUCKET"]
+table, topic = os.environ["IMPORTS_TABLE"], os.environ["NOTICES_TOPIC_ARN"]
+stack = Stack(f"{name}-SubmitImport", table, bucket, accounts=f"{name}/accounts/", region=sns.meta.region_name)
 
 
-@cache
-def stack() -> Stack:
-    """The names that notices show: function and secrets are called after the stack, which is the service's name."""
-    name, topic = os.environ["POWERTOOLS_SERVICE_NAME"], os.environ["NOTICES_TOPIC_ARN"]
-    table, bucket = os.environ["IMPORTS_TABLE"], os.environ["FEEDS_BUCKET"]
-    return Stack(f"{name}-SubmitImport", table, bucket, accounts=f"{name}/accounts/", region=topic.split(":")[3])
+def report(findings: Findings) -> reports.Links | None:
+    """Stores the report of an import. Its notice goes out even if that fails."""
+    try:
+        return reports.store(findings, FeedsBucket(s3, bucket), stack, datetime.now(UTC))
+    except Exception:
+        logger.exception("report not written")
+        return None
 
 
 def tell(record: DynamoDBRecord) -> None:
     """Publishes the notice of one import, if it is due."""
-    change = record.dynamodb
-    if change is None or change.keys.get("item") != "import":
+    if (change := record.dynamodb) is None or change.keys.get("item") != "import":
         return
-    import_id = change.keys["importId"]
+    import_id, now = change.keys["importId"], datetime.now(UTC)
     logger.append_keys(importId=import_id, feed=(change.new_image or {}).get("feed"))
-    store = ImportsTable(dynamodb, os.environ["IMPORTS_TABLE"])
-    topic = NoticesTopic(sns, os.environ["NOTICES_TOPIC_ARN"])
     try:
-        published = publish(store, topic, import_id, datetime.now(UTC), stack())
+        published = publish(ImportsTable(dynamodb, table), NoticesTopic(sns, topic), import_id, now, stack, report)
     except Exception:
         logger.exception("notice not published")  # the processor keeps the error to itself
         raise
@@ -54,5 +57,4 @@ def tell(record: DynamoDBRecord) -> None:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Answers which records are to come again."""
     return process_partial_response(event=event, record_handler=tell, processor=processor, context=context)

@@ -55,6 +55,10 @@ class Stack:
         """The command that shows a compressed file of the archive."""
         return f"aws s3 cp s3://{self.bucket}/{key} - --region {self.region} | gunzip"
 
+    def copy(self, key: str) -> str:
+        """The command that copies an object of the bucket into the present folder."""
+        return f"aws s3 cp s3://{self.bucket}/{key} . --region {self.region}"
+
     def query(self, import_id: str, kind: str) -> str:
         """The command that lists an import's failed jobs of one kind."""
         values = json.dumps({":id": {"S": import_id}, ":kind": {"S": f"{kind}#"}})

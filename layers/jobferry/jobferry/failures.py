@@ -166,7 +166,7 @@ def failing_jobs(record: Import, failed: Iterable[FailedJob], invalid: Iterable[
 
 def kind_of(message: str) -> str:
     """A message without the values that it quotes: what it has in common with those of other jobs."""
-    return _QUOTED.sub("…", _VALUE.sub("", message[:2000]))[:200]
+    return _QUOTED.sub("…", _VALUE.sub("", message[:400]))[:200]
 
 
 def _is_new(record: Import, job: FailedJob) -> bool:
@@ -182,7 +182,7 @@ def _add(found: Failures, reasons: dict[str, Reason], failing: Failing) -> bool:
     for message in dict.fromkeys(failing.job.messages or ["no reason was given"]):
         if message.startswith(SENT_ANYWAY):
             continue
-        kind = _QUOTED.sub("…", _VALUE.sub("", message[:400]))[:200]
+        kind = kind_of(message)
         reason = reasons.get(kind)
         if reason is None:
             if len(reasons) >= _REASONS:

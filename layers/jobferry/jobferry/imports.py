@@ -349,6 +349,10 @@ class ImportStore(Protocol):
 
     def open_records(self) -> OpenRecords: ...
 
+    def history(self, feed: str) -> Iterator[Import]:
+        """The feed's imports, newest first. They may be a moment behind."""
+        ...
+
 
 type Change = Callable[[Import, Feed], Sequence[Import | Feed]]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 from jobferry import advice
 from jobferry.advice import REASON, About, Stack, Step
 from jobferry.failures import REASONS_SHOWN, SENT_ANYWAY, SHOWN, Failing, Failures, Reason, collect
+from jobferry.findings import Findings, gather
 from jobferry.imports import (
     ERROR,
     INVALID,
@@ -29,10 +30,10 @@ from jobferry.imports import (
     ImportStore,
     Posting,
     State,
-    failing_since,
     move,
     timestamp,
 )
+from jobferry.reports import Links
 from jobferry.wording import counted, day, plain, when
 
 #: Of the data's shape: a program may rely on it while this stays.
@@ -50,8 +51,6 @@ _MESSAGE: Final = 240
 _FOUND: Final = 160
 _WARNING: Final = 160
 _WARNINGS: Final = 10
-#: The second and further imports of a split feed are called so.
-_FURTHER_PART: Final = re.compile(r"Z(-[a-z0-9]+)*-[0-9]{1,4}$")
 
 
 @dataclass(frozen=True)
@@ -79,26 +78,37 @@ class Topic(Protocol):
         ...
 
 
+#: Stores the report of an import, and says where it is; None when it could not, which holds back no notice.
+type Reporter = Callable[[Findings], Links | None]
+
+
 def is_due(record: Import) -> bool:
     """Whether somebody is to hear of this import, and nobody has yet."""
-    ended = record.state in _ENDED and record.open is None
-    return ended and record.notified_at is None and bool(advice.topics(record))
+    return _is_news(record) and bool(advice.topics(record))
 
 
-def publish(store: ImportStore, topic: Topic, import_id: str, now: datetime, stack: Stack) -> bool:
-    """Publishes an import's notice if it is due, and marks the import. Whether it was published.
+def _is_news(record: Import) -> bool:
+    return record.state in _ENDED and record.open is None and record.notified_at is None
 
-    Killed between the two, it publishes a second time when it is called again: better twice than never.
+
+def publish(
+    store: ImportStore, topic: Topic, import_id: str, now: datetime, stack: Stack, report: Reporter | None = None
+) -> bool:
+    """Has the report of an import that has ended written; publishes its notice if it is due, and marks the import.
+
+    Killed before the mark, it publishes a second time when it is called again: better twice than never.
+
+    Returns:
+        Whether the notice was published.
     """
     record = store.get(import_id)
-    if record is None or not is_due(record):
+    if record is None or not _is_news(record):
         return False
-    failed = store.read_failed(import_id, ERROR if record.verified else UNVERIFIED)
-    invalid = store.read_failed(import_id, INVALID)
-    whole = not _is_part(record) and record.retry is None
-    known = record.state is State.COMPLETE and record.previous is not None and whole
-    previously = set(failing_since(store, record.previous)) if known else None
-    topic.publish(compose(record, failed, invalid, previously, stack))
+    with gather(store, record) as findings:
+        links = report(findings) if report else None
+        if not is_due(record):
+            return False
+        topic.publish(compose(record, findings.failed, findings.invalid, findings.previously, stack, links))
 
     def mark(current: Import, _: Feed) -> Sequence[Import | Feed]:
         # A result that has come meanwhile is another state, and has a notice of its own.
@@ -115,6 +125,7 @@ def compose(
     invalid: Iterable[FailedJob],
     previously: Iterable[str] | None,
     stack: Stack,
+    links: Links | None = None,
 ) -> Notice:
     """The notice of an import that has ended.
 
@@ -124,23 +135,19 @@ def compose(
         invalid: the jobs that were found to be wrong before sending.
         previously: identities of the jobs that failed at the last complete import; None: there is none to compare with.
         stack: names for the commands that it shows.
+        links: where the report is; None when there is none.
     """
     failures = collect(record, failed, invalid, previously)
     steps = advice.steps(record, failures, stack)
     severity = advice.severity(record)
-    sections = _sections(record, failures, steps, stack)
+    sections = _sections(record, failures, steps, stack, links)
     text = "\n\n".join(f"{title}\n" + "\n".join(lines) for title, lines in sections if lines)
     return Notice(
         subject=_subject(record.feed, advice.headline(record, failures)),
         text=f"{text}\n\n{_footer(record)}\n",
-        data=_data(record, failures, steps) | {"severity": severity.value},
+        data=_data(record, failures, steps) | {"report": _report_data(links, stack), "severity": severity.value},
         attributes={"feed": record.feed, "state": record.state.value, "severity": severity.value},
     )
-
-
-def _is_part(record: Import) -> bool:
-    """Of a split feed. The import before it had other jobs, so it cannot tell what was mended."""
-    return record.parts > 1 or _FURTHER_PART.search(record.import_id) is not None
 
 
 def _subject(feed: str, headline: str) -> str:
@@ -156,11 +163,13 @@ def _subject(feed: str, headline: str) -> str:
 type Section = tuple[str, list[str]]
 
 
-def _sections(record: Import, failures: Failures, steps: list[Step], stack: Stack) -> Iterator[Section]:
+def _sections(
+    record: Import, failures: Failures, steps: list[Step], stack: Stack, links: Links | None
+) -> Iterator[Section]:
     yield "WHAT TO DO", list(_steps(steps))
     yield "WHAT HAPPENED", [advice.happened(record, failures)]
     yield "COUNTS", list(_counts(record, failures))
-    yield _postings(record, stack)
+    yield _postings(record, stack, links)
     if failures.total > SHOWN:
         yield "REASONS", [_reason(each) for each in failures.reasons[:REASONS_SHOWN]]
     numbers = {id(failing): number for number, failing in enumerate(failures.first, 1)}
@@ -180,7 +189,7 @@ def _sections(record: Import, failures: Failures, steps: list[Step], stack: Stac
         _heading("STILL FAILING", failures.still, len(still)),
         lines(still),
     )
-    yield "THE REST", list(_rest(record, failures, stack))
+    yield "THE REST", list(_rest(record, failures, stack, links))
     if failures.mended:
         yield (
             "MENDED",
@@ -191,6 +200,7 @@ def _sections(record: Import, failures: Failures, steps: list[Step], stack: Stac
         [line for number, each in enumerate(failures.first_taken, 1) for line in _failing(each, number, "Looks wrong")],
     )
     yield "TO KNOW", list(_warnings(record))
+    yield "THE REPORT", list(_report(failures, stack, links)) if links else []
 
 
 def _steps(steps: list[Step]) -> Iterator[str]:
@@ -228,7 +238,7 @@ def _aligned(lines: list[tuple[int, str]]) -> Iterator[str]:
         yield f"{number:>{width},} {words}"
 
 
-def _postings(record: Import, stack: Stack) -> Section:
+def _postings(record: Import, stack: Stack, links: Links | None) -> Section:
     """The postings that would go, or were to go, when that is what it is about."""
     about = advice.topics(record)
     if About.WITHHELD in about:
@@ -241,10 +251,13 @@ def _postings(record: Import, stack: Stack) -> Section:
         f"- {plain(each.reference_number, _REFERENCE)}" + (f", {plain(each.title, _TITLE)}" if each.title else "")
         for each in record.deletes[:SHOWN]
     ]
-    if number > len(lines) and record.live_set:
+    shown = len(lines)
+    if number > shown and links:
+        lines += ["", "All of them are in the report, at the end."]
+    elif number > shown and record.live_set:
         whole = record.live_set.replace(".live.", ".deletes.")
         lines += ["", "All of them, in AWS CloudShell or a terminal with the AWS CLI:", "", f"   {stack.show(whole)}"]
-    return _heading(title, number, len(lines[:SHOWN])), lines
+    return _heading(title, number, shown), lines
 
 
 def _heading(title: str, number: int, shown: int) -> str:
@@ -285,12 +298,14 @@ def _place(job: FailedJob, limit: int) -> str:
     return shown if job.row is None else f"{shown} row {job.row}"
 
 
-def _rest(record: Import, failures: Failures, stack: Stack) -> Iterator[str]:
+def _rest(record: Import, failures: Failures, stack: Stack, links: Links | None) -> Iterator[str]:
     listed = [] if record.results is None else [ERROR if record.verified else UNVERIFIED] if failures.by_board else []
     unnamed = advice.count(record, "failed") - failures.by_board
     if unnamed > 0:
         yield f"The board counts {counted(unnamed, 'more failed job')}, but does not say which."
-    if failures.total > SHOWN:
+    if failures.total > SHOWN and links:
+        yield "All that failed are in the report, at the end."
+    elif failures.total > SHOWN:
         yield "All that failed, in AWS CloudShell or a terminal with the AWS CLI:"
         for kind in [*listed, *([INVALID] if failures.held else [])]:
             yield ""
@@ -304,6 +319,23 @@ def _warnings(record: Import) -> Iterator[str]:
         yield f"- and {counted(len(record.warned) - _WARNINGS, 'other kind')} of warnings"
     if ignored := (record.results or {}).get("ignoredValues"):
         yield f"- The board ignored values: {plain(json.dumps(ignored), _WARNING)}"
+
+
+def _report(failures: Failures, stack: Stack, links: Links) -> Iterator[str]:
+    """The links, and how far they go."""
+    failed = failures.total + failures.taken > 0
+    yield f"{'All that failed' if failed else 'This import'}, as a page to search and print, with the feed's history:"
+    yield from ("", f"   {links.html}", "")
+    if failed:
+        yield "The same jobs as a table, for Excel (CSV):"
+        yield from ("", f"   {links.csv}", "")
+    yield (
+        f"Whoever has a link can open it, until {when(links.until)} at most and often some hours less: it ends with the "
+        "credentials that signed it. After that, for 90 days, in AWS CloudShell or a terminal with the AWS CLI:"
+    )
+    yield from ("", f"   {stack.copy(links.html_key)}")
+    if failed:
+        yield from ("", f"   {stack.copy(links.csv_key)}")
 
 
 def _footer(record: Import) -> str:
@@ -373,6 +405,18 @@ def _data(record: Import, failures: Failures, steps: list[Step]) -> dict[str, An
             "first": [_failing_data(each) for each in failures.first],
         },
         "warnings": [plain(text, _WARNING) for text in record.warned[:_WARNINGS]],
+    }
+
+
+def _report_data(links: Links | None, stack: Stack) -> dict[str, Any] | None:
+    if links is None:
+        return None
+    return {
+        "html": links.html,
+        "csv": links.csv,
+        "until": timestamp(links.until),
+        "htmlObject": f"s3://{stack.bucket}/{links.html_key}",
+        "csvObject": f"s3://{stack.bucket}/{links.csv_key}",
     }
 
 

@@ -28,7 +28,9 @@ def plain(text: object, limit: int) -> str:
     """
     # Cut first: a message may be 100 KB long. Whatever is hidden below begins within what is kept.
     line = _SECRETS.sub(r"\1\2\3(hidden)", str(text)[: limit * 4]).translate(_MARKUP)
-    line = " ".join("".join(map(_shown, line)).split())
+    if not line.isprintable():  # else nothing in it is for _shown to change
+        line = "".join(map(_shown, line))
+    line = " ".join(line.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 

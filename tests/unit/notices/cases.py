@@ -9,6 +9,7 @@ from typing import Any, Final
 from jobferry.advice import Stack
 from jobferry.imports import FailedJob, Import, Posting, State
 from jobferry.notices import Notice, compose
+from jobferry.reports import Links
 
 STACK: Final = Stack(
     function="jobferry-prod-SubmitImport",
@@ -20,6 +21,14 @@ STACK: Final = Stack(
 CREATED: Final = datetime(2026, 11, 24, 7, 0, 1, tzinfo=UTC)
 EARLIER: Final = datetime(2026, 11, 21, 7, 0, 2, tzinfo=UTC)
 KEY: Final = "feeds/default/jobs.csv"
+_URL: Final = "https://jobferry-prod-feedsbucket-1example9qz.s3.us-east-1.amazonaws.com/archive/default/default-20261124T070000Z.report"
+LINKS: Final = Links(
+    html=f"{_URL}.html?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=7d1b",
+    csv=f"{_URL}.csv?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=90c4",
+    until=CREATED + timedelta(hours=12, minutes=6),
+    html_key="archive/default/default-20261124T070000Z.report.html",
+    csv_key="archive/default/default-20261124T070000Z.report.csv",
+)
 
 
 @dataclass(frozen=True)
@@ -28,9 +37,10 @@ class Case:
     failed: list[FailedJob] = field(default_factory=list)
     invalid: list[FailedJob] = field(default_factory=list)
     previously: set[str] | None = None
+    links: Links | None = LINKS
 
     def notice(self) -> Notice:
-        return compose(self.record, iter(self.failed), iter(self.invalid), self.previously, STACK)
+        return compose(self.record, iter(self.failed), iter(self.invalid), self.previously, STACK, self.links)
 
 
 def results(
@@ -166,6 +176,20 @@ CASES: Final[dict[str, Case]] = {
     "twenty-thousand-failed": Case(
         complete(results(0, 0, 5000, 20000)),
         [job(each, "Specialty is invalid. " + "X" * 2000 + str(each % 7)) for each in range(20000)],
+    ),
+    "one-reason-for-hundreds-without-a-report": Case(
+        complete(results(10, 20, 1657, 313)), [job(each, STATE) for each in range(12, 325)], links=None
+    ),
+    "withheld-without-a-report": Case(
+        complete(
+            results(3, 7, 390),
+            full_sync=True,
+            withheld_deletes=512,
+            withheld_because=["too-many"],
+            confirm_code=CODE,
+            deletes=postings(512),
+        ),
+        links=None,
     ),
     "more-failed-than-named": Case(complete(results(1, 1, 193, 5)), [job(14, STATE)]),
     "failed-but-not-named": Case(complete(results(1, 1, 196, 2))),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jobferry.errors import FeedChangedError
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 
 SETTINGS: Final = "feed.json"
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NoSuchVersion"})
+#: Of a client that makes links, and that somebody waits for. boto3 signs links with version 2 unless it is told, and for
+#: the host of all regions, which sends a browser on to the bucket's own, where the signature does not hold.
+LINKING: Final = Config(
+    signature_version="s3v4",
+    s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 3},
+)
 
 
 class FeedsBucket:
@@ -85,9 +96,15 @@ class FeedsBucket:
 
     # The archive
 
-    def store(self, key: str, path: Path) -> None:
+    def store(self, key: str, path: Path, content_type: str = "binary/octet-stream") -> None:
         """Stores a file under `archive/`."""
-        self._client.upload_file(str(path), self._name, key)
+        self._client.upload_file(str(path), self._name, key, ExtraArgs={"ContentType": content_type})
+
+    def link(self, key: str, time: timedelta) -> str:
+        """A URL with which anybody can read an object for so long; not longer than the client's own credentials live."""
+        return self._client.generate_presigned_url(
+            "get_object", Params={"Bucket": self._name, "Key": key}, ExpiresIn=int(time.total_seconds())
+        )
 
     def fetch(self, key: str, path: Path) -> bool:
         """Fetches an object of the archive into a file; False when it is gone."""
