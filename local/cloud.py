@@ -31,6 +31,8 @@ class Cloud:
         self._host = host
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
+        self._lock = threading.Lock()
+        self._clients: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "local.cloud", self._host]
@@ -60,11 +62,16 @@ class Cloud:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, service: str) -> Any:
-        """A boto3 client of any service."""
+        """A boto3 client of any service, the same one each time."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make_client(service)
+            return self._clients[service]
+
+    def _make_client(self, service: str) -> Any:
         session = boto3.Session("local", "local", region_name=REGION)
-        config = Config(
-            retries={"max_attempts": 0}, connect_timeout=5, read_timeout=30, s3={"addressing_style": "path"}
-        )
+        # Patient, for a machine that is busy: what reads the stream must not give up.
+        config = Config(retries={"total_max_attempts": 8, "mode": "standard"}, s3={"addressing_style": "path"})
         return session.client(cast("Any", service), endpoint_url=self.url, config=config)
 
     def published(self, topic_arn: str) -> list[dict[str, Any]]:

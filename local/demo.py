@@ -36,9 +36,9 @@ def run(folder: Path) -> None:
     with LocalSystem(folder=folder, seed=1, processing_seconds=1) as system:
         _first_night(system, told)
         _second_night(system, told)
-        _check("no dead letters", system.dead_letters(), [])
-        _check("no API key in the logs", API_KEY in system.logs(), False)
-        _check("no callback's token in the logs", "token=" in system.logs(), False)
+        check("no dead letters", system.dead_letters(), [])
+        check("no API key in the logs", API_KEY in system.logs(), False)
+        check("no callback's token in the logs", "token=" in system.logs(), False)
     told.line(f"All was as it should be. What the functions logged is in {folder / 'logs'}.")
     told.line("`make serve` leaves the same system running, for you to try.")
 
@@ -63,15 +63,15 @@ def _first_night(system: LocalSystem, told: Story) -> None:
     told.notice(notice)
 
     sums = {"added": 197, "updated": 0, "unchanged": 0, "failed": 3, "deleted": 0, "processed": 200}
-    _check("the first night's result", _sums(record), sums)
-    _check("no deletions on the first night", record["deleteJobs"], False)
-    _check("settled by", record["settledBy"], "callback")
-    _check("the rows that failed", [item["source"]["row"] for item in failures], list(_REFUSED))
+    check("the first night's result", _sums(record), sums)
+    check("no deletions on the first night", record["deleteJobs"], False)
+    check("settled by", record["settledBy"], "callback")
+    check("the rows that failed", [item["source"]["row"] for item in failures], list(_REFUSED))
     for item, words in zip(failures, _REFUSED.values(), strict=True):
-        _check("the board's words", item["messages"][0].startswith(words), True)
-        _check(f"{item['referenceNumber']} in the notice", item["referenceNumber"] in notice.text, True)
+        check("the board's words", item["messages"][0].startswith(words), True)
+        check(f"{item['referenceNumber']} in the notice", item["referenceNumber"] in notice.text, True)
     failed = {rows[row - 2]["Job ID"] for row in _REFUSED}
-    _check("the board's postings", set(system.board.account(API_KEY)), {row["Job ID"] for row in rows} - failed)
+    check("the board's postings", set(system.board.account(API_KEY)), {row["Job ID"] for row in rows} - failed)
 
 
 def _second_night(system: LocalSystem, told: Story) -> None:
@@ -91,12 +91,12 @@ def _second_night(system: LocalSystem, told: Story) -> None:
     told.notice(notice)
 
     sums = {"added": 7, "updated": 5, "unchanged": 190, "failed": 0, "deleted": 2, "processed": 202}
-    _check("the second night's result", _sums(record), sums)
-    _check("deletions on the second night", record["deleteJobs"], True)
-    _check("settled by", record["settledBy"], "poll")
-    _check("the board's postings", set(system.board.account(API_KEY)), {row["Job ID"] for row in rows})
-    _check("the mended jobs in the notice", "3 jobs that failed" in notice.text, True)
-    _check("notices", len(system.notices()), 2)
+    check("the second night's result", _sums(record), sums)
+    check("deletions on the second night", record["deleteJobs"], True)
+    check("settled by", record["settledBy"], "poll")
+    check("the board's postings", set(system.board.account(API_KEY)), {row["Job ID"] for row in rows})
+    check("the mended jobs in the notice", "3 jobs that failed" in notice.text, True)
+    check("notices", len(system.notices()), 2)
 
 
 def _nights() -> tuple[datetime, datetime]:
@@ -129,6 +129,7 @@ def _failure(item: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return f"row {item['source']['row']}", item["referenceNumber"], item["title"], "; ".join(item["messages"])
 
 
-def _check(what: str, found: object, wanted: object) -> None:
+def check(what: str, found: object, wanted: object) -> None:
+    """Raises NotAsItShouldBeError unless the two are equal."""
     if found != wanted:
         raise NotAsItShouldBeError(f"{what}: {found}, not {wanted}")

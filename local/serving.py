@@ -11,8 +11,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from local import feed
+from local import feed, outputs
 from local.commands import SCHEDULED
+from local.place import REGION
 from local.story import Story, counts
 from local.system import API_KEY, LocalSystem
 
@@ -54,6 +55,7 @@ def serve(
         folder=folder, speed=SPEED, poller=True, host=host, parameters=given, processing_seconds=2
     ) as system:
         _write_samples(folder)
+        outputs.publish(system.stack, system.cloud)
         state = folder / "serve.json"
         state.write_text(json.dumps(_state(system), indent=2))
         if env_file:
@@ -141,7 +143,22 @@ def _welcome(system: LocalSystem, folder: Path, python: str) -> str:
         f"""{faults} '{{"name": "no_callback"}}'""": "the next callback gets lost",
         f"""{faults} '{{"name": "lost_response"}}'""": "the next answer does; more in docs/sandbox.md",
     }
-    lines = ["", *_columns(places), "", "In another terminal:", "", *_columns(commands), "", "What happens:", ""]
+    tools = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": REGION}
+    exports = [f"  export {name}={value}" for name, value in (system.endpoints() | tools).items()]
+    shell = ["For `jobferry`, the command line, and the AWS CLI (docs/command-line.md):", "", *exports]
+    lines = [
+        "",
+        *_columns(places),
+        "",
+        "In another terminal:",
+        "",
+        *_columns(commands),
+        "",
+        *shell,
+        "",
+        "What happens:",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -18,8 +18,6 @@ from local.system import LocalSystem
 
 LITTLE = Path(__file__).parent / "little" / "template.yaml"
 
-pytestmark = pytest.mark.xdist_group("little-stack")
-
 
 @pytest.fixture(scope="module")
 def system() -> Iterator[LocalSystem]:

@@ -1,0 +1,81 @@
+"""The commands: what they say when something is wrong, and what a story looks like."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import __main__ as commands
+from local import demo
+from local.story import Story, counts, e_mail
+from local.system import Notice
+from local.template import TemplateError
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["local", *arguments])
+    return commands.main()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [demo.NotAsItShouldBeError("rows: 1, not 2"), TimeoutError("it is pending"), TemplateError("there is no X")],
+)
+def test_a_demonstration_that_goes_wrong_says_so_and_fails(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_folder: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(demo, "run", fail)
+    assert call(monkeypatch, "demo") == 1
+    assert f"This is not as it should be. {error}" in capsys.readouterr().err
+
+
+def test_a_demonstration_of_other_results_is_not_as_it_should_be() -> None:
+    with pytest.raises(demo.NotAsItShouldBeError, match="notices: 1, not 2"):
+        demo.check("notices", 1, 2)
+
+
+def test_commands_say_that_nothing_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exited:
+        call(monkeypatch, "poll")
+    assert exited.value.code == 1
+    assert "run `make serve`" in capsys.readouterr().err
+
+
+def test_a_parameter_is_a_name_and_a_value(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        call(monkeypatch, "serve", "--parameter", "ImportOnUpload")
+    assert "NAME=VALUE was expected" in capsys.readouterr().err
+
+
+def test_a_notice_is_shown_as_an_e_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = "TO DO\n1. " + "mend it " * 12 + "\n\n  0 updated\n"
+    notice = Notice("3 failed", {"default": "{}", "email": text}, {})
+    assert list(e_mail(notice)) == [
+        "Subject: 3 failed",
+        "",
+        "TO DO",
+        "1. mend it mend it mend it mend it mend it mend it mend it mend it",
+        "   mend it mend it mend it mend it",
+        "",
+        "  0 updated",
+    ]
+
+
+def test_a_story_has_times_and_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    told = Story()
+    told.line("It begins.")
+    told.table("Rows:", [("row 5", "a"), ("row 123", "bc")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "  0.0 s  It begins."
+    assert lines[2:] == ["           row 5    a", "           row 123  bc"]
+
+
+def test_counts_of_a_result_that_lacks_some() -> None:
+    assert counts({"results": {"added": 1, "failed": 2}}) == "1 added, ? updated, ? unchanged, 2 failed, ? deleted"
