@@ -169,13 +169,13 @@ def _read_object(key: str, rows: Iterator[Row], reader: RowReader, spooled: _Spo
     count = 0
     for number, row in rows:
         count += 1
-        content: Any = row
-        if isinstance(row, Broken):
-            spooled.unreadable(Source(key, number), row.message)
+        content = row
+        if isinstance(content, Broken):
+            spooled.unreadable(Source(key, number), content.message)
             continue
-        if isinstance(row, Noted):
-            spooled.warn(Source(key, number), Warned(("row", row.message[:20]), f"a row {row.message}"))
-            content = row.fields
+        if isinstance(content, Noted):
+            spooled.warn(Source(key, number), Warned(("row", content.message[:20]), f"a row {content.message}"))
+            content = content.fields
         clean = reader.clean(content)
         if clean is not None:
             spooled.job(*clean, key, number)

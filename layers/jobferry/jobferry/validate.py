@@ -66,22 +66,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", type=Path, help=f"the feed's settings; of a folder, its {SETTINGS} if not given")
     parser.add_argument("--json", action="store_true", help="for programs: one JSON document with every problem")
     options = parser.parse_args(arguments)
+    return check(options.path, options.settings, as_json=options.json)
+
+
+def check(path: Path, given: Path | None, *, as_json: bool) -> int:
+    """Checks a file or a folder, by the settings given or its own, and prints what was found. Returns the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may have fewer characters than a feed
     try:
-        settings = _settings(options.path, options.settings)
+        settings = _settings(path, given)
         with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
-            payload = _build(options.path, settings, Path(directory))
-            write = _json if options.json else _table
-            for line in write(payload, settings):
-                sys.stdout.write(line + "\n")
-            return PROBLEMS if reason_not_to_send(payload, settings) or payload.invalid else CLEAN
+            payload = _build(path, settings, Path(directory))
+            return tell(payload, settings, as_json=as_json)
     except (FeedError, OSError) as error:
-        message = str(error) if isinstance(error, FeedError) else f"{error.filename or options.path}: {error.strerror}"
-        if options.json:
+        message = str(error) if isinstance(error, FeedError) else f"{error.filename or path}: {error.strerror}"
+        if as_json:
             sys.stdout.write(json.dumps({"error": message}) + "\n")
         sys.stderr.write(f"{_plain(message)}\n")
         return UNREADABLE
+
+
+def tell(payload: Payload, settings: FeedSettings, *, as_json: bool) -> int:
+    """Prints what was found. Returns the exit status."""
+    for line in (_json if as_json else _table)(payload, settings):
+        sys.stdout.write(line + "\n")
+    return PROBLEMS if reason_not_to_send(payload, settings) or payload.invalid else CLEAN
 
 
 def _settings(path: Path, given: Path | None) -> FeedSettings:

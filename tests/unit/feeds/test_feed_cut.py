@@ -24,7 +24,7 @@ def test_an_object_is_never_taken_for_whole_when_it_was_cut(key: str, write: Cal
     content = write(*ROWS)
     whole, _, _ = read(key, content)
     taken = []
-    for end in range(len(content)):
+    for end in range(0, len(content), 3 if key.endswith("xlsx") else 1):
         try:
             jobs, _, _ = read(key, content[:end])
         except FeedUnreadableError as error:

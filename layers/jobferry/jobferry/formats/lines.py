@@ -20,16 +20,18 @@ def read_lines(key: str, chunks: Chunks) -> Iterator[Row]:
     rest = b""
     empty = True
     for chunk in chunks:
-        lines = chunk.split(b"\n")
-        lines[0] = rest + lines[0]
-        rest = lines.pop()
-        for line in lines:
+        # A line at a time: a list of all the chunk's lines would be copied out of the processor's cache, and in again.
+        at = 0
+        while end := chunk.find(b"\n", at) + 1:
+            line = rest + chunk[at : end - 1]
+            rest, at = b"", end
             number += 1
             if line and not line.isspace():
                 if empty:
                     _look_at_first(key, line)
                     empty = False
                 yield number, line
+        rest += chunk[at:]
         if len(rest) > MAX_ROW:
             raise FeedUnreadableError(f"{key} row {number + 1} is longer than {MAX_ROW:,} bytes")
     if rest and not rest.isspace():

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import chain
 from typing import Final
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.formats import Broken, Fields, Noted, Row
-from jobferry.streams import CHUNK, MAX_ROW, Chunks, encoding_error
+from jobferry.streams import MAX_ROW, Chunks, encoding_error
 
 _DELIMITERS: Final = ",;\t|"
+#: What is split into lines at a time: it and they stay in the processor's cache. Bytes.
+_PIECE: Final = 1 << 16
 
 csv.field_size_limit(MAX_ROW)
 
@@ -25,18 +25,17 @@ def read_table(key: str, chunks: Chunks) -> Iterator[Row]:
         FeedUnreadableError: no header; cut off in a quoted field or in the last row; a quotation mark that is not
             doubled; a byte that is not UTF-8.
     """
-    source = _Source(chunks)
-    text = io.TextIOWrapper(source, encoding="utf-8", newline="")  # type: ignore[type-var]  # it needs no more of a buffer
+    lines = _Lines(key, chunks)
     number, short = 0, 0
     columns: Columns | None = None
     try:
-        first = text.readline(CHUNK)
+        first = next(lines, "")
         while first and (not first.strip() or first.lower().startswith("sep=")):
             # Excel writes sep=; above the header where the comma is the decimal sign.
-            number, first = number + 1, text.readline(CHUNK)
-        lines = chain([first], iter(partial(text.readline, MAX_ROW), ""))
-        for cells in csv.reader(lines, delimiter=_delimiter(first), strict=True):
+            number, first = number + 1, next(lines, "")
+        for cells in csv.reader(chain([first], lines), delimiter=_delimiter(first), strict=True):
             number += 1
+            lines.since_row = 0
             if columns is None:
                 columns = Columns(cells)
             elif len(cells) == columns.count and columns.plain:
@@ -50,11 +49,9 @@ def read_table(key: str, chunks: Chunks) -> Iterator[Row]:
                 yield number, columns.fields(cells)
     except csv.Error as error:
         raise FeedUnreadableError(f"{key} cannot be read from row {number + 1} on: {_words(error)}") from error
-    except UnicodeDecodeError as error:
-        raise encoding_error(key, source.count - len(error.object) + error.start, error, "UTF-8") from error
     if columns is None or not any(columns.names):
         raise FeedUnreadableError(f"{key} has no header: an export that was cut off?")
-    if short == number and source.last not in b"\r\n":
+    if short == number and not lines.ended:
         raise FeedUnreadableError(
             f"{key} is cut off in row {number}: it has fewer columns than the header and no line end"
         )
@@ -100,31 +97,62 @@ class Columns:
         return fields
 
 
-class _Source(io.BufferedIOBase):
-    """The chunks as a stream that knows how far it was read.
+class _Lines:
+    """The text line by line, with the line ends: a line break, a carriage return, or both.
 
-    It gives no more than is asked for: in Python one “ makes a whole chunk of text twice as wide, and slower.
+    Each line is decoded for itself: in Python one “ makes all of a text twice as wide, and slower.
+
+    Attributes:
+        ended: whether the line before had a line end.
+        since_row: bytes since the last row, for whoever counts rows to set to 0; there may not be more than MAX_ROW.
     """
 
-    def __init__(self, chunks: Chunks) -> None:
-        self._chunks = chunks
-        self._chunk = b""
-        self._at = 0
-        self.count = 0
-        self.last = b""
+    def __init__(self, key: str, chunks: Chunks) -> None:
+        self._key = key
+        self._lines = self._split(chunks)
+        self._before = 0
+        self.ended = True
+        self.since_row = 0
 
-    def readable(self) -> bool:
-        return True
+    def __iter__(self) -> _Lines:
+        return self
 
-    def read1(self, size: int = -1, /) -> bytes:
-        if self._at >= len(self._chunk):
-            self._chunk, self._at = next(self._chunks, b""), 0
-        data = self._chunk[self._at : self._at + size]
-        if data:
-            self._at += len(data)
-            self.count += len(data)
-            self.last = data[-1:]
-        return data
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.since_row += len(line)
+        if self.since_row > MAX_ROW:
+            raise FeedUnreadableError(
+                f"{self._key} has more than {MAX_ROW:,} bytes without the end of a row: is a quotation mark missing?"
+            )
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise encoding_error(self._key, self._before + error.start, error, "UTF-8") from error
+        self._before += len(line)
+        self.ended = line.endswith((b"\n", b"\r"))
+        return text
+
+    @staticmethod
+    def _split(chunks: Chunks) -> Iterator[bytes]:
+        held: list[bytes] = []  # the last line so far, in pieces
+        size = 0
+        for piece in (chunk[at : at + _PIECE] for chunk in chunks for at in range(0, len(chunk), _PIECE)):
+            if held and (held[-1].endswith(b"\n") or (held[-1].endswith(b"\r") and piece[:1] != b"\n")):
+                yield b"".join(held)
+                held, size = [], 0
+            lines = piece.splitlines(keepends=True)
+            if len(lines) > 1:
+                lines[0] = b"".join((*held, lines[0]))
+                held = [lines.pop()]
+                yield from lines
+                size = 0
+            else:
+                held += lines
+            size += len(held[-1])
+            if size > MAX_ROW:
+                break
+        if held:
+            yield b"".join(held)
 
 
 def _delimiter(header: str) -> str:
@@ -138,7 +166,7 @@ def _words(error: csv.Error) -> str:
     if "unexpected end of data" in text:
         return "it is cut off within quotation marks, or one that is opened there is never closed"
     if "field larger than field limit" in text:
-        return f"a cell is longer than {MAX_ROW:,} characters; is a quotation mark missing?"
+        return f"a cell is longer than {MAX_ROW:,} characters: is a quotation mark missing?"
     if "expected after" in text:
         return "a quotation mark within a quoted text is not doubled"
     return text

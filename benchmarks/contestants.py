@@ -1,0 +1,75 @@
+"""What is measured side by side."""
+# ruff: noqa: N815  # the names of a job's fields are the board's
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+from pydantic_core import from_json, to_json
+
+from jobferry.feeds import FeedObject
+from jobferry.payload import Payload, pack, spool
+from jobferry.settings import FeedSettings
+from jobferry.validate import Files
+
+
+def limit(path: Path) -> None:
+    """What nothing that looks at every job can beat: each line parsed and serialised again, nothing done with it."""
+    with path.open("rb", 1 << 20) as lines:
+        for line in lines:
+            to_json(from_json(line))
+
+
+def limit_written(path: Path, directory: Path) -> None:
+    """The same, and what it makes written to a file, as a payload has to be."""
+    with path.open("rb", 1 << 20) as lines, (directory / "body.jsonl").open("wb", 1 << 20) as body:
+        for line in lines:
+            body.write(to_json(from_json(line)) + b"\n")
+
+
+def build(path: Path, directory: Path, settings: FeedSettings) -> Payload:
+    """Reads a feed of one object to the payload that a request is made of."""
+    return spool([FeedObject(path.name, "", path.stat().st_size)], Files(path.parent), settings, directory)
+
+
+def archive(payload: Payload) -> None:
+    """Writes the archive of a payload that was built."""
+    for part in payload.parts:
+        pack(part)
+
+
+class NaiveJob(BaseModel):
+    """A job as one would write it down first, with the checks of ours that a model can say."""
+
+    referenceNumber: Annotated[str, Field(min_length=1)]
+    title: str | None = None
+    city: str | None = None
+    state: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
+    postalCode: Annotated[str, Field(pattern=r"^\d{5}(-\d{4})?$")] | None = None
+    description: str | None = None
+    requirements: str | None = None
+    license: str | None = None
+    specialty: str | None = None
+    shift: str | None = None
+    shiftType: str | None = None
+    shiftsPerWeek: int | None = None
+    hoursPerShift: int | None = None
+    payAmountMin: Annotated[str, Field(pattern=r"^\d+\.\d\d$")] | None = None
+    payAmountMax: Annotated[str, Field(pattern=r"^\d+\.\d\d$")] | None = None
+    payFrequency: str | None = None
+    employmentType: str | list[str] | None = None
+    durationLength: int | None = None
+    durationUnit: str | None = None
+    startDate: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] | None = None
+    benefits: str | None = None
+
+
+def naive(path: Path, directory: Path) -> None:
+    """How it is usually done: the whole array, a model for each job, one text for the request."""
+    with path.open("rb") as file:
+        jobs = [NaiveJob.model_validate(job) for job in json.load(file)]
+    body = json.dumps({"jobs": [job.model_dump(exclude_none=True) for job in jobs]})
+    (directory / "body.json").write_text(body)

@@ -1,0 +1,49 @@
+"""Builds one feed in a process of its own and prints its peak memory in bytes: `python -m benchmarks.memory PATH`."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+MILLION = "million"
+
+
+def peak(what: str | Path) -> int:
+    """Peak resident memory of a process that builds the feed at `what`, or holds a MILLION reference numbers. Bytes."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.memory", str(what)], check=True, capture_output=True, text=True
+    )
+    return int(ended.stdout)
+
+
+def _main(what: str) -> None:
+    from benchmarks.contestants import archive, build
+    from jobferry.references import ReferenceSet
+    from jobferry.settings import FeedSettings
+
+    if what == MILLION:
+        references = ReferenceSet()
+        for number in range(1_000_000):
+            references.add(f"LT-{number:07d}")
+        assert len(references) == 1_000_000
+    elif what:
+        with tempfile.TemporaryDirectory(dir=Path(what).parent) as directory:
+            archive(build(Path(what), Path(directory) / "payload", FeedSettings(maxFeedBytes=1 << 40)))
+    print(_peak())
+
+
+def _peak() -> int:
+    """Of this process. Linux counts in ru_maxrss what the process that started it had; VmHWM begins anew."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])
