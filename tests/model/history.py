@@ -316,7 +316,7 @@ class History:
             "maxDeletePercent": wishes.percent,
             "paused": wishes.paused,
             "apiKeySecret": wishes.secret,
-            "maxInvalidPercent": 50,
+            "maxInvalidPercent": 100,
         }
         if wishes.split and not wishes.delete_jobs:
             settings["maxJobsPerImport"] = wishes.split

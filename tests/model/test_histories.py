@@ -47,13 +47,16 @@ cuts = st.one_of(st.just((0,)), st.lists(st.one_of(st.just(0), calls), min_size=
 
 @st.composite
 def exports(draw: st.DrawFn, feed: st.SearchStrategy[str] = feeds) -> Export:
-    first, last = sorted((draw(numbers), draw(numbers)))
+    """Mostly what changes overnight, so that most of the rules let it pass; sometimes anything."""
+    nearly = draw(st.sampled_from([True, True, True, False]))
+    first = draw(st.sampled_from([0, 0, 1, 3, 8]) if nearly else numbers)
+    last = draw(st.sampled_from([30, 30, 29, 27, 33, 40]) if nearly else numbers)
     return Export(
         draw(feed),
-        first,
-        last,
-        draw(st.sampled_from([1, 1, 2, 3])),
-        draw(st.sampled_from([0, 0, 0, 1, 3])),
+        min(first, last),
+        max(first, last),
+        draw(st.sampled_from([1, 2, 2, 3])),
+        draw(st.sampled_from([0, 0, 0, 1, 3, 40])),
         draw(st.sampled_from([0, 0, 0, 0, 1])),
         draw(st.sampled_from([None, None, None, None, "cut", "empty"])),
     )
