@@ -62,6 +62,9 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("path", modules(PACKAGE), ids=name_of)
 def test_the_package_knows_only_itself(path: Path) -> None:
     assert not tops(path) & {"functions", "local", "tests", "app", "moto", "benchmarks", "scripts"}
+    if "cli" in path.parts:  # like an app.py, it puts the parts together
+        return
+    assert not [name for name in imported(path) if name.startswith("jobferry.cli")]
     if "adapters" in path.parts:
         return
     assert not tops(path) & OUTSIDE
@@ -230,6 +233,15 @@ def test_every_dependency_is_pinned_with_its_hashes_and_the_same_everywhere() ->
     assert set(names) <= set(layer)
     groups = [re.match(r"[a-z0-9-]+", each)[0] for each in project["dependency-groups"]["dev"]]  # type: ignore[index]
     assert set(groups) <= set(tools)
+
+
+def test_the_layer_is_without_the_command_line() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extra = {re.match(r"[a-z0-9-]+", each)[0] for each in project["optional-dependencies"]["cli"]}  # type: ignore[index]
+    assert extra == {"typer"}
+    assert not extra & pins(ROOT / "layers/jobferry/requirements.txt").keys()
+    for path in APPS:
+        assert not [name for name in imported(path) if name.startswith("jobferry.cli")], name_of(path)
 
 
 def test_the_layer_is_built_for_each_processor() -> None:

@@ -1,0 +1,454 @@
+"""The commands of `jobferry`."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import shutil
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from jobferry import reports
+from jobferry import validate as local_feed
+from jobferry.cli import details, following, mending, overview, pausing
+from jobferry.cli.faults import FAULTS, CannotBeDoneError, words
+from jobferry.cli.outcomes import CANNOT, ENDED, FINE, MEND, exit_status, import_data
+from jobferry.cli.screen import answer, complain, pairs, say, table, text
+from jobferry.cli.stack import Stack, find
+from jobferry.failures import SENT_ANYWAY
+from jobferry.findings import gather
+from jobferry.imports import Import, State
+from jobferry.settings import FEED_NAME, check_feed_name
+from jobferry.triggers import IMPORT_ID, parse_trigger
+from jobferry.wording import counted, plain
+
+app = typer.Typer(
+    name="jobferry",
+    help="Feeds of jobs, and what came of their imports.",
+    epilog="Exit status: 0 all is well, 1 something is to be mended or did not work, 2 it cannot be done.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # they would show what variables hold
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StackName = Annotated[
+    str | None, typer.Option("--stack", metavar="NAME", help="The stack [env: JOBFERRY_STACK] [default: jobferry]")
+]
+Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="AWS credentials [env: AWS_PROFILE]")]
+Region = Annotated[str | None, typer.Option("--region", metavar="NAME", help="AWS region [env: AWS_REGION]")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON document.")]
+FeedName = Annotated[str, typer.Argument(metavar="FEED", help="Its name.", show_default=False)]
+ImportId = Annotated[
+    str, typer.Argument(metavar="IMPORT_ID", help="Such as default-20261124T020000Z.", show_default=False)
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow it until it ends.")]
+
+
+@dataclass(frozen=True)
+class Call:
+    """How the command line was called.
+
+    Attributes:
+        name: of the stack.
+        profile, region: AWS's.
+        as_json: a program reads the answer.
+    """
+
+    name: str
+    profile: str | None
+    region: str | None
+    as_json: bool
+
+    def stack(self) -> Stack:
+        """The stack. Raises CannotBeDoneError, and AWS's own errors."""
+        return find(self.name, self.profile, self.region)
+
+    def told(self) -> following.Told:
+        """Progress goes where the answer does not."""
+        return following.Told(sys.stderr if self.as_json else sys.stdout, terminal=sys.stderr.isatty())
+
+
+@app.callback()
+def _place(
+    context: typer.Context,
+    stack: Annotated[
+        str,
+        typer.Option("--stack", envvar="JOBFERRY_STACK", metavar="NAME", help="The stack's name in CloudFormation."),
+    ] = "jobferry",
+    profile: Annotated[
+        str | None, typer.Option("--profile", envvar="AWS_PROFILE", metavar="NAME", help="Of AWS's credentials.")
+    ] = None,
+    region: Annotated[str | None, typer.Option("--region", envvar="AWS_REGION", metavar="NAME", help="Of AWS.")] = None,
+) -> None:
+    context.obj = (stack, profile, region)
+
+
+_SHARED: Final = {"stack": StackName, "profile": Profile, "region": Region, "as_json": AsJson}
+
+
+def command(function: Callable[..., int]) -> Callable[..., NoReturn]:
+    """Makes a command of a function that gets a Call and returns the exit status.
+
+    The options that all have are understood before the command's name and after it.
+    """
+
+    def run(context: typer.Context, **arguments: Any) -> NoReturn:
+        given = [arguments.pop(name) for name in ("stack", "profile", "region")]
+        stack, profile, region = (own or before for own, before in zip(given, context.obj, strict=True))
+        call = Call(stack, profile, region, as_json=arguments.pop("as_json"))
+        try:
+            status = function(call, **arguments)
+        except FAULTS as error:
+            if call.as_json:
+                answer({"error": words(error)})
+            complain(words(error))
+            status = CANNOT
+        raise typer.Exit(status)
+
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    keyword, default = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    shared = [
+        inspect.Parameter(name, keyword, default=False if name == "as_json" else None, annotation=kind)
+        for name, kind in _SHARED.items()
+    ]
+    parameters = [inspect.Parameter("context", default, annotation=typer.Context)]
+    parameters += [each.replace(kind=keyword) for each in own] + shared
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
+    vars(run)["__signature__"] = inspect.Signature(parameters)
+    return app.command()(run)
+
+
+@command
+def validate(
+    call: Call,
+    path: Annotated[Path, typer.Argument(help="A file, or a folder that is what feeds/FEED/ is to be.")],
+    settings: Annotated[Path | None, typer.Option(help="The feed's settings; of a folder, its feed.json.")] = None,
+) -> int:
+    """Check a feed's files on this machine.
+
+    Says what would be sent, and what to mend in which row. Needs no AWS.
+    """
+    return local_feed.check(path, settings, as_json=call.as_json)
+
+
+@command
+def status(
+    call: Call,
+    feeds: Annotated[list[str] | None, typer.Argument(metavar="[FEED]...", help="All, if none is named.")] = None,
+) -> int:
+    """How the feeds are.
+
+    What runs, what the last run came to, how much may be on the board, when the next run is.
+    """
+    stack = call.stack()
+    for feed in feeds or []:
+        stack.require_feed(feed)
+    chosen = feeds or [each for each in stack.bucket.feeds() if FEED_NAME.fullmatch(each)]
+    found = overview.look(stack, chosen, datetime.now(UTC))
+    if call.as_json:
+        answer(overview.data(found))
+    elif found:
+        say(*overview.lines(found))
+    else:
+        say(f"There is no feed yet: put an export into s3://{stack.bucket_name}/feeds/default/")
+    return max((each.exit_status for each in found), default=FINE)
+
+
+@command
+def submit(
+    call: Call,
+    feed: FeedName,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen. Nothing is sent.")] = False,
+    wait: Wait = False,
+) -> int:
+    """Run a feed now."""
+    stack = call.stack()
+    stack.require_feed(feed)
+    if dry_run:
+        return _preview(call, stack.ask({"feed": feed, "dryRun": True}))
+    return _start(call, stack, {"feed": feed}, wait=wait)
+
+
+@command
+def confirm(
+    call: Call, feed: FeedName, code: Annotated[str, typer.Argument(help="The code of the notice.")], wait: Wait = False
+) -> int:
+    """Run a feed now, with deletions that were withheld.
+
+    The code is that of the notice. If the list of deletions has changed since, nothing is sent.
+    """
+    stack = call.stack()
+    stack.require_feed(feed)
+    return _start(call, stack, {"feed": feed, "confirmDeletes": code}, wait=wait)
+
+
+@command
+def watch(
+    call: Call,
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[IMPORT_ID|FEED]", help="All that is open, if nothing is named.", show_default=False),
+    ] = None,
+) -> int:
+    """Follow imports until they end."""
+    stack = call.stack()
+    if what is None:
+        chosen = [each.import_id for each in stack.table.open_records().imports]
+    elif IMPORT_ID.fullmatch(what):
+        chosen = [what]
+    else:
+        stack.require_feed(what)
+        chosen = stack.table.get_feed(what).open_imports
+    if not chosen and not call.as_json:
+        say("Nothing is open.")
+    return _follow(call, stack, chosen)
+
+
+@command
+def history(
+    call: Call,
+    feed: FeedName,
+    limit: Annotated[int, typer.Option(min=1, help="So many, the newest first.")] = 20,
+) -> int:
+    """The imports of a feed."""
+    stack = call.stack()
+    check_feed_name(feed)
+    records = list(islice(stack.table.history(feed), limit))
+    if call.as_json:
+        answer({"feed": feed, "imports": [import_data(each) for each in records]})
+    elif records:
+        say(*details.history(records))
+    else:
+        stack.require_feed(feed)
+        say(f"{feed} never ran.")
+    return FINE
+
+
+@command
+def show(
+    call: Call,
+    import_id: ImportId,
+    everything: Annotated[bool, typer.Option("--all", help="Every failed job, however many.")] = False,
+) -> int:
+    """All about an import.
+
+    What happened, what to do, and each job that failed, with its place in the feed.
+    """
+    stack = call.stack()
+    record = stack.require_import(import_id)
+    with gather(stack.table, record) as findings:
+        if call.as_json:
+            answer(details.data(findings, stack))
+        else:
+            for line in details.describe(findings, stack, None if everything else details.SHOWN):
+                say(line)
+    return exit_status(record)
+
+
+@command
+def report(
+    call: Call,
+    import_id: ImportId,
+    csv: Annotated[bool, typer.Option("--csv", help="The table of failed jobs instead of the page.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to. [default: IMPORT_ID.html or .csv]")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--open", help="Open it.")] = False,
+) -> int:
+    """Write the report of an import into a file."""
+    stack = call.stack()
+    record = stack.require_import(import_id)
+    if record.state not in ENDED - {State.SKIPPED}:
+        raise CannotBeDoneError(f"{import_id} is {record.state}: there is a report of what has ended")
+    path = file or Path(f"{import_id}.{'csv' if csv else 'html'}")
+    with gather(stack.table, record) as findings, tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
+        files = reports.write(findings, stack.bucket, stack.advice, Path(directory))
+        shutil.copyfile(files.csv if csv else files.html, path)
+    if call.as_json:
+        answer({"importId": import_id, "file": str(path)})
+    else:
+        say(f"The report is in {plain(path, 400)}.")
+    if browser:
+        webbrowser.open(path.resolve().as_uri())
+    return FINE
+
+
+@command
+def retry(
+    call: Call,
+    import_id: ImportId,
+    mended: Annotated[
+        Path | None, typer.Argument(metavar="[JOBS_FILE]", help="What --export wrote, mended.", show_default=False)
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the jobs that the board refused into a new file.")
+    ] = None,
+    wait: Wait = False,
+) -> int:
+    """Send mended jobs again, only those.
+
+    First --export writes the jobs that the board refused into a file. Mend it, and give it instead. Nothing is deleted.
+    """
+    if (mended is None) is (export is None):
+        raise CannotBeDoneError(
+            f"either `--export FILE`, or a mended file: jobferry retry {import_id} --export mend.jsonl"
+        )
+    stack = call.stack()
+    record = stack.require_import(import_id)
+    if export is not None:
+        return _export(call, stack, record, export)
+    assert mended is not None  # noqa: S101  # one of both is there
+    mending.require_retryable(record, stack)
+    with mending.checked(mended, record, stack) as (payload, settings):
+        if payload.invalid:
+            if not call.as_json:
+                say("Nothing was sent: mend these first.", "")
+            return local_feed.tell(payload, settings, as_json=call.as_json)
+    started = mending.submit(mended, record, stack, datetime.now(UTC))
+    if not call.as_json:
+        say("Mend them where your export takes them from, too: the next run sends what it has.")
+    return _started(call, stack, started, wait=wait)
+
+
+@command
+def pause(call: Call, feed: FeedName) -> int:
+    """Send nothing of a feed until it is resumed."""
+    return _set_paused(call, feed, paused=True)
+
+
+@command
+def resume(call: Call, feed: FeedName) -> int:
+    """Send a paused feed again."""
+    return _set_paused(call, feed, paused=False)
+
+
+# What several commands do
+
+
+def _start(call: Call, stack: Stack, event: dict[str, Any], *, wait: bool) -> int:
+    """Starts a run of now, so that its import's id is known before it begins."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    event |= {"scheduledAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
+    stack.start(event)
+    return _started(call, stack, parse_trigger(event, now).import_id, wait=wait)
+
+
+def _started(call: Call, stack: Stack, import_id: str, *, wait: bool) -> int:
+    if wait:
+        return _follow(call, stack, [import_id])
+    if call.as_json:
+        answer({"importId": import_id})
+    else:
+        say(f"Started {import_id}.", f"To follow it: jobferry watch {import_id}")
+    return FINE
+
+
+def _follow(call: Call, stack: Stack, import_ids: list[str]) -> int:
+    records = following.follow(import_ids, stack.table, call.told(), now=lambda: datetime.now(UTC))
+    result = max(map(exit_status, records), default=FINE)
+    if call.as_json:
+        answer({"imports": [import_data(each) for each in records]})
+    else:
+        for record in records:
+            if exit_status(record) != FINE:
+                say(f"What to do: jobferry show {record.import_id}")
+    return result
+
+
+def _preview(call: Call, found: dict[str, Any]) -> int:
+    if call.as_json:
+        answer(found)
+    else:
+        say(*_preview_lines(found))
+    return MEND if found.get("reason") or found.get("invalid") or found.get("withheldDeletes") else FINE
+
+
+def _preview_lines(found: dict[str, Any]) -> list[str]:
+    lines = []
+    if found.get("reason"):
+        lines += text(found["reason"], "    ", "Nothing would be sent: ")
+    else:
+        deletes = "without deletions"
+        if found.get("deleteJobs"):
+            deletes = f"with {counted(found['deletes'], 'deletion')}"
+        elif found.get("withheldDeletes"):
+            deletes = f"with {counted(found['withheldDeletes'], 'deletion')} withheld"
+        lines.append(f"{counted(found['jobs'], 'job')} would be sent, {deletes}.")
+        because = ", ".join(found.get("withheldBecause") or [])
+        lines += pairs({"because": because, "code": found.get("confirmCode")})
+    problems = found.get("problems") or []
+    if problems:
+        lines += ["", f"To mend ({found['invalid']:,})"]
+    for each in problems:
+        row = f" row {each['row']}" if each.get("row") is not None else ""
+        name = f" ({each['referenceNumber']})" if each.get("referenceNumber") else ""
+        said = [message for message in each["messages"] if not message.startswith(SENT_ANYWAY)]
+        lines += text(f"{each['key']}{row}{name}: {'; '.join(said)}", "      ", "  ")
+    postings = found.get("firstDeletes") or []
+    if postings:
+        number = found.get("deletes") or found.get("withheldDeletes") or len(postings)
+        lines += ["", f"{'Would go' if found.get('deleteJobs') else 'Not in the feed any more'} ({number:,})"]
+        lines += [
+            f"  {line}" for line in table(("POSTING", "TITLE"), [(p["referenceNumber"], p["title"]) for p in postings])
+        ]
+    return lines
+
+
+def _export(call: Call, stack: Stack, record: Import, path: Path) -> int:
+    done = mending.export(record, stack, path)
+    jobs = [
+        {
+            "line": line,
+            "referenceNumber": each.job.reference_number,
+            "title": each.job.title,
+            "messages": each.job.messages,
+            "toMend": each.found,
+        }
+        for line, each in enumerate(done.jobs, 1)
+    ]
+    if call.as_json:
+        rest = {"heldBack": done.held, "notNamed": done.nameless}
+        answer({"importId": record.import_id, "file": str(path), "jobs": jobs} | rest)
+        return FINE
+    say(f"{counted(len(done.jobs), 'job')} in {plain(path, 400)}, each in its line:", "")
+    for number, each in enumerate(done.jobs, 1):
+        name = ", ".join(filter(None, (each.job.reference_number, each.job.title))) or "no reference number"
+        say(*text(name, "        ", f"  {number:>4}  "), *text("; ".join(each.found or each.job.messages), "        "))
+    say("")
+    if done.held:
+        say(f"{counted(done.held, 'job')} held back before sending: not in the archive, mend them in the export.")
+    if done.nameless:
+        say(f"{counted(done.nameless, 'job')} of which the board does not say which: look at `jobferry show`.")
+    say(f"Mend the file, then: jobferry retry {record.import_id} {plain(path, 400)}")
+    return FINE
+
+
+def _set_paused(call: Call, feed: str, *, paused: bool) -> int:
+    stack = call.stack()
+    stack.require_feed(feed)
+    changed = pausing.set_paused(stack.s3, stack.bucket_name, feed, paused=paused)
+    if call.as_json:
+        answer({"feed": feed, "paused": paused, "changed": changed})
+    elif paused:
+        say(f"{feed} is paused{'' if changed else ' already'}: nothing is sent until `jobferry resume {feed}`.")
+    else:
+        say(f"{feed} {'is sent again, from its next run on' if changed else 'is not paused'}.")
+    return FINE
+
+
+def main() -> None:
+    """The entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may have fewer characters than a feed
+    app()

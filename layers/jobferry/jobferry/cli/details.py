@@ -1,0 +1,140 @@
+"""One import in full: what happened, what to do, what came of its jobs; and the imports of a feed, a line each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from jobferry import advice
+from jobferry.cli.outcomes import ENDED, counts, failed_data, import_data, words
+from jobferry.cli.screen import duration, pairs, table, text
+from jobferry.cli.stack import Stack
+from jobferry.failures import SENT_ANYWAY, Failing, Failures, collect, failing_jobs
+from jobferry.findings import Findings
+from jobferry.imports import FailedJob, Import, State
+from jobferry.wording import counted, day, when
+
+#: Failed jobs that are shown unless all are asked for.
+SHOWN: Final = 25
+# The command line is what the advice speaks of, so it need not say where its commands go.
+_WHERE: Final = re.compile(r",? in AWS CloudShell or a terminal with the AWS CLI")
+
+
+def history(records: Iterable[Import]) -> list[str]:
+    """A table, newest first."""
+    header = ("IMPORT", "STATE", "JOBS", "ADDED", "UPDATED", "UNCHANGED", "FAILED", "INVALID", "DELETED", "WITHHELD")
+    return table(header, (_row(each) for each in records))
+
+
+def _row(record: Import) -> list[object]:
+    names = ("added", "updated", "unchanged", "failed")
+    known = record.state is State.COMPLETE
+    return [
+        record.import_id,
+        record.state.value if known or not record.cause else f"{record.state} ({record.cause})",
+        record.jobs,
+        *(advice.count(record, name) if known else None for name in names),
+        record.invalid,
+        advice.count(record, "deleted") if known else None,
+        record.withheld_deletes,
+    ]
+
+
+def describe(findings: Findings, stack: Stack, shown: int | None) -> Iterator[str]:
+    """An import for a person.
+
+    Args:
+        findings: the import.
+        stack: names for what is to be done.
+        shown: how many of the failed jobs; None: all.
+    """
+    record = findings.record
+    ended = record.state in ENDED - {State.SKIPPED}
+    failures = collect(record, findings.failed, findings.invalid, findings.previously)
+    yield from text(advice.headline(record, failures) if ended else words(record), "    ", f"{record.import_id}: ")
+    yield ""
+    yield from pairs(_facts(record, stack, failures))
+    if ended:
+        yield from ("", "What happened")
+        yield from text(_plainly(advice.happened(record, failures)))
+        yield from ("", "What to do")
+        for step in advice.steps(record, failures, stack.advice):
+            yield from text(_plainly(step.text), "    ", "  - ")
+            if step.command:
+                yield f"      {step.command}"
+    if total := failures.total + failures.taken:
+        cut = shown is not None and total > shown
+        yield from ("", f"Failed ({total:,}{f', the first {shown}; --all shows all' if cut else ''})")
+        for failing in islice(failing_jobs(record, findings.failed, findings.invalid), shown):
+            yield from _job(failing, record)
+
+
+def _facts(record: Import, stack: Stack, failures: Failures) -> dict[str, str | None]:
+    took = record.settled_at - record.created_at if record.settled_at else None
+    confirmed = "confirmed by the board" if record.verified else "not yet confirmed by the board"
+    deletes = "without deletions"
+    if record.delete_jobs:
+        deletes = f"with deletions, {record.expected_deletes:,} expected"
+    elif record.withheld_deletes:
+        deletes = f"without deletions, {record.withheld_deletes:,} withheld ({', '.join(record.withheld_because)})"
+    source = record.retry or (record.sources[0]["key"] if record.sources else None)
+    more = f" and {counted(record.objects - 1, 'more object')}" if record.objects > 1 else ""
+    return {
+        "state": record.state.value,
+        "begun": when(record.created_at),
+        "result": f"after {duration(took.total_seconds())}, by {record.settled_by}, {confirmed}" if took else None,
+        "sent": f"{counted(record.jobs, 'job')}, {deletes}" if record.submitted_at else None,
+        "counts": counts(record) if record.state is State.COMPLETE else None,
+        "invalid": f"{record.invalid:,}, see below" if record.invalid else None,
+        "warnings": f"{record.warnings:,}" if record.warnings else None,
+        "mended": f"{failures.mended:,} that failed before" if failures.mended else None,
+        "retry of" if record.retry else "feed": f"{source}{more}" if source else None,
+        "archive": f"s3://{stack.bucket_name}/{record.payload}" if record.payload else None,
+        "board": record.board,
+        "its id": record.board_import_id,
+        "parts": f"{record.parts:,} imports, this is the first" if record.parts > 1 else None,
+    }
+
+
+def _job(failing: Failing, record: Import) -> Iterator[str]:
+    job = failing.job
+    name = ", ".join(filter(None, (job.reference_number or "no reference number", job.title)))
+    age = "new" if failing.new or not job.since else f"failing since {day(job.since)}"
+    yield from text(f"{name} ({place(job)}), {age}", "    ", "  - ")
+    said = "; ".join(each for each in job.messages if not each.startswith(SENT_ANYWAY)) or "no reason was given"
+    if not failing.by_board:
+        who = "taken by the board, but looks wrong" if failing.taken else "not sent"
+    else:
+        who = "the board says" if record.verified else "the callback says"
+    yield from text(f"{who}: {said}", "      ")
+    if failing.found:
+        yield from text(f"to mend: {'; '.join(failing.found)}", "      ")
+
+
+def place(job: FailedJob) -> str:
+    """Where in the feed."""
+    if job.key is None:
+        return f"job {job.number + 1:,} of the list as sent"
+    name = re.sub(r"^feeds/[^/]*/", "", job.key)
+    return name if job.row is None else f"{name} row {job.row}"
+
+
+def _plainly(said: str) -> str:
+    return _WHERE.sub("", said)
+
+
+def data(findings: Findings, stack: Stack) -> dict[str, Any]:
+    """The same for programs, with every failed job."""
+    record = findings.record
+    steps = []
+    if record.state in ENDED - {State.SKIPPED}:
+        failures = collect(record, findings.failed, findings.invalid, findings.previously)
+        steps = advice.steps(record, failures, stack.advice)
+    return {
+        "import": import_data(record),
+        "failed": failed_data(findings.failed),
+        "invalid": failed_data(findings.invalid),
+        "whatToDo": [{"text": _plainly(each.text), "command": each.command} for each in steps],
+    }

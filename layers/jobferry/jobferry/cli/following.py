@@ -1,0 +1,106 @@
+"""Following imports until they end."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, Protocol, TextIO
+
+from jobferry.cli.faults import CannotBeDoneError
+from jobferry.cli.outcomes import ENDED, words
+from jobferry.cli.screen import duration
+from jobferry.imports import Import
+from jobferry.triggers import part_id
+from jobferry.wording import plain
+
+#: Between two looks; longer when nothing happens. Seconds.
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 5.0
+#: Until an import that was asked for has to be there: Lambda may have others to run first. Seconds.
+_PATIENCE: Final = 120.0
+_TIME: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+
+
+class Records(Protocol):
+    """Where the records are."""
+
+    def get(self, import_id: str) -> Import | None: ...
+
+
+class Told:
+    """What happens, a line each; in a terminal also for how long nothing has."""
+
+    def __init__(self, stream: TextIO, *, terminal: bool) -> None:
+        self._stream = stream
+        self._terminal = terminal
+
+    def change(self, record: Import, now: datetime) -> None:
+        self.clear()
+        self._stream.write(f"{now.astimezone():%H:%M:%S}  {record.import_id}  {plain(words(record), 400)}\n")
+        self._stream.flush()
+
+    def waiting(self, seconds: float) -> None:
+        if self._terminal:
+            sys.stderr.write(f"\r          waiting, {duration(seconds)}  ")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self._terminal:
+            sys.stderr.write("\r" + " " * 40 + "\r")
+            sys.stderr.flush()
+
+
+def follow(
+    import_ids: list[str],
+    records: Records,
+    told: Told,
+    *,
+    now: Callable[[], datetime],
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Import]:
+    """Tells every change until all imports, and the further parts of those that are split, have ended.
+
+    Raises:
+        CannotBeDoneError: one does not begin.
+    """
+    following = list(import_ids)
+    seen: dict[str, Import] = {}
+    changed = now()
+    wait = _FIRST_WAIT
+    try:
+        while True:
+            for import_id in list(following):
+                record = records.get(import_id)
+                if record is None or _same(seen.get(import_id), record):
+                    continue
+                told.change(record, now())
+                seen[import_id] = record
+                parts = [part_id(import_id, number) for number in range(2, record.parts + 1)]
+                following += [each for each in parts if each not in following]
+                changed, wait = now(), _FIRST_WAIT
+            if all(each in seen and seen[each].state in ENDED for each in following):
+                return [seen[each] for each in following]
+            if missing := [each for each in following if each not in seen]:
+                _be_patient(missing[0], now())
+            told.waiting((now() - changed).total_seconds())
+            sleep(wait)
+            wait = min(wait * 1.3, _LONGEST_WAIT)
+    finally:
+        told.clear()
+
+
+def _same(before: Import | None, record: Import) -> bool:
+    return before is not None and (before.state, before.jobs) == (record.state, record.jobs)
+
+
+def _be_patient(import_id: str, now: datetime) -> None:
+    """Waits for an import that is to begin. When it was asked for, says its id."""
+    asked = _TIME.search(import_id)
+    if asked is None or (now - datetime.fromisoformat(asked[0])).total_seconds() > _PATIENCE:
+        raise CannotBeDoneError(
+            f"there is no import {import_id}. If it was started just now, Lambda has no room for it, or SubmitImport "
+            "fails before it has recorded anything; its log says more"
+        )

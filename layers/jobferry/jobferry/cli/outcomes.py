@@ -1,0 +1,68 @@
+"""What an import came to: for people in words, for programs as data, for scripts as an exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from jobferry import advice
+from jobferry.advice import About
+from jobferry.imports import FailedJob, Import, State
+from jobferry.wording import counted
+
+#: Exit statuses: all is well; something is to be mended, or did not work; it cannot be done, or was not understood.
+FINE, MEND, CANNOT = 0, 1, 2
+
+#: Where nothing more happens by itself.
+ENDED: Final = frozenset({State.COMPLETE, State.BLOCKED, State.SKIPPED, State.REJECTED, State.EXPIRED})
+#: What people hear of, though nothing is wrong.
+_NEWS: Final = frozenset({About.SUCCESS, About.LATE, About.FIRST})
+#: Of a record, what is only for jobferry itself.
+_INTERNAL: Final = {"revision", "claimed_by", "claimed_until", "polled_at", "open"}
+
+
+def exit_status(record: Import) -> int:
+    """Whether this import did what it was to do."""
+    match record.state:
+        case State.COMPLETE:
+            return MEND if set(advice.topics(record)) - _NEWS else FINE
+        case State.SKIPPED:
+            return MEND if record.retry else FINE  # the feed runs once more by itself, a retry does not
+        case State.BLOCKED | State.REJECTED | State.EXPIRED:
+            return MEND
+        case _:
+            return FINE
+
+
+def words(record: Import) -> str:
+    """The state, and what it means, in a line."""
+    jobs = counted(record.jobs, "job")
+    match record.state:
+        case State.PREPARING:
+            return "preparing: the feed is being read"
+        case State.SUBMITTING:
+            return f"submitting: {jobs} on the way to the board"
+        case State.PENDING:
+            return f"pending: the board has {jobs}, and has not begun"
+        case State.RUNNING:
+            return f"running: the board is working on {jobs}"
+        case State.COMPLETE:
+            return f"complete: {counts(record)}"
+        case _:
+            return f"{record.state}: {record.reason or 'no reason was recorded'}"
+
+
+def counts(record: Import) -> str:
+    """The board's counts."""
+    names = ("added", "updated", "unchanged", "failed", "deleted")
+    return ", ".join(f"{advice.count(record, name):,} {name}" for name in names)
+
+
+def import_data(record: Import) -> dict[str, Any]:
+    """The record as programs get it: the names are those of the table."""
+    return record.model_dump(by_alias=True, mode="json", exclude=_INTERNAL)
+
+
+def failed_data(jobs: Iterable[FailedJob]) -> list[dict[str, Any]]:
+    """Failed jobs as programs get them."""
+    return [each.model_dump(by_alias=True, mode="json") for each in jobs]

@@ -1,0 +1,171 @@
+"""How feeds are: what runs, what the last run came to, what may be on the board, and when they run next."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from jobferry import advice
+from jobferry.cli.faults import is_denied
+from jobferry.cli.outcomes import FINE, MEND, exit_status, import_data, words
+from jobferry.cli.schedules import Schedule
+from jobferry.cli.screen import moment, table, text
+from jobferry.cli.stack import Stack
+from jobferry.errors import SettingsError
+from jobferry.imports import Import, LiveSet, State, timestamp
+from jobferry.live_sets import read_live_set
+from jobferry.settings import FeedSettings, parse_settings
+
+_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True)
+class FeedStatus:
+    """A feed, as it is now.
+
+    Attributes:
+        fault: why its settings cannot be used.
+        open_imports: of the run that is under way.
+        last: the latest run that was not skipped; last_complete: the latest with a result.
+        live_set: how many postings may be on the board; None: nobody knows.
+        schedule: its own; None: it has none, or may not be looked at.
+        next_run: when it runs by itself; None: not at a known time.
+    """
+
+    feed: str
+    paused: bool
+    fault: str | None
+    open_imports: list[Import]
+    last: Import | None
+    last_complete: Import | None
+    live_set: int | None
+    schedule: Schedule | None
+    next_run: datetime | None
+
+    @property
+    def state(self) -> str:
+        """In a word or two."""
+        if self.open_imports:
+            state = self.open_imports[0].state.value
+        else:
+            state = self.last.state.value if self.last else "never ran"
+        return f"paused ({state})" if self.paused else state
+
+    @property
+    def exit_status(self) -> int:
+        """Whether somebody has to mend something."""
+        paused = self.last is not None and self.last.cause == "paused"
+        wrong = self.fault or (self.last and not paused and exit_status(self.last))
+        return MEND if wrong else FINE
+
+
+def look(stack: Stack, feeds: Iterable[str], now: datetime) -> list[FeedStatus]:
+    """The feeds, several at once."""
+    _ = stack.table, stack.bucket, stack.scheduler  # clients are made here: making them is not for many threads
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda feed: _look_at(stack, feed, now), feeds))
+
+
+def _look_at(stack: Stack, feed: str, now: datetime) -> FeedStatus:
+    settings, fault = FeedSettings(), None
+    key, content = stack.bucket.settings(feed)
+    try:
+        settings = settings if content is None else parse_settings(content, key)
+    except SettingsError as error:
+        fault = str(error)
+    record = stack.table.get_feed(feed)
+    get = stack.table.get
+    schedule = _schedule(stack, feed)
+    return FeedStatus(
+        feed=feed,
+        paused=settings.paused,
+        fault=fault,
+        open_imports=[found for each in record.open_imports if (found := get(each))],
+        last=get(record.last_import) if record.last_import else None,
+        last_complete=get(record.last_complete) if record.last_complete else None,
+        live_set=_size(stack, record.live_set),
+        schedule=schedule,
+        next_run=schedule.next_run(now) if schedule else None,
+    )
+
+
+def _schedule(stack: Stack, feed: str) -> Schedule | None:
+    try:
+        return stack.schedule(feed)
+    except ClientError as error:
+        if is_denied(error):  # not worth to fail for
+            return None
+        raise
+
+
+def _size(stack: Stack, live_set: LiveSet | None) -> int | None:
+    if live_set is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
+        path = Path(directory) / "live.jsonl.gz"
+        if not stack.bucket.fetch(live_set.key, path):
+            return None
+        with path.open("rb") as stream:
+            return sum(1 for _ in read_live_set(stream, whole=live_set.whole))
+
+
+def lines(feeds: list[FeedStatus]) -> list[str]:
+    """A table, and below it what is to be looked at."""
+    header = ("FEED", "STATE", "LAST COMPLETE", "JOBS", "FAILED", "INVALID", "ON BOARD", "NEXT RUN")
+    rows = [_row(each) for each in feeds]
+    notes = [line for each in feeds for line in _notes(each)]
+    return [*table(header, rows), "", "Times are UTC. ON BOARD: postings of the feed that may be there.", *notes]
+
+
+def _row(status: FeedStatus) -> list[object]:
+    last = status.last_complete
+    schedule = status.schedule.words() if status.schedule else None
+    return [
+        status.feed,
+        status.state,
+        moment(last.settled_at) if last else None,
+        last.jobs if last else None,
+        advice.count(last, "failed") if last else None,
+        last.invalid if last else None,
+        status.live_set,
+        moment(status.next_run) or schedule,
+    ]
+
+
+def _notes(status: FeedStatus) -> list[str]:
+    found: list[str] = []
+    if status.fault:
+        found += ["", *text(status.fault, "    ", f"{status.feed}: ")]
+    if status.last and status.last.state is not State.COMPLETE and status.exit_status:
+        found += ["", *text(words(status.last), "    ", f"{status.feed}: ")]
+    if status.last and status.exit_status:
+        found += ["", f"What to do for {status.feed}: jobferry show {status.last.import_id}"]
+    return found
+
+
+def data(feeds: list[FeedStatus]) -> dict[str, Any]:
+    """The same for programs."""
+    return {"feeds": [_data(each) for each in feeds]}
+
+
+def _data(status: FeedStatus) -> dict[str, Any]:
+    optional: Callable[[Import | None], Any] = lambda record: import_data(record) if record else None  # noqa: E731
+    return {
+        "feed": status.feed,
+        "paused": status.paused,
+        "fault": status.fault,
+        "openImports": [import_data(each) for each in status.open_imports],
+        "lastImport": optional(status.last),
+        "lastComplete": optional(status.last_complete),
+        "liveSet": status.live_set,
+        "schedule": status.schedule.expression if status.schedule else None,
+        "scheduleTimezone": status.schedule.timezone if status.schedule else None,
+        "nextRun": timestamp(status.next_run) if status.next_run else None,
+    }

@@ -1,0 +1,97 @@
+"""When a schedule runs next.
+
+Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html. A time that the clocks skip in spring
+is skipped, one that they repeat in autumn runs once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_CRON: Final = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
+_AT: Final = re.compile(r"at\((\S+)\)")
+_RATE: Final = re.compile(r"rate\((\d+ \w+)\)")
+_PART: Final = re.compile(r"(\*|[0-9A-Z]+)(?:-([0-9A-Z]+))?(?:/([0-9]+))?")
+_MONTHS: Final = dict(
+    zip(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], range(1, 13), strict=True)
+)
+_DAYS: Final = dict(zip(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"], range(1, 8), strict=True))
+#: So far is looked ahead, 29 February included.
+_AHEAD: Final = 366 * 4 + 1
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule of EventBridge Scheduler.
+
+    Attributes:
+        expression: cron(…), rate(…) or at(…).
+        timezone: IANA's name.
+        enabled: whether it runs at all.
+    """
+
+    expression: str
+    timezone: str
+    enabled: bool
+
+    def next_run(self, now: datetime) -> datetime | None:
+        """The next run after `now`; None when there is none, or only AWS knows."""
+        if not self.enabled:
+            return None
+        try:
+            zone = ZoneInfo(self.timezone)
+            if match := _AT.fullmatch(self.expression):
+                once = datetime.fromisoformat(match[1]).replace(tzinfo=zone).astimezone(UTC)
+                return once if once > now else None
+            return _next_cron(self.expression, zone, now)
+        except (ValueError, ZoneInfoNotFoundError):
+            return None
+
+    def words(self) -> str:
+        """Such as `every 5 minutes`, for what has no known time."""
+        if not self.enabled:
+            return "schedule is off"
+        match = _RATE.fullmatch(self.expression)
+        return f"every {match[1]}" if match else f"{self.expression} {self.timezone}"
+
+
+def _next_cron(expression: str, zone: ZoneInfo, now: datetime) -> datetime | None:
+    """Raises ValueError for what is not known here: L, W and #."""
+    match = _CRON.fullmatch(expression)
+    if match is None:
+        raise ValueError(expression)
+    minutes, hours = _values(match[1], 0, 59), _values(match[2], 0, 23)
+    days, months = _values(match[3], 1, 31), _values(match[4], 1, 12, _MONTHS)
+    weekdays, years = _values(match[5], 1, 7, _DAYS), _values(match[6], 1970, 2199)
+    day = now.astimezone(zone).date()
+    for _ in range(_AHEAD):
+        # AWS counts the days of the week from Sunday, 1.
+        if day.year in years and day.month in months and day.day in days and day.isoweekday() % 7 + 1 in weekdays:
+            for hour in sorted(hours):
+                for minute in sorted(minutes):
+                    local = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
+                    instant = local.astimezone(UTC)
+                    exists = instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None)
+                    if exists and instant > now:
+                        return instant
+        day += timedelta(days=1)
+    return None
+
+
+def _values(field: str, first: int, last: int, names: dict[str, int] | None = None) -> frozenset[int]:
+    """What a field stands for. Raises ValueError."""
+    found: set[int] = set()
+    for part in field.upper().replace("?", "*").split(","):
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise ValueError(field)
+        known = names or {}
+        start = first if match[1] == "*" else known.get(match[1]) or int(match[1])
+        open_ended = match[1] == "*" or match[3] is not None
+        end = (known.get(match[2]) or int(match[2])) if match[2] else last if open_ended else start
+        found.update(range(start, end + 1, int(match[3] or 1)))
+    return frozenset(found)

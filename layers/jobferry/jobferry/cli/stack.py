@@ -1,0 +1,152 @@
+"""The stack: found by its name in CloudFormation, whose outputs say what everything is called."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from jobferry import advice
+from jobferry.adapters.bucket import FeedsBucket
+from jobferry.adapters.table import ImportsTable
+from jobferry.cli.faults import CannotBeDoneError, code_of
+from jobferry.cli.schedules import Schedule
+from jobferry.imports import Import
+from jobferry.settings import check_feed_name
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+
+#: SubmitImport's own timeout, and a little more. Seconds.
+_ANSWER_SECONDS: Final = 930
+_CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
+_PATIENT: Final = Config(connect_timeout=5, read_timeout=_ANSWER_SECONDS, retries={"total_max_attempts": 1})
+
+
+class Steps(advice.Stack):
+    """Advice whose commands are those of the command line."""
+
+    def run(self, feed: str, confirm: str | None = None) -> str:
+        return f"jobferry confirm {feed} {confirm}" if confirm else f"jobferry submit {feed}"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack, and what one does with it.
+
+    Attributes:
+        name: CloudFormation's.
+        session: credentials and region.
+        outputs: of the stack.
+    """
+
+    name: str
+    session: boto3.Session
+    outputs: Mapping[str, str]
+
+    @cached_property
+    def table(self) -> ImportsTable:
+        return ImportsTable(self.session.client("dynamodb", config=_CONFIG), self._output("ImportsTable"))
+
+    @cached_property
+    def bucket(self) -> FeedsBucket:
+        return FeedsBucket(self.s3, self.bucket_name)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        return self.session.client("s3", config=_CONFIG)
+
+    @cached_property
+    def scheduler(self) -> EventBridgeSchedulerClient:
+        return self.session.client("scheduler", config=_CONFIG)
+
+    @property
+    def bucket_name(self) -> str:
+        return self._output("FeedsBucket")
+
+    @cached_property
+    def advice(self) -> advice.Stack:
+        """Names for what a person is told to do."""
+        return Steps(
+            function=self._output("SubmitImportFunction"),
+            table=self._output("ImportsTable"),
+            bucket=self.bucket_name,
+            accounts=f"{self.name}/accounts/",
+            region=self.session.region_name,
+        )
+
+    def start(self, event: dict[str, Any]) -> None:
+        """Starts SubmitImport without waiting for it, so that Lambda tries again if it is cut off."""
+        client = self.session.client("lambda", config=_CONFIG)
+        client.invoke(
+            FunctionName=self._output("SubmitImportFunction"),
+            InvocationType="Event",
+            Payload=json.dumps(event).encode(),
+        )
+
+    def ask(self, event: dict[str, Any]) -> dict[str, Any]:
+        """What SubmitImport answers. Raises CannotBeDoneError when it fails."""
+        client = self.session.client("lambda", config=_PATIENT)
+        name = self._output("SubmitImportFunction")
+        answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+        payload: dict[str, Any] = json.loads(answer["Payload"].read())
+        if answer.get("FunctionError"):
+            said = payload.get("errorMessage") or "it gave no reason"
+            raise CannotBeDoneError(f"{name} failed: {said}. Its log says more: /aws/lambda/{name}")
+        return payload
+
+    def schedule(self, feed: str) -> Schedule | None:
+        """When the feed runs by itself; its schedule is called after stack and feed. None: it has none."""
+        try:
+            found = self.scheduler.get_schedule(GroupName=self._output("ScheduleGroup"), Name=f"{self.name}-{feed}")
+        except ClientError as error:
+            if code_of(error) == "ResourceNotFoundException":
+                return None
+            raise
+        return Schedule(
+            found["ScheduleExpression"], found.get("ScheduleExpressionTimezone", "UTC"), found["State"] == "ENABLED"
+        )
+
+    def require_feed(self, feed: str) -> None:
+        """Raises CannotBeDoneError when there is no such feed, FeedNameError when there can be none."""
+        check_feed_name(feed)
+        feeds = self.bucket.feeds()
+        if feed not in feeds:
+            close = difflib.get_close_matches(feed, feeds, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(feeds[:20]) or 'none yet'}"
+            raise CannotBeDoneError(f"there is no feed {feed} in s3://{self.bucket_name}/feeds/; {hint}")
+
+    def require_import(self, import_id: str) -> Import:
+        """The record. Raises CannotBeDoneError when there is none."""
+        record = self.table.get(import_id)
+        if record is None:
+            raise CannotBeDoneError(f"there is no import {import_id}; `jobferry history FEED` lists a feed's")
+        return record
+
+    def _output(self, name: str) -> str:
+        if name not in self.outputs:
+            raise CannotBeDoneError(f"the stack {self.name} has no output {name}: is it one of jobferry's?")
+        return self.outputs[name]
+
+
+def find(name: str, profile: str | None, region: str | None) -> Stack:
+    """The stack of that name. Raises CannotBeDoneError when there is none, and AWS's own errors."""
+    session = boto3.Session(profile_name=profile, region_name=region)
+    try:
+        answer = session.client("cloudformation", config=_CONFIG).describe_stacks(StackName=name)
+    except ClientError as error:
+        if code_of(error) == "ValidationError" and "does not exist" in str(error):
+            raise CannotBeDoneError(
+                f"there is no stack {name} in {session.region_name}: give --stack, --region, or another --profile"
+            ) from error
+        raise
+    outputs = answer["Stacks"][0].get("Outputs", [])
+    return Stack(name, session, {each["OutputKey"]: each["OutputValue"] for each in outputs})
