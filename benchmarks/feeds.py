@@ -110,7 +110,7 @@ _WORDS: Final = [
     "(BC/BE)",
 ]
 #: What a word processor leaves in one paragraph of five.
-_TYPOGRAPHY: Final = ("“flexible”", "physician’s", "\u2013", "café")
+_TYPOGRAPHY: Final = ("“flexible”", "physician\u2019s", "7\u2013on", "café")
 
 
 def jobs(count: int) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Required
 
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
-from pydantic_core import SchemaValidator, core_schema, to_json
+from pydantic_core import SchemaValidator, core_schema, from_json, to_json
 from typing_extensions import TypedDict
 
 from jobferry.vocabulary import STATES
@@ -112,6 +112,17 @@ class JobCheck:
         if body != text and body.count(b'"') != text.count(b'"'):
             return self.json(text) if self._learn() else None
         return job, body
+
+    @staticmethod
+    def theirs(text: bytes) -> dict[str, Any] | None:
+        """The object that a JSON text is, of whatever fields; None when a parser may have kept silent about something."""
+        try:
+            fields = from_json(text)
+            body = to_json(fields)
+        except ValueError:
+            return None
+        hides = not isinstance(fields, dict) or _CONTROL_OR_QUOTE(text) or body.count(b'"') != text.count(b'"')
+        return None if hides else fields
 
     def fields(self, fields: Mapping[str, Any]) -> Clean | None:
         """The job that a row's fields are, None when it is not clean as it stands."""

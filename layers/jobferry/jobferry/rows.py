@@ -41,9 +41,20 @@ class RowReader:
     def clean(self, row: bytes | Fields) -> Clean | None:
         """The job that a row is and its compact JSON; None when it takes `read` to see."""
         if self._maps:
-            return None
-        found = self._check.json(row) if isinstance(row, bytes) else self._check.fields(_typed(row))
+            found = self._clean_mapped(row)
+        else:
+            found = self._check.json(row) if isinstance(row, bytes) else self._check.fields(_typed(row))
         return found if found is not None and usual(found[0]) else None
+
+    def _clean_mapped(self, row: bytes | Fields) -> Clean | None:
+        theirs = self._check.theirs(row) if isinstance(row, bytes) else row
+        if theirs is None:
+            return None
+        try:
+            fields = self._map(theirs)
+        except ObjectError:
+            return None
+        return self._check.fields(fields if isinstance(row, bytes) else _typed(fields))
 
     def read(self, row: bytes | Fields) -> Reading:
         """Reads one row: a JSON object's text, or the fields of a format without JSON's types.

@@ -20,6 +20,7 @@ from jobferry.errors import FeedError
 from jobferry.jobs import FIELDS
 from jobferry.payload import Payload, reason_not_to_send
 from jobferry.references import ReferenceSet
+from jobferry.rows import RowReader
 from jobferry.settings import FeedSettings
 from jobferry.vocabulary import LICENSES, SPECIALTIES, STATES
 
@@ -186,6 +187,30 @@ def test_the_accounts_agree(rows: list[Any], given_settings: dict[str, Any], key
         payload = payload_of({key: content}, Path(directory), **given_settings)
         assert payload.rows == len(rows)
         consistent(payload, FeedSettings.model_validate(given_settings))
+
+
+_TEXTS = st.dictionaries(
+    st.sampled_from([*FIELDS, "y", "x"]),
+    st.sampled_from(["a", "PA", "MC", "02134", "4", "4.0", "737.00", "A; B", "2024-03-02", "MD", "RN", "a\x01", '"', "\x7f"])
+    | st.lists(st.sampled_from(["a", "b;c"]), min_size=2, max_size=2),
+)  # fmt: skip
+
+
+@examples(400)
+@given(row=(_TEXTS | _ROW.map(lambda row: json.dumps(row).encode())), given_settings=_SETTINGS)
+@example(row=b'{"referenceNumber":"a","x":1,"x":1}', given_settings={})
+@example(row=b'{"referenceNumber":"a","x":1,"x":2}', given_settings={"fields": {"y": "x"}})
+@example(row=b'{"referenceNumber":"a","x":1e400}', given_settings={"fields": {"y": "x"}})
+@example(row=b'{"referenceNumber":"a\\u0022","title":"x","title":1}', given_settings={"fields": {"y": "x"}})
+def test_the_fast_path_and_the_thorough_one_agree(row: Any, given_settings: dict[str, Any]) -> None:
+    """What passes at a glance is what the thorough reading makes of it, with nothing to say about it."""
+    reader = RowReader(FeedSettings.model_validate(given_settings))
+    for _ in range(2):  # what the first row teaches about unknown fields must not change the second
+        found = reader.clean(dict(row) if isinstance(row, dict) else row)
+        if found is not None:
+            reading = reader.read(dict(row) if isinstance(row, dict) else row)
+            assert (reading.errors, reading.warnings) == ((), [])
+            assert json.loads(found[1]) == json.loads(reading.body) == dict(reading.job) == dict(found[0])
 
 
 @examples(60)
