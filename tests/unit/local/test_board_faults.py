@@ -115,7 +115,8 @@ class TestNothingIsAccepted:
     def test_reset_before(self, board: SandboxBoard) -> None:
         board.faults.add(Fault("reset_before"))
 
-        with pytest.raises(requests.ConnectionError, match=r"reset by peer|Broken pipe"):
+        # Where the reset comes while the body is still being sent, urllib3 keeps that to itself and reads on, to the end.
+        with pytest.raises(requests.ConnectionError, match=r"reset by peer|Broken pipe|closed connection"):
             send(board, JOB)
 
         assert board.imports == []
