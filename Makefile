@@ -24,7 +24,7 @@ serve: .venv/ready
 
 ## test: unit, integration (moto) and system (the local system) tests
 test: .venv/ready
-	@$(BIN)/pytest -n auto --dist loadgroup
+	@$(BIN)/pytest -n auto --dist loadfile
 
 ## check: format, lint, types, known vulnerabilities, template, import direction, README's commands
 check: .venv/ready .tools/ready
