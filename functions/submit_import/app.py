@@ -14,8 +14,10 @@ from jobferry.adapters.board import HttpBoard
 from jobferry.adapters.bucket import FeedsBucket
 from jobferry.adapters.secrets import SecretAccounts, read_secret
 from jobferry.adapters.table import ImportsTable
+from jobferry.errors import StrayObjectError
+from jobferry.imports import State
 from jobferry.runs import Invocation, World
-from jobferry.submission import submit
+from jobferry.submission import Outcome, submit
 from jobferry.triggers import parse_trigger
 
 logger = Logger()
@@ -38,7 +40,11 @@ world = World(table, bucket, accounts, cache(HttpBoard), os.environ["CALLBACK_UR
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     now = datetime.now(UTC)
-    trigger = parse_trigger(event, now)
+    try:
+        trigger = parse_trigger(event, now)
+    except StrayObjectError as error:
+        logger.warning("not a feed's", extra={"why": str(error)})
+        return Outcome(None, State.SKIPPED, reason=str(error)).answer()
     logger.append_keys(importId=trigger.import_id, feed=trigger.feed)
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())
     outcome = submit(trigger, Invocation(context.aws_request_id, now + left), world)

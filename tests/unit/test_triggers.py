@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobferry.errors import EventError, FeedNameError
+from jobferry.errors import EventError, FeedNameError, StrayObjectError
 from jobferry.triggers import IMPORT_ID, Trigger, parse_trigger, part_id
 from tests.events import load_event
 
@@ -78,13 +78,17 @@ def test_an_upload_is_one_run_for_each_version_of_the_object() -> None:
         ({"feed": "a", "resume": "b-20261124T020000Z"}, "resume is not the id of an import of a"),
         ({"feed": "a", "runAgain": "a-20261124T020000Z/../x"}, "runAgain is not the id of an import of a"),
         ({"source": "aws.s3"}, "has no object, or no time"),
-        (upload("archive/a/x.gz"), "is of no feed"),
-        (upload("feeds/x.csv"), "is of no feed"),
     ],
 )
 def test_another_event_is_refused_in_words(event: Any, message: str) -> None:
     with pytest.raises(EventError, match=message):
         parse_trigger(event, NOW)
+
+
+@pytest.mark.parametrize("key", ["archive/a/x.gz", "feeds/x.csv", "readme.txt"])
+def test_an_object_of_no_feed_is_told_apart_since_nobody_has_to_act(key: str) -> None:
+    with pytest.raises(StrayObjectError, match="is of no feed"):
+        parse_trigger(upload(key), NOW)
 
 
 @pytest.mark.parametrize("feed", ["", "A", "a/b", "..", "a" * 65, "ä", None, 7, "a\n"])

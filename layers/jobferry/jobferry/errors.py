@@ -3,6 +3,7 @@
 JobferryError
 ├── FeedNameError              the event names a feed that cannot exist
 ├── EventError                 the event is not one of ours
+│   └── StrayObjectError           an upload that is of no feed
 ├── FeedError                  nothing can be sent from this feed: the import is blocked
 │   ├── SettingsError              feed.json is not what it should be
 │   ├── FeedMissingError           no object under the feed's prefix
@@ -48,6 +49,10 @@ class FeedNameError(JobferryError):
 
 class EventError(JobferryError):
     """The event has none of the shapes that SubmitImport understands."""
+
+
+class StrayObjectError(EventError):
+    """An object was put beside the feeds: EventBridge's pattern cannot tell it apart, and nobody has to act."""
 
 
 class FeedError(JobferryError):

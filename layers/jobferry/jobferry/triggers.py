@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Final
 
-from jobferry.errors import EventError
+from jobferry.errors import EventError, StrayObjectError
 from jobferry.settings import check_feed_name
 
 IMPORT_ID: Final = re.compile(r"[a-z0-9-]{1,64}-[0-9]{8}T[0-9]{6}Z(-[a-z0-9]+)*")
@@ -57,6 +57,7 @@ def parse_trigger(event: object, now: datetime) -> Trigger:
 
     Raises:
         FeedNameError: the feed cannot exist.
+        StrayObjectError: the object that was uploaded is of no feed.
         EventError: it is none of the shapes above; says which it may have.
     """
     if not isinstance(event, Mapping):
@@ -96,7 +97,7 @@ def _upload(event: Mapping[str, Any]) -> Trigger:
         raise EventError("the event from S3 has no object, or no time") from error
     parts = key.split("/")
     if len(parts) < 3 or parts[0] != "feeds":  # feeds/{feed}/{object}
-        raise EventError(f"the object {key[:200]!r} is of no feed: feeds/{{feed}}/… is needed")
+        raise StrayObjectError(f"the object {key[:200]!r} is of no feed: feeds/{{feed}}/… is needed")
     feed = check_feed_name(parts[1])
     mark = blake2b(version.encode(), digest_size=_MARK_BYTES).hexdigest()
     return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_FORM}}-{mark}")
