@@ -532,7 +532,7 @@ def _expired(record: Import) -> list[Step]:
     if record.delete_jobs and record.expected_deletes:
         look = (
             "Look at the board's own site whether the changes of this import are there: "
-            f"{_postings(record.expected_deletes)} (under TO GO) may or may not be gone."
+            f"{_postings(record.expected_deletes)} (under WERE TO GO) may or may not be gone."
         )
     return [
         Step(

@@ -11,9 +11,7 @@ from typing import Final
 _SECRETS: Final = re.compile(
     r"""(\btoken=)[^\s&"'<>]+|(\b(?:Basic|Bearer)\s+)(?=\S*[0-9=])[\w+/=.~-]{12,}|(://)[^\s/@]+(?=@)""", re.IGNORECASE
 )
-_MARKUP: Final = str.maketrans(
-    "<>", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
-)
+_LESS, _GREATER = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
 
 def plain(text: object, limit: int) -> str:
@@ -27,7 +25,7 @@ def plain(text: object, limit: int) -> str:
         limit: characters of the result, at most.
     """
     # Cut first: a message may be 100 KB long. Whatever is hidden below begins within what is kept.
-    line = _SECRETS.sub(r"\1\2\3(hidden)", str(text)[: limit * 4]).translate(_MARKUP)
+    line = _SECRETS.sub(r"\1\2\3(hidden)", str(text)[: limit * 4]).replace("<", _LESS).replace(">", _GREATER)
     if not line.isprintable():  # else nothing in it is for _shown to change
         line = "".join(map(_shown, line))
     line = " ".join(line.split())

@@ -69,7 +69,7 @@ def html(findings: Findings, deletes: Iterable[Posting], stack: Stack) -> Iterat
         ("todo", "What to do", _to_do(record, failures, stack)),
         ("happened", "What happened", _happened(record, failures)),
         ("history", "History of the feed", history_section(record, findings.history)),
-        ("deletions", *_deletions(record, postings)),
+        ("deletions", *_deletions(record, postings, stack)),
         ("reasons", "Reasons", _reasons(failures)),
         ("jobs", f"Jobs that failed ({failures.total:,})", _jobs(record, failures, jobs, stack)),
         ("taken", f"Taken by the board, but look again ({failures.taken:,})", _taken(failures, taken)),
@@ -190,7 +190,7 @@ def _counts(record: Import, failures: Failures) -> Iterator[tuple[int, str, bool
 # Deletions
 
 
-def _deletions(record: Import, postings: list[Posting]) -> tuple[str, Iterator[str] | None]:
+def _deletions(record: Import, postings: list[Posting], stack: Stack) -> tuple[str, Iterator[str] | None]:
     """The heading, in the words to which the steps refer, and the list."""
     if record.withheld_deletes:
         number, title, words = record.withheld_deletes, "Would go", "that are not in the feed, and were kept"
@@ -207,6 +207,8 @@ def _deletions(record: Import, postings: list[Posting]) -> tuple[str, Iterator[s
         for each in postings
     ]
     lead = f"<p>{counted(number, 'posting')} {words}.{_first_of(len(rows), number)}</p>\n"
+    if len(rows) == ROWS and number > ROWS and record.live_set:
+        lead += f"<p>All of them:</p>\n{_command(stack.show(record.live_set.replace('.live.', '.deletes.')))}\n"
     caption = f"{title}: postings {words}"
     return heading, _list(lead, caption, ("Reference number", "Title"), rows, "postings", "deletes")
 

@@ -43,11 +43,21 @@ def csv(findings: Findings) -> Iterator[str]:
     """The lines, new jobs first, then those still failing, then those that only look wrong; each ends with CR LF."""
     yield _BOM + _line(COLUMNS)
     record = findings.record
-    # Gone through thrice, as so many jobs cannot be sorted in memory.
-    for new, taken in ((True, False), (False, False), (None, True)):
+    # Gone through once for each sort that there is: so many jobs cannot be sorted in memory.
+    others = set()
+    for failing in failing_jobs(record, findings.failed, findings.invalid):
+        if sort := _sort(failing):
+            others.add(sort)
+        else:
+            yield _line(_cells(record, failing))
+    for sort in sorted(others):
         for failing in failing_jobs(record, findings.failed, findings.invalid):
-            if failing.taken is taken and new in (failing.new, None):
+            if _sort(failing) == sort:
                 yield _line(_cells(record, failing))
+
+
+def _sort(failing: Failing) -> int:
+    return 2 if failing.taken else 0 if failing.new else 1
 
 
 def _cells(record: Import, failing: Failing) -> Iterator[str]:
