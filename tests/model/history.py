@@ -6,13 +6,12 @@ two of them something else may happen: that is what `cut` and `meanwhile` of a r
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
-
-from isal import igzip
 
 from jobferry.callback_urls import token
 from jobferry.callbacks import Callback, Receiver, receive
@@ -223,7 +222,7 @@ class History:
         self.board = Frail("board", stage.board, self.touch)
         self.world = replace(
             stage.world, store=self.store, bucket=self.bucket, accounts=self.accounts, boards=self.board
-        )  # type: ignore[type-var]
+        )
         stage.store.before_save = self.saved
         stage.board.before_create = self.asked
         stage.board.after_create = self.accepted
@@ -247,7 +246,7 @@ class History:
             case Lose(feed, everything):
                 self.lose(feed, everything=everything)
             case Set(feed, wishes):
-                self.set(feed, wishes)
+                self.wish(feed, wishes)
             case Run():
                 self.run(step)
             case Poll():
@@ -309,7 +308,7 @@ class History:
             del self.stage.bucket.contents[key]
         self.tell(f"{feed} loses {'everything' if everything else 'its last object'}")
 
-    def set(self, feed: str, wishes: Wishes) -> None:
+    def wish(self, feed: str, wishes: Wishes) -> None:
         self.wishes[feed] = wishes
         settings: dict[str, Any] = {
             "deleteJobs": wishes.delete_jobs,
@@ -589,7 +588,7 @@ class History:
             self.fail(f"{record.import_id} has left complete")
         if record.confirm_code and not (before and before.confirm_code):
             assert record.live_set is not None
-            listed = igzip.decompress(self.stage.bucket.contents[record.live_set.replace(".live.", ".deletes.")])
+            listed = gzip.decompress(self.stage.bucket.contents[record.live_set.replace(".live.", ".deletes.")])
             shown = {json.loads(line)["referenceNumber"] for line in listed.splitlines()}
             self.issued[record.feed, record.confirm_code] = shown
             self.codes[record.feed].append(record.confirm_code)
@@ -619,7 +618,7 @@ class History:
         self.known[record.feed] = learn(known, ended)
         if known is None or known.key != ended.key:
             waiting = [
-                each.get("referenceNumber")
+                str(each.get("referenceNumber"))
                 for made, request in self.stage.board.requests
                 if made in self.stage.board.waiting()
                 for each in request.jobs
@@ -688,7 +687,7 @@ class History:
         for other in FEEDS:
             if other != feed and self.exists(other):
                 self.lose(other, everything=True)
-        self.set(feed, wishes)
+        self.wish(feed, wishes)
         self.export(Export(feed, 35, 40))
         content = set(references(feed, 35, 40))
         key = self.secrets[wishes.secret]

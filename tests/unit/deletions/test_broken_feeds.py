@@ -190,7 +190,11 @@ def test_an_object_that_is_deleted_between_listing_and_reading_is_as_one_that_is
     stage.put("b.jsonl", lines(*jobs(*REFERENCES[195:])))
     stage.complete()
     stage.complete()
-    stage.bucket.before_open = lambda _: stage.bucket.contents.pop(f"feeds/{FEED}/b.jsonl", None) and None
+
+    def delete(_: FeedObject) -> None:
+        stage.bucket.contents.pop(f"feeds/{FEED}/b.jsonl", None)
+
+    stage.bucket.before_open = delete
 
     record = stage.complete()
 
