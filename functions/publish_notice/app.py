@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from jobferry import reports
+from jobferry.adapters.aws import CONFIG
 from jobferry.adapters.bucket import LINKING, FeedsBucket
 from jobferry.adapters.table import ImportsTable
 from jobferry.adapters.topic import NoticesTopic
@@ -23,7 +24,8 @@ logger = Logger()
 metrics = Metrics()
 # One record that cannot be told holds up no other, even if all cannot.
 processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
-dynamodb, sns, s3 = boto3.client("dynamodb"), boto3.client("sns"), boto3.client("s3", config=LINKING)
+dynamodb, sns = boto3.client("dynamodb", config=CONFIG), boto3.client("sns", config=CONFIG)
+s3 = boto3.client("s3", config=CONFIG.merge(LINKING))
 # The names that notices show: function and secrets are called after the stack, which is the service's name.
 name, bucket = os.environ["POWERTOOLS_SERVICE_NAME"], os.environ["FEEDS_BUCKET"]
 table, topic = os.environ["IMPORTS_TABLE"], os.environ["NOTICES_TOPIC_ARN"]

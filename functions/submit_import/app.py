@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from jobferry.adapters.aws import CONFIG
 from jobferry.adapters.board import HttpBoard
 from jobferry.adapters.bucket import FeedsBucket
 from jobferry.adapters.secrets import SecretAccounts, read_secret
@@ -22,9 +23,9 @@ from jobferry.triggers import parse_trigger
 
 logger = Logger()
 metrics = Metrics()
-secrets = boto3.client("secretsmanager")
-table = ImportsTable(boto3.client("dynamodb"), os.environ["IMPORTS_TABLE"])
-bucket = FeedsBucket(boto3.client("s3"), os.environ["FEEDS_BUCKET"])
+secrets = boto3.client("secretsmanager", config=CONFIG)
+table = ImportsTable(boto3.client("dynamodb", config=CONFIG), os.environ["IMPORTS_TABLE"])
+bucket = FeedsBucket(boto3.client("s3", config=CONFIG), os.environ["FEEDS_BUCKET"])
 accounts = SecretAccounts(secrets, os.environ["SECRETS_PREFIX"], os.environ["BOARD_URL"])
 
 
