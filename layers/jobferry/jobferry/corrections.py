@@ -58,8 +58,14 @@ def correct(fields: Mapping[str, Any], *, typed: bool) -> Corrected:
         typed: the format carries JSON's types, so that a number written as text is worth a warning.
     """
     result = Corrected({})
-    for name, value in fields.items():
+    for theirs, value in fields.items():
+        name = _CONTROLS.sub("", theirs)
+        if name != theirs and name in fields:
+            result.errors.append(f"{shown(name)} is there twice, once with control characters in its name")
+            continue
         found = _Field(name, typed=typed)
+        if name != theirs:
+            found.warn("name", "held control characters in its name, which were taken out")
         try:
             right = found.right(value)
         except _WrongError as error:
@@ -139,7 +145,8 @@ class _Field:
         return self._unknown(value) if reader is None else reader(self, value)
 
     def warn(self, what: str, message: str) -> None:
-        self.warnings.append(Warned((self.name, what), f"{self.name} {message}"))
+        name = self.name[:SHOWN]
+        self.warnings.append(Warned((name, what), f"{name} {message}"))
 
     def put_right(self, what: str, value: object, right: object) -> None:
         self.warn(what, f"{shown(value)} {what}, sent as {shown(right)}")
@@ -320,7 +327,7 @@ def _no_reference_number(job: Mapping[str, Any]) -> str:
         "reqid",
     }
     for name in job:
-        if re.sub(r"[^a-z]", "", name.casefold()) in near:
+        if len(name) <= SHOWN and re.sub(r"[^a-z]", "", name.casefold()) in near:
             return f'referenceNumber is missing; if it is what {shown(name)} holds, say so in feed.json: "fields": {{"{name}": "referenceNumber"}}'
     return "referenceNumber is missing"
 

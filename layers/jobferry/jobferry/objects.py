@@ -72,7 +72,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         for key, each in pairs:
             if each != value[key]:
-                raise ObjectError(f"has the field {key!r} twice, with different values")
+                raise ObjectError(f"has the field {key!r:.80} twice, with different values")
     return value
 
 

@@ -135,8 +135,14 @@ def elements(*jobs: Mapping[str, Any], root: str = "jobs", row: str = "job") -> 
     return "".join([*parts, f"</{root}>"]).encode()
 
 
-def workbook(*rows: Sequence[Any], start: int = 1) -> bytes:
-    """An .xlsx file with one sheet: texts, numbers, true and false; `("date", 45353)` is a cell shown as a date."""
+def workbook(*rows: Sequence[Any], start: int = 1, changes: Mapping[str, str] | None = None) -> bytes:
+    """An .xlsx file with one sheet: texts, numbers, true and false; `("date", 45353)` is a cell shown as a date.
+
+    Args:
+        rows: of the sheet.
+        start: the number of the first.
+        changes: what to replace in the sheet's XML, and with what.
+    """
     cells = []
     for number, row in enumerate(rows, start):
         cells.append(f'<row r="{number}">')
@@ -175,6 +181,9 @@ def workbook(*rows: Sequence[Any], start: int = 1) -> bytes:
         "</styleSheet>",
         "xl/worksheets/sheet1.xml": f"<worksheet xmlns={main}><sheetData>{''.join(cells)}</sheetData></worksheet>",
     }
+    for old, new in (changes or {}).items():
+        assert old in files["xl/worksheets/sheet1.xml"]
+        files["xl/worksheets/sheet1.xml"] = files["xl/worksheets/sheet1.xml"].replace(old, new)
     book = io.BytesIO()
     with zipfile.ZipFile(book, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

@@ -202,6 +202,28 @@ def test_a_missing_reference_number() -> None:
     assert problems == ["jobs.xml row 1: referenceNumber is missing", "jobs.xml row 2: referenceNumber is missing"]
 
 
+def test_control_characters_in_the_name_of_a_field() -> None:
+    rows = [{"referenceNumber": "a", "ti\x00tle": "t", "the\x01irs": 1}, {"referenceNumber": "b", "x": 1, "x\x00": 2}]
+
+    jobs, problems, warnings = read("jobs.jsonl", jsonl(*rows))
+
+    assert jobs == [{"referenceNumber": "a", "title": "t", "theirs": 1}]
+    assert problems == ['jobs.jsonl row 2: "x" is there twice, once with control characters in its name']
+    assert warnings == [
+        "title held control characters in its name, which were taken out (1, jobs.jsonl row 1)",
+        "theirs held control characters in its name, which were taken out (1, jobs.jsonl row 1)",
+    ]
+
+
+def test_names_of_fields_without_end() -> None:
+    long = "id" + "1" * 100_000
+    _, problems, warnings = read("jobs.jsonl", jsonl({long: "a\x00"}, {"referenceNumber": "b", long: "\x01b"}))
+    _, twice, _ = read("jobs.jsonl", f'{{"{long}":1,"{long}":2}}\n'.encode())
+
+    assert problems == ["jobs.jsonl row 1: referenceNumber is missing"]
+    assert max(map(len, [*warnings, *twice])) < 300
+
+
 def test_everything_wrong_with_a_row_is_said_at_once() -> None:
     _, problems, warnings = read(
         "jobs.csv", table({"title": "t", "state": "MC", "postalCode": "2134", "startDate": "soon"})

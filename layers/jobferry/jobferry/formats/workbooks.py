@@ -6,6 +6,7 @@ A workbook cannot be streamed (its texts stand apart from its cells), so its siz
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,6 +22,14 @@ from jobferry.streams import CHUNK, OLD_WORKBOOK, PACKED, Allowance, Chunks
 
 #: A workbook may not be larger, uncompressed. It takes about three times as much memory. Bytes.
 MAX_WORKBOOK: Final = 64 << 20
+#: Nor may a sheet reach further: empty cells between two others take memory too, about thirty bytes each.
+MAX_CELLS: Final = 8_000_000
+
+#: The columns and the rows of the cells and rows in a piece of a sheet.
+_COLUMN: Final = re.compile(rb"""\br\s*=\s*["']([A-Z]{1,3})[0-9]""")
+_ROW: Final = re.compile(rb"""\br\s*=\s*["'][A-Z]{0,3}([0-9]{1,9})["']""")
+#: Longer than what they match, which may be in two pieces.
+_OVERLAP: Final = 64
 
 type Cell = str | int | float | bool | date | datetime | time | timedelta
 
@@ -30,7 +39,7 @@ def read_workbook(key: str, chunks: Chunks, allowance: Allowance) -> Iterator[Ro
 
     Raises:
         FeedUnreadableError: not a workbook, or a damaged one; no header.
-        FeedTooLargeError: more than MAX_WORKBOOK.
+        FeedTooLargeError: more than MAX_WORKBOOK, or a sheet that reaches further than MAX_CELLS.
     """
     book = _whole(key, chunks)
     _check_size(key, book, allowance)
@@ -88,17 +97,40 @@ def _check_size(key: str, book: io.BytesIO, allowance: Allowance) -> None:
     try:
         with zipfile.ZipFile(book) as archive:
             for member in archive.infolist():
+                columns, rows, before = {b"A"}, {b"1"}, b""
                 with archive.open(member) as content:
                     while chunk := content.read(CHUNK):
                         total += len(chunk)
                         if total > MAX_WORKBOOK:
                             raise _too_large(key)
+                        piece = before + chunk
+                        columns.update(_COLUMN.findall(piece))
+                        rows.update(_ROW.findall(piece))
+                        before = piece[-_OVERLAP:]
+                if "worksheets" in member.filename:
+                    _check_reach(key, max(map(_column, columns)), max(map(int, rows)))
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         if book.getvalue().startswith(OLD_WORKBOOK):
             raise FeedUnreadableError(f"{key} is {PACKED[OLD_WORKBOOK]}: save it as .xlsx, without one") from error
         raise _unreadable(key, error) from error
     allowance.take(total, key)
     book.seek(0)
+
+
+def _check_reach(key: str, columns: int, rows: int) -> None:
+    if columns * rows > MAX_CELLS:
+        raise FeedTooLargeError(
+            f"{key} has a sheet that reaches to row {rows:,} and column {columns:,}: delete what is beyond the table, or "
+            "export it as CSV"
+        )
+
+
+def _column(letters: bytes) -> int:
+    """A column's number, from 1: A, B, … Z, AA."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
 
 
 def _unreadable(key: str, error: BaseException) -> FeedUnreadableError:
