@@ -451,4 +451,4 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may have fewer characters than a feed
-    app()
+    app(prog_name="jobferry")
