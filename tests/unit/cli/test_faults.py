@@ -37,6 +37,10 @@ def refused(code: str, message: str = "m", operation: str = "GetItem") -> Client
             "access denied: your credentials lack the permission dynamodb:GetItem on arn:aws:dynamodb:us-east-1:1:table/t",
         ),
         (
+            refused("AccessDenied", "User: me is not authorized to perform: kms:Decrypt", "GetObject"),
+            "access denied: your credentials lack the permission kms:Decrypt",
+        ),
+        (
             refused("AccessDenied", "Access Denied", "ListObjectsV2"),
             "access denied: your credentials lack the permission s3:ListBucket",
         ),
