@@ -60,7 +60,7 @@ class Read(HTMLParser):
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         if tag not in VOID:
             self.open.append(tag)
-        self._words.append(" " if tag == "br" else "")
+        self._words.append(" " if tag == "br" else "")  # which has no end
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags[tag] += 1

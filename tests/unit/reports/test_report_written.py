@@ -118,7 +118,7 @@ class TestGather:
             for _ in range(2):
                 assert list(found.failed) == refused
                 assert list(found.invalid) == held
-            assert found.previously == {"LT-10003"}
+            assert found.previously == frozenset({"LT-10003"})
             assert [each.import_id for each in found.history] == [ID]
 
     def test_takes_the_callbacks_word_while_there_is_no_other(self) -> None:

@@ -345,7 +345,7 @@ def _row(record: Import, failing: Failing, kinds: dict[str, int], *, by_both: bo
         who = f'<span class="who">{words}:</span> '
     said = _said(job.messages) or "no reason was given"
     mend = f'<p><span class="who">To mend:</span> {_said(failing.found)}</p>' if failing.found else ""
-    row = "" if job.row is None else f'<br><span class="row">row {job.row:,}</span>'
+    row = "" if job.row is None else f' <span class="row">row {job.row:,}</span>'
     name = _place(job.model_copy(update={"row": None}), _KEY)
     since = f"{job.since:%Y-%m-%d}" if job.since else ""
     shown = (
@@ -361,7 +361,7 @@ def _row(record: Import, failing: Failing, kinds: dict[str, int], *, by_both: bo
         f'<td role="cell">{_text(job.title or "", _TITLE)}</td>'
         f'<td role="cell" data-s="{escape(name)} {job.row or 0}">{escape(name)}{row}</td>'
         f'<td role="cell"><p>{who}{said}</p>{mend}</td>'
-        f'<td role="cell" data-s="{"9" if failing.new else since}">{shown}</td></tr>\n'
+        f'<td role="cell" data-s="{"9999" if failing.new else since}">{shown}</td></tr>\n'
     )
 
 
