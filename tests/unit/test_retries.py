@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from jobferry.adapters.metrics import add_settled
 from jobferry.advice import Stack
 from jobferry.errors import EventError
 from jobferry.imports import ERROR, Import, State
@@ -114,6 +116,18 @@ def test_the_notice_of_a_retry_does_not_call_mended_what_was_not_in_it(stage: St
     assert publish(stage.store, topic, record.import_id, stage.clock(), STACK)
 
     assert topic.published[0].data["failing"]["mended"] is None
+    assert "All 1 job of the retry are on the board." in topic.published[0].text
+
+
+def test_a_retry_does_not_quiet_the_alarm_that_waits_for_a_run(stage: Stage) -> None:
+    counted: dict[str, float] = {}
+    metrics: Any = SimpleNamespace(add_metric=lambda name, unit, value: counted.update({name: value}))
+    record = retry(stage, job("d"))
+    stage.finish()
+    add_settled(metrics, stage.record(record.import_id))
+    assert counted["ImportsCompleted"] == 0
+    add_settled(metrics, stage.complete())
+    assert counted["ImportsCompleted"] == 1
 
 
 def test_jobs_of_the_archive_are_not_mapped_again(stage: Stage) -> None:

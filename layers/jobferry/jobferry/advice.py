@@ -275,6 +275,7 @@ def happened(record: Import, failures: Failures) -> str:
     if record.state is State.EXPIRED:
         return _expired_happened(record)
     about = topics(record)
+    of = "of the retry" if record.retry else "of the feed"
     text = []
     if About.LATE in about:
         text.append("The result that you were told was missing has come after all; nothing was lost.")
@@ -289,10 +290,10 @@ def happened(record: Import, failures: Failures) -> str:
             f"{'is' if record.unaccounted == 1 else 'are'} in none of them, or in two."
         )
     elif failures.total or count(record, "failed"):
-        went = counted(max(record.jobs - count(record, "failed"), 0), "job of the feed is", "jobs of the feed are")
+        went = counted(max(record.jobs - count(record, "failed"), 0), f"job {of} is", f"jobs {of} are")
         text.append(f"{went} on the board. A failed job's posting, if there is one, stays as it was.")
     else:
-        text.append(f"All {counted(record.jobs, 'job')} of the feed are on the board.")
+        text.append(f"All {counted(record.jobs, 'job')} {of} are on the board.")
     if record.withheld_deletes:
         text.append(f"{_postings(record.withheld_deletes)} not in the feed stayed there too.")
     return " ".join(text)

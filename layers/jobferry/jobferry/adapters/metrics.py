@@ -10,7 +10,8 @@ from jobferry.imports import Import
 
 def add_settled(metrics: Metrics, record: Import) -> None:
     """Adds the metrics of an import whose result has just been recorded."""
-    metrics.add_metric("ImportsCompleted", MetricUnit.Count, 1)
+    # A retry is no run of the feed: the alarm that waits for one must not take it for it.
+    metrics.add_metric("ImportsCompleted", MetricUnit.Count, 0 if record.retry else 1)
     metrics.add_metric("JobsFailed", MetricUnit.Count, (record.results or {}).get("failed", 0))
     if record.submitted_at is not None and record.settled_at is not None:
         seconds = (record.settled_at - record.submitted_at).total_seconds()
