@@ -57,6 +57,10 @@ bench: .venv/ready
 validate: .venv/ready
 	@$(BIN)/python -m jobferry.validate $(if $(SETTINGS),--settings "$(SETTINGS)") "$(FEED)"
 
+## redrive: do again what is in the dead letter queue of a stack: make redrive STACK=name
+redrive: .venv/ready
+	@$(BIN)/python -m scripts.redrive "$(STACK)"
+
 ## format: put the code into the project's format
 format: .venv/ready
 	$(BIN)/ruff format .
@@ -93,4 +97,4 @@ help:
 	@for tool in $(TOOLS); do $(BIN)/uv tool install --quiet --python $(BIN)/python $$tool; done
 	@touch $@
 
-.PHONY: demo serve test check build deploy sam-local bench validate format lock clean help
+.PHONY: demo serve test check build deploy sam-local bench validate redrive format lock clean help

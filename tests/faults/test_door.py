@@ -1,0 +1,242 @@
+"""The callback API: as docs/callback-api.yaml has it, and nobody gets in."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Iterator
+from statistics import median
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, Phase, settings
+from openapi_spec_validator import validate
+from schemathesis.checks import CHECKS
+
+from jobferry.callback_urls import TOKEN_LENGTH, callback_url, is_token, token
+from jobferry.errors import CallbackError
+from jobferry.imports import SETTLES, State
+from jobferry.job_imports import JobError, JobImport, Results
+from local.system import LocalSystem
+from tests.stack import TEMPLATE, make_stack
+
+PAGE: Final = TEMPLATE.parent / "docs" / "callback-api.yaml"
+DOCUMENT: Final[dict[str, Any]] = yaml.safe_load(PAGE.read_text())
+PATH: Final = "/callbacks/{importId}"
+OPERATION: Final = DOCUMENT["paths"][PATH]["post"]
+ID: Final = "default-20261124T020000Z"
+
+pytestmark = pytest.mark.xdist_group("door")
+
+
+# The document against the template and the code
+
+
+def test_the_document_is_openapi() -> None:
+    validate(DOCUMENT)
+
+
+def test_the_template_has_the_documents_routes_and_no_other() -> None:
+    (api,) = make_stack().of_type("AWS::ApiGatewayV2::Api")
+    routes = {(path, method) for path, methods in api.properties["Body"]["paths"].items() for method in methods}
+    assert routes == {(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods}
+
+
+def test_the_documents_answers_are_the_codes() -> None:
+    errors = {(str(each.status), each.word) for each in CallbackError.__subclasses__()}
+    words = set(DOCUMENT["components"]["schemas"]["Answer"]["properties"]["status"]["enum"])
+    assert {status for status, _ in errors} < set(OPERATION["responses"])
+    assert words == {word for _, word in errors} | {*SETTLES, State.COMPLETE}
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "also"),
+    [
+        ("JobImport", JobImport, set()),
+        ("Results", Results, set()),
+        ("JobError", JobError, set()),
+    ],
+)
+def test_the_documents_attributes_are_the_codes(name: str, model: Any, also: set[str]) -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    schema = schemas["Results"]["properties"]["errors"]["items"] if name == "JobError" else schemas[name]
+    fields = {field.alias or each for each, field in model.model_fields.items()}
+    assert set(schema["properties"]) == fields | also
+    required = {field.alias or each for each, field in model.model_fields.items() if field.is_required()}
+    assert set(schema.get("required", [])) == required
+
+
+def test_the_documents_token_is_the_codes() -> None:
+    scheme = DOCUMENT["components"]["securitySchemes"]["token"]
+    url = urlsplit(callback_url("https://api.example.com/callbacks", ID, "key"))
+    assert scheme["in"] == "query"
+    assert url.query.startswith(f"{scheme['name']}=")
+    assert len(url.query) == len("token=") + TOKEN_LENGTH
+    assert f"{TOKEN_LENGTH} hexadecimal digits" in scheme["description"]
+
+
+def test_the_door_is_throttled_and_its_log_has_no_query() -> None:
+    stack = make_stack()
+    (stage,) = stack.of_type("AWS::ApiGatewayV2::Stage")
+    limits = stage.properties["DefaultRouteSettings"]
+    assert 0 < limits["ThrottlingRateLimit"] <= limits["ThrottlingBurstLimit"] <= 100
+    log = json.loads(stage.properties["AccessLogSettings"]["Format"])
+    # What can hold a query string, a header or a body: https://docs.aws.amazon.com/apigateway/latest/developerguide/
+    # http-api-logging-variables.html
+    assert not [
+        value
+        for value in log.values()
+        if any(each in value for each in ("query", "$context.routeKey", "header", "body"))
+    ]
+    assert log["path"] == "$context.path"
+    assert set(log) == {"requestId", "time", "ip", "method", "path", "status", "bytes", "milliseconds", "error"}
+
+
+# Against the whole system
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[LocalSystem]:
+    with LocalSystem(speed=1000, seed=1, callbacks=False, processing_seconds=0) as system:
+        feed = [{"referenceNumber": "A-1", "title": "Hospitalist", "state": "PA"}]
+        system.put_feed("feeds/default/jobs.json", json.dumps(feed).encode())
+        yield system
+
+
+@pytest.fixture(scope="module")
+def door(system: LocalSystem) -> tuple[str, str]:
+    """The id of an import that awaits its result, and its token."""
+    import_id: str = system.invoke("SubmitImport", {"feed": "default"})["importId"]
+    secret = system.stack.resource("CallbackSigningKey").ref
+    key = system.cloud.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+    return import_id, token(import_id, key)
+
+
+SCHEMA: Final = schemathesis.openapi.from_dict(DOCUMENT)
+#: HTTP APIs answer 404 where others say 405, and nobody is told which headers or methods there could be.
+CHECKED: Final = [
+    check
+    for check in CHECKS.get_all()
+    if check.__name__ not in ("unsupported_method", "missing_required_header", "positive_data_acceptance")
+]
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
+def test_no_request_does_what_the_document_does_not_say(case: Any, system: LocalSystem) -> None:
+    case.call_and_validate(base_url=system.http_api.url, checks=CHECKED, timeout=10)
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
+def test_nor_does_one_with_a_token(case: Any, system: LocalSystem, door: tuple[str, str]) -> None:
+    case.path_parameters = {"importId": door[0]}
+    case.query = {"token": door[1]}
+    before = system.record(door[0])
+    response = case.call_and_validate(
+        base_url=system.http_api.url, checks=[each for each in CHECKED if each.__name__ != "ignored_auth"], timeout=10
+    )
+    assert response.status_code in (400, 409), "it was let in, and what it brought was not the board's"
+    assert system.record(door[0]) == before
+
+
+def post(system: LocalSystem, path: str, body: bytes = b"{}", **headers: str) -> requests.Response:
+    return requests.post(system.http_api.url + path, body, headers=headers, timeout=10)
+
+
+def test_wrong_missing_and_unknown_are_one_answer_to_the_byte(system: LocalSystem, door: tuple[str, str]) -> None:
+    import_id, right = door
+    wrong = right[:-1] + ("0" if right[-1] != "0" else "1")
+    body = json.dumps({"data": {"id": "x", "status": "pending"}}).encode()
+    attempts = [
+        post(system, f"/callbacks/{import_id}?token={wrong}", body),
+        post(system, f"/callbacks/{import_id}", body),
+        post(system, f"/callbacks/{import_id}?token=", body),
+        post(system, f"/callbacks/{import_id}?token={right.upper()}", body),
+        post(system, f"/callbacks/{import_id}?token={right}&token={right}", body),
+        post(system, f"/callbacks/{import_id}?Token={right}", body),
+        post(system, f"/callbacks/{import_id}?token={right}%00", body),
+        post(system, f"/callbacks/{import_id}?token=%ED%A0%80", body),
+        post(system, f"/callbacks/default-20200101T000000Z?token={right}", body),
+        post(system, f"/callbacks/feed%23default?token={right}", body),
+        post(system, f"/callbacks/{import_id}%2F?token={right}", body),
+        post(system, f"/callbacks/{import_id}?token={wrong}", b""),
+        post(system, f"/callbacks/{import_id}?token={wrong}", b"\xff\x00"),
+    ]
+    answers = {
+        (
+            each.status_code,
+            each.content,
+            *((name, each.headers[name]) for name in sorted(each.headers) if name != "Date"),
+        )
+        for each in attempts
+    }
+    assert len(answers) == 1, answers
+    assert attempts[0].status_code == 403
+    assert attempts[0].json() == {"status": "forbidden"}
+
+
+def test_what_is_too_large_stays_outside(system: LocalSystem, door: tuple[str, str]) -> None:
+    before = system.logs("ReceiveCallback")
+    path = f"/callbacks/{door[0]}?token={door[1]}"
+    assert post(system, path, b"x" * (11 << 20)).status_code == 413
+    assert post(system, path, b"x" * (7 << 20)).status_code == 413
+    assert system.logs("ReceiveCallback") == before
+
+
+def test_what_lambda_still_takes_is_dealt_with_in_little_time(system: LocalSystem, door: tuple[str, str]) -> None:
+    errors = b",".join(b'{"index": %d, "messages": ["%s"]}' % (number, b"x" * 200) for number in range(20_000))
+    body = b'{"data": {"id": "x", "status": "complete", "results": {"errors": [%s]}}}' % errors
+    deep = b'{"data": ' * 100_000
+    began = time.monotonic()
+    assert post(system, f"/callbacks/{door[0]}?token={door[1]}", body).status_code == 409
+    assert post(system, f"/callbacks/{door[0]}?token={door[1]}", deep).status_code == 400
+    assert time.monotonic() - began < 5
+
+
+def test_other_methods_and_paths_lead_nowhere(system: LocalSystem, door: tuple[str, str]) -> None:
+    host = urlsplit(system.http_api.url).netloc
+    for method, path in [
+        ("GET", f"/callbacks/{door[0]}"),
+        ("PUT", f"/callbacks/{door[0]}"),
+        ("POST", "/callbacks/"),
+        ("POST", "/"),
+    ]:
+        connection = http.client.HTTPConnection(host, timeout=10)
+        connection.request(method, f"{path}?token={door[1]}", b"{}")
+        assert connection.getresponse().status == 404
+        connection.close()
+
+
+# Time
+
+
+def test_the_time_says_nothing_of_how_much_of_a_token_is_right() -> None:
+    """Medians of many, taken in turns, so that what else the machine does befalls both; a comparison that ends at the first
+    wrong letter is told from one that does not by the letters it looks at, which `compare_digest` is called for."""
+    right = token(ID, "key")
+    attempts = {"first": "x" + right[1:], "last": right[:-1] + "x", "short": right[:1]}
+
+    def measure() -> dict[str, float]:
+        times: dict[str, list[int]] = {name: [] for name in attempts}
+        for _ in range(2000):
+            for name, given in attempts.items():
+                began = time.perf_counter_ns()
+                assert not is_token(given, ID, "key")
+                times[name].append(time.perf_counter_ns() - began)
+        return {name: median(each) for name, each in times.items()}
+
+    for _ in range(5):  # one quiet moment is enough
+        found = measure()
+        if max(found.values()) < 1.15 * min(found.values()):
+            return
+    pytest.fail(f"nanoseconds: {found}")

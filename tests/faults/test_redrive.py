@@ -1,0 +1,120 @@
+"""The stream's poison, the dead letters, and sending them again; on the whole system."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from local.system import LocalSystem
+from scripts.redrive import Redrive
+from tests.events import load_event
+
+pytestmark = pytest.mark.xdist_group("redrive")
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[LocalSystem]:
+    with LocalSystem(speed=1000, seed=1, processing_seconds=0) as system:
+        feed = [{"referenceNumber": "A-1", "title": "Hospitalist", "state": "PA"}]
+        system.put_feed("feeds/default/jobs.json", json.dumps(feed).encode())
+        system.put_feed("feeds/default/feed.json", b'{"notifyOnSuccess": true}')
+        yield system
+
+
+@pytest.fixture
+def redrive(system: LocalSystem) -> Redrive:
+    functions = boto3.Session("test", "test", region_name="us-east-1").client(
+        "lambda", endpoint_url=system.lambda_api.url
+    )
+    return Redrive(
+        system.cloud.client("sqs"),
+        functions,
+        system.cloud.client("dynamodb"),
+        system.stack.resource("DeadLetterQueue").ref,
+        system.stack.resource("ImportsTable").ref,
+        system.stack.resource("SubmitImportFunction").ref,
+        system.stack.resource("PublishNoticeFunction").ref,
+        hidden=0,
+    )
+
+
+def letters(redrive: Redrive) -> int:
+    attributes = redrive.sqs.get_queue_attributes(QueueUrl=redrive.queue, AttributeNames=["All"])["Attributes"]
+    return int(attributes["ApproximateNumberOfMessages"]) + int(attributes["ApproximateNumberOfMessagesNotVisible"])
+
+
+def send(redrive: Redrive, letter: Any) -> None:
+    body = letter if isinstance(letter, str) else json.dumps(letter)
+    redrive.sqs.send_message(QueueUrl=redrive.queue, MessageBody=body)
+
+
+def wait(holds: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_record_that_cannot_be_told_holds_up_nobody(system: LocalSystem, redrive: Redrive) -> None:
+    key = {"importId": {"S": "default-20260101T000000Z"}, "item": {"S": "import"}}
+    poison = {"state": {"S": "blocked"}, "feed": {"S": "default"}, "createdAt": {"S": "never"}}
+    redrive.dynamodb.put_item(TableName=redrive.table, Item=key | poison)
+    import_id = system.invoke("SubmitImport", {"feed": "default"})["importId"]
+    system.wait_for_import(import_id)
+    wait(lambda: any(import_id in notice.text for notice in system.notices()))
+    wait(lambda: letters(redrive) == 1)
+    with pytest.raises(RuntimeError, match="default-20260101T000000Z cannot be told yet"):
+        redrive.run()
+    assert letters(redrive) == 1, "the letter stays until it is dealt with"
+    redrive.dynamodb.delete_item(TableName=redrive.table, Key=key)
+    assert redrive.run() == (["notices: 0 imports looked at"], 0)
+    assert letters(redrive) == 0
+
+
+def test_a_notice_that_could_not_be_published_is_published_once(system: LocalSystem, redrive: Redrive) -> None:
+    topic = system.stack.resource("NoticesTopic")
+    sns = system.cloud.client("sns")
+    sns.delete_topic(TopicArn=topic.ref)
+    import_id = system.invoke("SubmitImport", {"feed": "default"})["importId"]
+    assert "notifiedAt" not in system.wait_for_import(import_id)
+    wait(lambda: letters(redrive) == 1)
+    assert sns.create_topic(Name=topic.attributes["TopicName"])["TopicArn"] == topic.ref
+    assert redrive.run() == (["notices: 1 imports looked at"], 0)
+    (notice,) = system.notices()
+    assert import_id in notice.text
+    assert "notifiedAt" in (system.record(import_id) or {})
+    send(redrive, {"DDBStreamBatchInfo": {"shardId": "s"}, "requestContext": {"functionArn": "arn"}})
+    assert redrive.run() == (["notices: 0 imports looked at"], 0)
+    assert len(system.notices()) == 1, "nothing is told twice"
+
+
+@pytest.mark.parametrize("name", ["submit-scheduled", "submit-upload"])
+def test_a_start_that_failed_is_done_once_however_often_it_is_sent(
+    system: LocalSystem, redrive: Redrive, name: str
+) -> None:
+    event = load_event(name)
+    before = {record["importId"] for record in system.imports()}
+    arn = system.stack.resource("SubmitImportFunction").arn
+    letter = {"requestContext": {"functionArn": f"{arn}:$LATEST"}, "requestPayload": event}
+    for each in (letter, event, letter):  # of Lambda, and of the scheduler or a rule
+        send(redrive, each)
+        done, left = redrive.run()
+        assert (len(done), left) == (1, 0)
+        assert "SubmitImport" in done[0]
+        system.wait_until_idle()
+        (import_id,) = {record["importId"] for record in system.imports()} - before
+        assert system.wait_for_import(import_id)["attempts"] == 1
+    assert letters(redrive) == 0
+
+
+def test_what_is_not_understood_stays(redrive: Redrive) -> None:
+    for letter in ("not JSON", {"other": "thing"}, [1]):
+        send(redrive, letter)
+    assert redrive.run() == ([], 3)
+    assert letters(redrive) == 3
+    redrive.sqs.purge_queue(QueueUrl=redrive.queue)
