@@ -22,9 +22,8 @@ from jobferry import validate as local_feed
 from jobferry.cli import details, following, mending, overview, pausing
 from jobferry.cli.faults import FAULTS, CannotBeDoneError, words
 from jobferry.cli.outcomes import CANNOT, ENDED, FINE, MEND, exit_status, import_data
-from jobferry.cli.screen import answer, complain, pairs, say, table, text
+from jobferry.cli.screen import answer, complain, say, text
 from jobferry.cli.stack import Stack, find
-from jobferry.failures import SENT_ANYWAY
 from jobferry.findings import gather
 from jobferry.imports import Import, State
 from jobferry.settings import FEED_NAME, check_feed_name
@@ -369,39 +368,8 @@ def _preview(call: Call, found: dict[str, Any]) -> int:
     if call.as_json:
         answer(found)
     else:
-        say(*_preview_lines(found))
+        say(*details.preview(found))
     return MEND if found.get("reason") or found.get("invalid") or found.get("withheldDeletes") else FINE
-
-
-def _preview_lines(found: dict[str, Any]) -> list[str]:
-    lines = []
-    if found.get("reason"):
-        lines += text(found["reason"], "    ", "Nothing would be sent: ")
-    else:
-        deletes = "without deletions"
-        if found.get("deleteJobs"):
-            deletes = f"with {counted(found['deletes'], 'deletion')}"
-        elif found.get("withheldDeletes"):
-            deletes = f"with {counted(found['withheldDeletes'], 'deletion')} withheld"
-        lines.append(f"{counted(found['jobs'], 'job')} would be sent, {deletes}.")
-        because = ", ".join(found.get("withheldBecause") or [])
-        lines += pairs({"because": because, "code": found.get("confirmCode")})
-    problems = found.get("problems") or []
-    if problems:
-        lines += ["", f"To mend ({found['invalid']:,})"]
-    for each in problems:
-        row = f" row {each['row']}" if each.get("row") is not None else ""
-        name = f" ({each['referenceNumber']})" if each.get("referenceNumber") else ""
-        said = [message for message in each["messages"] if not message.startswith(SENT_ANYWAY)]
-        lines += text(f"{each['key']}{row}{name}: {'; '.join(said)}", "      ", "  ")
-    postings = found.get("firstDeletes") or []
-    if postings:
-        number = found.get("deletes") or found.get("withheldDeletes") or len(postings)
-        lines += ["", f"{'Would go' if found.get('deleteJobs') else 'Not in the feed any more'} ({number:,})"]
-        lines += [
-            f"  {line}" for line in table(("POSTING", "TITLE"), [(p["referenceNumber"], p["title"]) for p in postings])
-        ]
-    return lines
 
 
 def _export(call: Call, stack: Stack, record: Import, path: Path) -> int:

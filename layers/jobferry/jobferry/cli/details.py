@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -123,6 +123,38 @@ def place(job: FailedJob) -> str:
 
 def _plainly(said: str) -> str:
     return _WHERE.sub("", said)
+
+
+def preview(found: Mapping[str, Any]) -> list[str]:
+    """What a dry run answered, for a person."""
+    lines = []
+    if found.get("reason"):
+        lines += text(found["reason"], "    ", "Nothing would be sent: ")
+    else:
+        deletes = "without deletions"
+        if found.get("deleteJobs"):
+            deletes = f"with {counted(found['deletes'], 'deletion')}"
+        elif found.get("withheldDeletes"):
+            deletes = f"with {counted(found['withheldDeletes'], 'deletion')} withheld"
+        lines.append(f"{counted(found['jobs'], 'job')} would be sent, {deletes}.")
+        because = ", ".join(found.get("withheldBecause") or [])
+        lines += pairs({"because": because, "code": found.get("confirmCode")})
+    problems = found.get("problems") or []
+    if problems:
+        lines += ["", f"To mend ({found['invalid']:,})"]
+    for each in problems:
+        row = f" row {each['row']}" if each.get("row") is not None else ""
+        name = f" ({each['referenceNumber']})" if each.get("referenceNumber") else ""
+        said = [message for message in each["messages"] if not message.startswith(SENT_ANYWAY)]
+        lines += text(f"{each['key']}{row}{name}: {'; '.join(said)}", "      ", "  ")
+    postings = found.get("firstDeletes") or []
+    if postings:
+        number = found.get("deletes") or found.get("withheldDeletes") or len(postings)
+        lines += ["", f"{'Would go' if found.get('deleteJobs') else 'Not in the feed any more'} ({number:,})"]
+        lines += [
+            f"  {line}" for line in table(("POSTING", "TITLE"), [(p["referenceNumber"], p["title"]) for p in postings])
+        ]
+    return lines
 
 
 def data(findings: Findings, stack: Stack) -> dict[str, Any]:
