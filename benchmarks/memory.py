@@ -15,7 +15,7 @@ MILLION = "million"
 def peak(what: str | Path) -> int:
     """Peak resident memory of a process that builds the feed at `what`, or holds a MILLION reference numbers. Bytes."""
     ended = subprocess.run(
-        [sys.executable, "-m", "benchmarks.memory", str(what)], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.memory", str(what)], check=True, stdout=subprocess.PIPE, text=True
     )
     return int(ended.stdout)
 
@@ -32,7 +32,7 @@ def _main(what: str) -> None:
         assert len(references) == 1_000_000
     elif what:
         with tempfile.TemporaryDirectory(dir=Path(what).parent) as directory:
-            archive(build(Path(what), Path(directory) / "payload", FeedSettings(maxFeedBytes=1 << 40)))
+            archive(build(Path(what), Path(directory), FeedSettings(maxFeedBytes=1 << 40)))
     print(_peak())
 
 

@@ -93,6 +93,7 @@ def test_json_lines_count_blank_ones_and_take_any_line_end() -> None:
         b'{"referenceNumber":"x","title":"ends in a backslash \\\\"}',
         b'{"referenceNumber":"x","pay":{"min":[1,{"a":"]}"}],"max":{}}}',
         b'{ "referenceNumber" : "x" , "list" : [ ] }',
+        b'{"referenceNumber":"x","list":[{"a":1},{"b":2}]}',
         '{"referenceNumber":"x","title":"漢字 🙂"}'.encode(),
     ],
 )

@@ -35,6 +35,7 @@ ROWS = [
     ('{"referenceNumber":"a","x":1,"x":"1"}', "the row has the field 'x' twice, with different values"),
     ('{"referenceNumber":"a","referenceNumber":"b"}', "the row has the field 'referenceNumber' twice"),
     ('{"referenceNumber":"a","title":"\\u0022","title":"x"}', "the row has the field 'title' twice"),
+    ('{"referenceNumber":"\\u0022\\u0022\\u0022\\u0022","title":"x","title":"y"}', "the row has the field 'title' twice"),
     ('{"referenceNumber":"a","x":{"y":1,"y":2}}', "the row has the field 'y' twice, with different values"),
     ("{'referenceNumber': 'a'}", "the row is not JSON: expecting property name enclosed in double quotes"),
     ('{"referenceNumber":"a",}', "the row is not JSON: "),
