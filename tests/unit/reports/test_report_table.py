@@ -8,7 +8,7 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobferry import reports
@@ -109,6 +109,7 @@ _texts = st.text(max_size=60) | st.builds(
 )
 
 
+@settings(deadline=None)  # of a busy machine
 @given(st.lists(st.builds(lambda number, text: job(number, text, reference_number=text, title=text, key=text, row=None,
                                                    since=CREATED if number % 2 else EARLIER), st.integers(0, 99), _texts)))  # fmt: skip
 def test_whatever_a_feed_holds_each_job_is_one_line_of_harmless_cells(jobs: list[FailedJob]) -> None:
