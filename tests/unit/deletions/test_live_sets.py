@@ -166,6 +166,27 @@ def test_a_lost_answer_is_sent_again_and_settles_once() -> None:
     assert one != two
 
 
+def test_only_the_boards_own_word_makes_postings_certain_to_be_gone() -> None:
+    """A callback that could not be confirmed is the word of whoever called."""
+    stage = full_sync("A", "B")
+    stage.put_jobs("B", "C")
+    record = stage.run()
+
+    def silent() -> None:
+        raise BoardUnknownError("no answer")
+
+    stage.board.before_retrieve = silent
+    stage.finish()
+    unverified = stage.record(record.import_id)
+    assert (unverified.state, unverified.verified) == (State.COMPLETE, False)
+    assert stage.live_set() == ["A", "B", "C"]
+
+    stage.board.before_retrieve = lambda: None
+    stage.poll()
+    assert stage.record(record.import_id).verified
+    assert stage.live_set() == ["B", "C"]
+
+
 def test_postings_of_others_are_not_in_it() -> None:
     stage = full_sync("A", "B")
     stage.board.postings(KEY)["by-hand"] = {"referenceNumber": "by-hand"}
