@@ -45,12 +45,12 @@ def only(*logical_ids: str) -> dict[str, Any]:
 
 @contextmanager
 def in_process(*logical_ids: str) -> Iterator[tuple[Stack, InProcess]]:
-    """A fresh stack of these resources, and the clients that reach it; gone afterwards."""
+    """A fresh stack of these resources, all if none is named, and the clients that reach it; gone afterwards."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", REGION)):
             patch.setenv(f"AWS_{name}", value)
         cloud = InProcess()
-        yield Stack(NAME, only(*logical_ids), {}, Resources(cloud, NAME, CALLBACKS).make), cloud  # type: ignore[arg-type]
+        yield Stack(NAME, only(*logical_ids) if logical_ids else template(), {}, Resources(cloud, NAME, CALLBACKS).make), cloud  # type: ignore[arg-type]
 
 
 class Stub:

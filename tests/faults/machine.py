@@ -1,0 +1,574 @@
+"""The four functions with their real handlers and adapters, on moto and a board in memory, where any call can go wrong.
+
+Time is the machine's own. A function's process is its `app.py`, run anew after each crash.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import io
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any, Final, Self
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
+from moto.dynamodb.models.dynamo_type import DynamoType
+
+from jobferry import runs
+from jobferry.accounts import Account
+from jobferry.adapters import board as board_adapter
+from jobferry.boards import RequestBody
+from jobferry.errors import BoardRefusedError, BoardUnknownError, BoardUnreachableError
+from jobferry.job_imports import JobImport, parse_job_import
+from local.board.imports import rfc3339, run
+from local.patterns import matches
+from local.place import ACCOUNT, REGION
+from local.template import Stack
+from tests.fakes import Killed
+from tests.integration.inprocess import InProcess, in_process
+from tests.stack import TEMPLATE
+
+START: Final = datetime(2026, 11, 24, 2, tzinfo=UTC)
+KEY: Final = "k3y-5QK2vZ8w"
+FOLDERS: Final = {
+    "SubmitImport": "submit_import",
+    "ReceiveCallback": "receive_callback",
+    "PollImports": "poll_imports",
+    "PublishNotice": "publish_notice",
+}
+#: What can go wrong with a call.
+REFUSED, UNAUTHORIZED, CONFLICT, LEFT_OVER, CUT = "refused", "unauthorized", "conflict", "left over", "cut off"
+TIMEOUT_BEFORE, TIMEOUT_AFTER = "timeout before", "timeout after"
+KILLED_BEFORE, KILLED_AFTER = "killed before", "killed after"
+KINDS: Final = (
+    REFUSED,
+    UNAUTHORIZED,
+    CONFLICT,
+    LEFT_OVER,
+    CUT,
+    TIMEOUT_BEFORE,
+    TIMEOUT_AFTER,
+    KILLED_BEFORE,
+    KILLED_AFTER,
+)
+_EVERY: Final = frozenset({REFUSED, TIMEOUT_BEFORE, TIMEOUT_AFTER, KILLED_BEFORE, KILLED_AFTER})
+_MORE: Final = {"TransactWriteItems": CONFLICT, "BatchWriteItem": LEFT_OVER, "GetObject": CUT}
+_THROTTLED: Final = {"s3": "SlowDown", "sns": "Throttled", "lambda": "TooManyRequestsException"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that a function made, and what can go wrong with it."""
+
+    name: str
+    kinds: frozenset[str]
+
+
+@dataclass
+class Interference:
+    """Counts the calls of the process that runs, and lets one of them go wrong.
+
+    Attributes:
+        calls: that it made.
+        number, kind: of the call that is to go wrong, from 0, and how.
+        struck: it has gone wrong.
+        dead: the process was killed: it makes no more calls.
+    """
+
+    calls: list[Call] = field(default_factory=list)
+    number: int = -1
+    kind: str = ""
+    struck: bool = False
+    dead: bool = False
+
+    def strikes(self, call: Call) -> str:
+        """How this call goes wrong; empty when it does not."""
+        self.require_life()
+        self.calls.append(call)
+        if len(self.calls) - 1 != self.number:
+            return ""
+        assert self.kind in call.kinds, f"{call.name} cannot be {self.kind}"
+        self.struck = True
+        return self.kind
+
+    def kill(self) -> None:
+        self.dead = True
+        raise Killed
+
+    def require_life(self) -> None:
+        if self.dead:
+            raise Killed
+
+
+class Board:
+    """A job board in memory. Its one account is the feed's."""
+
+    def __init__(self) -> None:
+        self.postings: dict[str, Any] = {}
+        self.imports: dict[str, dict[str, Any]] = {}
+        self.callbacks: dict[str, str] = {}
+        self.is_down = False
+
+    def create(self, body: bytes, now: datetime) -> dict[str, Any]:
+        request = json.loads(body)
+        board_import_id = f"board-import-{len(self.imports) + 1}"
+        # What a feed's own check lets through, and the board does not.
+        jobs = [job | {"state": "MC"} if job.get("title") == "Refused" else job for job in request["jobs"]]
+        results = run(self.postings, jobs, delete_jobs=request["deleteJobs"])
+        self.imports[board_import_id] = {
+            "id": board_import_id,
+            "requestedAt": rfc3339(now),
+            "completedAt": rfc3339(now + timedelta(seconds=30)),
+            "status": "complete",
+            "results": results,
+        }
+        self.callbacks[board_import_id] = request["callbackUrl"]
+        return {"data": {"id": board_import_id, "status": "pending", "requestedAt": rfc3339(now)}}
+
+    def answer(self, board_import_id: str) -> dict[str, Any]:
+        return {"data": self.imports[board_import_id]}
+
+
+class Client:
+    """Of the board, as `HttpBoard` is one."""
+
+    machine: Machine
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def create(self, body: RequestBody, seconds: float) -> JobImport:
+        assert seconds > 0
+        board, now = self.machine.board, self.machine.now
+        return self._ask("board POST", lambda: board.create(b"".join(body), now))
+
+    def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
+        assert seconds > 0
+        board = self.machine.board
+        if board_import_id not in board.imports:
+            raise BoardRefusedError("404", 404)
+        return self._ask("board GET", lambda: board.answer(board_import_id))
+
+    def _ask(self, name: str, do: Callable[[], dict[str, Any]]) -> JobImport:
+        interference = self.machine.interference
+        kind = interference.strikes(Call(name, _EVERY | {UNAUTHORIZED}))
+        match kind:
+            case "refused":
+                raise BoardUnreachableError("503", None, 503)
+            case "unauthorized":
+                raise BoardRefusedError("401", 401)
+            case "timeout before":
+                raise BoardUnknownError("reset")
+            case "killed before":
+                interference.kill()
+        if self.machine.board.is_down:
+            raise BoardUnreachableError("down")
+        assert self._account.api_key == KEY
+        answer = do()
+        if kind == KILLED_AFTER:
+            interference.kill()
+        if kind == TIMEOUT_AFTER:
+            raise BoardUnknownError("timed out")
+        return parse_job_import(json.dumps(answer))
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A machine's state."""
+
+    now: datetime
+    items: dict[str, dict[str, Any]]
+    stream: list[Any]
+    objects: dict[str, list[Any]]
+    board: Board
+    notices: list[Any]
+    told: int
+    queue: list[tuple[str, Any]]
+    dead_letters: list[Any]
+
+
+class Context:
+    """Lambda's."""
+
+    function_name = "function"
+    memory_limit_in_mb = 1024
+    invoked_function_arn = "arn"
+
+    def __init__(self, machine: Machine, request_id: str, timeout: float) -> None:
+        self.aws_request_id = request_id
+        self._machine = machine
+        self._end = machine.now + timedelta(seconds=timeout)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._end - self._machine.now).total_seconds() * 1000)
+
+
+class Machine:
+    """See the module. Use `running`."""
+
+    def __init__(self, stack: Stack, cloud: InProcess) -> None:
+        self.stack = stack
+        self.cloud = cloud
+        self.now = START
+        self.board = Board()
+        self.interference = Interference()
+        #: Is told of each call: function, service, operation, parameters.
+        self.watch: Callable[[str, str, str, dict[str, Any]], object] | None = None
+        self._running = ""
+        self._processes: dict[str, ModuleType] = {}
+        self._told = 0
+        self.queue: list[tuple[str, Any]] = []
+        self.dead_letters: list[Any] = []
+        self.table = stack.resource("ImportsTable").ref
+        self.bucket = stack.resource("FeedsBucket").ref
+        self._topic = stack.resource("NoticesTopic").ref
+        (mapping,) = stack.of_type("AWS::Lambda::EventSourceMapping")
+        self._mapping = mapping.properties
+        self._filters = [json.loads(each["Pattern"]) for each in mapping.properties["FilterCriteria"]["Filters"]]
+
+    # Time
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    # Calls
+
+    def call(self, real: Callable[..., Any], client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
+        """Each call of boto3."""
+        service = client.meta.service_model.service_name
+        if not self._running:
+            return real(client, operation, params)
+        if self.watch is not None:
+            self.watch(self._running, service, operation, params)
+        interference = self.interference
+        more = {_MORE[operation]} if operation in _MORE else set()
+        kind = interference.strikes(Call(_describe(operation, params), _EVERY | more))
+        match kind:
+            case "refused":
+                code = _THROTTLED.get(service, "ThrottlingException")
+                raise ClientError({"Error": {"Code": code, "Message": "slower"}}, operation)
+            case "timeout before":
+                raise ReadTimeoutError(endpoint_url=service)
+            case "killed before":
+                interference.kill()
+            case "conflict":
+                reasons = [{"Code": "ConditionalCheckFailed"}, *({"Code": "None"} for _ in params["TransactItems"][1:])]
+                error = {"Code": "TransactionCanceledException", "Message": "canceled"}
+                raise ClientError({"Error": error, "CancellationReasons": reasons}, operation)  # type: ignore[typeddict-unknown-key]
+        if service == "lambda":
+            self.queue.append((params["FunctionName"], json.loads(params["Payload"])))
+            answer: Any = {"StatusCode": 202}
+        elif kind == LEFT_OVER:
+            ((name, writes),) = params["RequestItems"].items()
+            half = len(writes) // 2
+            if half:
+                real(client, operation, {"RequestItems": {name: writes[:half]}})
+            answer = {"UnprocessedItems": {name: writes[half:]}}
+        elif operation == "GetItem":
+            # As moto finds it, without the two seconds that a thousand answers take on their way through its serializer.
+            found = self._table().get_item(*map(DynamoType, (params["Key"]["importId"], params["Key"]["item"])))
+            answer = {"Item": found.to_json()["Attributes"]} if found is not None else {}
+        else:
+            answer = real(client, operation, params)
+        match kind:
+            case "killed after":
+                interference.kill()
+            case "timeout after":
+                raise ReadTimeoutError(endpoint_url=service)
+            case "cut off":
+                answer = answer | {"Body": _Cut(answer["Body"].read())}
+        return answer
+
+    # Functions
+
+    def invoke(self, name: str, event: Any, request_id: str | None = None) -> Any:
+        """Runs a function once. Raises what it raises; Killed when the process was killed."""
+        resource = self.stack.resource(f"{name}Function")
+        if name not in self._processes:
+            self._processes[name] = _start(name, self)
+        context = Context(self, request_id or str(uuid.uuid4()), float(resource.properties["Timeout"]))
+        self._running = name
+        try:
+            answer = self._processes[name].handler(event, context)
+            self.interference.require_life()  # a thread may have been killed, and that is the process
+        except Killed:
+            del self._processes[name]
+            raise
+        finally:
+            self._running = ""
+            self.interference.dead = False
+        return json.loads(json.dumps(answer))
+
+    def tries(self, name: str, event: Any, request_id: str, waits: tuple[int, ...] = (0, 60, 120)) -> bool:
+        """Runs it as Lambda does when nobody waits: whether one of the tries succeeded. The rest are dead letters."""
+        for wait in waits:
+            self.pass_time(wait)
+            if self.once(name, event, request_id):
+                return True
+        self.dead_letters.append(event)
+        return False
+
+    def once(self, name: str, event: Any, request_id: str) -> bool:
+        """Whether one run of it succeeded."""
+        try:
+            self.invoke(name, event, request_id)
+        except (Killed, Exception):  # noqa: BLE001  # whatever it is, Lambda tries again
+            return False
+        return True
+
+    def submit_event(self) -> dict[str, Any]:
+        return {"feed": "default", "scheduledAt": rfc3339(self.now)[:19] + "Z"}
+
+    def poll(self) -> bool:
+        """Runs the poller once, and what it starts. Whether it succeeded."""
+        succeeded = self.once("PollImports", {}, str(uuid.uuid4()))
+        while self.queue:
+            name, event = self.queue.pop(0)
+            self.tries(self.short(name), event, str(uuid.uuid4()))
+        return succeeded
+
+    def short(self, name: str) -> str:
+        return next(each for each in FOLDERS if self.stack.resource(f"{each}Function").ref == name)
+
+    def call_back(self, tries: int = 4) -> bool:
+        """Delivers the callbacks of all imports that the board has, each as often as it takes. Whether all were taken."""
+        taken = [self._deliver(each, url, tries) for each, url in list(self.board.callbacks.items())]
+        return all(taken)
+
+    def _deliver(self, board_import_id: str, url: str, tries: int) -> bool:
+        path, _, token = url.partition("?token=")
+        event = {
+            "version": "2.0",
+            "pathParameters": {"importId": path.rsplit("/", 1)[1]},
+            "queryStringParameters": {"token": token},
+            "body": json.dumps(self.board.answer(board_import_id)),
+            "isBase64Encoded": False,
+        }
+        for _ in range(tries):
+            self.pass_time(1)
+            try:
+                answer = self.invoke("ReceiveCallback", event)
+            except (Killed, Exception):  # noqa: BLE001  # the API answers 500
+                continue
+            if answer["statusCode"] in (200, 409):
+                return True
+        return False
+
+    def tell(self) -> None:
+        """Lets the stream come to PublishNotice, as the template's mapping has it."""
+        records = [each for each in self.stream() if any(matches(one, each) for one in self._filters)]
+        while self._told < len(records):
+            batch = records[self._told : self._told + self._mapping["BatchSize"]]
+            for _ in range(self._mapping["MaximumRetryAttempts"] + 1):
+                done = self._publish(batch)
+                self._told += done
+                batch = batch[done:]
+                if not batch:
+                    break
+            else:
+                self.dead_letters.append(batch)
+                self._told += len(batch)
+
+    def _publish(self, batch: list[Any]) -> int:
+        """How many of the batch are done with."""
+        try:
+            answer = self.invoke("PublishNotice", {"Records": batch})
+        except (Killed, Exception):  # noqa: BLE001  # Lambda tries the batch again
+            return 0
+        failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
+        numbers = [each["dynamodb"]["SequenceNumber"] for each in batch]
+        return min((numbers.index(each) for each in failed), default=len(batch))
+
+    # What is there
+
+    def _table(self) -> Any:
+        from moto.dynamodb.models import dynamodb_backends
+
+        return dynamodb_backends[ACCOUNT][REGION].tables[self.table]
+
+    def _moto_topic(self) -> Any:
+        from moto.sns.models import sns_backends
+
+        return sns_backends[ACCOUNT][REGION].topics[self._topic]
+
+    def stream(self) -> list[dict[str, Any]]:
+        records = [copy.deepcopy(each.to_json()) for each in self._table().stream_shard.items]
+        for record in records:
+            record["dynamodb"].pop("ApproximateCreationDateTime")
+        return records
+
+    def items(self) -> list[dict[str, Any]]:
+        found = [item.to_json()["Attributes"] for items in self._table().items.values() for item in items.values()]
+        return sorted(found, key=lambda item: (item["importId"]["S"], item["item"]["S"]))
+
+    @property
+    def notices(self) -> list[Any]:
+        return list(self._moto_topic().sent_notifications)
+
+    def _objects(self) -> Any:
+        from moto.s3.models import s3_backends
+
+        return s3_backends[ACCOUNT]["aws"].buckets[self.bucket].keys
+
+    def object(self, key: str) -> bytes:
+        body = self.cloud.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        assert isinstance(body, bytes)
+        return body
+
+    def put(self, key: str, body: bytes) -> None:
+        self.cloud.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    # Saved states
+
+    def save(self) -> Saved:
+        table = self._table()
+        return Saved(
+            now=self.now,
+            items={key: dict(items) for key, items in table.items.items()},  # each is replaced, never changed
+            stream=list(table.stream_shard.items),
+            objects={key: list(versions) for key, versions in dict.items(self._objects())},
+            board=copy.deepcopy(self.board),
+            notices=self.notices,
+            told=self._told,
+            queue=list(self.queue),
+            dead_letters=list(self.dead_letters),
+        )
+
+    def restore(self, saved: Saved) -> Self:
+        """As it was then, no process running."""
+        table = self._table()
+        table.items.clear()
+        table.items.update({key: dict(items) for key, items in saved.items.items()})
+        table.stream_shard.items = list(saved.stream)
+        objects = self._objects()
+        dict.clear(objects)
+        dict.update(objects, {key: list(versions) for key, versions in saved.objects.items()})
+        self.board = copy.deepcopy(saved.board)
+        self._moto_topic().sent_notifications[:] = saved.notices
+        self.now, self._told = saved.now, saved.told
+        self.queue, self.dead_letters = list(saved.queue), list(saved.dead_letters)
+        self._processes.clear()
+        self.interference = Interference()
+        return self
+
+    def forget(self) -> None:
+        """Nothing of what has been is in the stream or among the notices, nor can be called back."""
+        self._table().stream_shard.items = []
+        self._moto_topic().sent_notifications.clear()
+        self._told = 0
+        self.board.callbacks.clear()
+
+    def essence(self) -> str:
+        """The state without its times and revisions: two machines of one essence have one future."""
+        state = {
+            "items": self.items(),
+            "stream": [each["dynamodb"].get("NewImage") for each in self.stream()],
+            "objects": sorted(dict.keys(self._objects())),
+            "board": [self.board.imports, self.board.postings, self.board.is_down],
+            "notices": len(self.notices),
+        }
+        text = json.dumps(state, sort_keys=True, default=str)
+        text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "T", text)
+        return re.sub(r'"(revision|attempts)": {"N": "\d+"}', "", text)
+
+
+class _Cut:
+    """A body of which the connection breaks half way. As urllib3 has it, a read that gets less than it asked for fails."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content[: len(content) // 2])
+
+    def read(self, size: int | None = None) -> bytes:
+        content = self._content.read(size)
+        if size is None or len(content) < size:
+            raise ResponseStreamingError(error="cut")
+        return content
+
+    def close(self) -> None:
+        self._content.close()
+
+
+def _describe(operation: str, params: dict[str, Any]) -> str:
+    """A call and what it is on, in a few words."""
+
+    def item(key: dict[str, Any]) -> str:
+        return str(key["item"]["S"]).partition("#")[0]
+
+    match operation:
+        case "GetItem":
+            what = item(params["Key"])
+        case "TransactWriteItems":
+            what = ", ".join(item(each["Put"]["Item"]) for each in params["TransactItems"])
+        case "BatchWriteItem":
+            ((_, writes),) = params["RequestItems"].items()
+            requests = [next(iter(each.items())) for each in writes]
+            what = f"{item(requests[0][1].get('Item') or requests[0][1]['Key'])}, {requests[0][0][:3].lower()}"
+        case "Query":
+            kind = params["ExpressionAttributeValues"].get(":kind", {"S": ""})["S"].rstrip("#")
+            what = params.get("IndexName", kind)
+        case "GetObject" | "PutObject":
+            what = re.sub(r"default-[0-9TZ]+", "…", params["Key"])
+        case "ListObjectsV2":
+            what = params["Prefix"]
+        case "GetSecretValue":
+            what = params["SecretId"].rpartition(":")[2].rpartition("/")[2].partition("-")[0]
+        case "Invoke":
+            what = json.loads(params["Payload"]).keys() - {"feed"}
+            what = ", ".join(what)
+        case _:
+            what = ""
+    return f"{operation} {what}".strip()
+
+
+def _start(name: str, machine: Machine) -> ModuleType:
+    """A new process of a function."""
+    path = TEMPLATE.parent / "functions" / FOLDERS[name] / "app.py"
+    spec = importlib.util.spec_from_file_location(f"app_of_{FOLDERS[name]}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    app = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(app)
+    app.datetime = _clock(machine)  # type: ignore[attr-defined]
+    if name == "SubmitImport":
+        app.world = replace(app.world, sleep=machine.pass_time)  # type: ignore[attr-defined]
+    return app
+
+
+def _clock(machine: Machine) -> type[datetime]:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return machine.now.astimezone(tz)
+
+    return Clock
+
+
+@contextmanager
+def running() -> Iterator[Machine]:
+    """A machine with the whole template's resources."""
+    with in_process() as (stack, cloud), pytest.MonkeyPatch.context() as patch:
+        machine = Machine(stack, cloud)
+        for name in FOLDERS:
+            variables = stack.resource(f"{name}Function").properties["Environment"]["Variables"]
+            for variable, value in variables.items():
+                patch.setenv(variable, value)
+        patch.setenv("POWERTOOLS_LOG_LEVEL", "CRITICAL")
+        patch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+        real = BaseClient._make_api_call
+        patch.setattr(BaseClient, "_make_api_call", lambda client, *call: machine.call(real, client, *call))
+        patch.setattr(boto3, "client", lambda service, **_: cloud.client(service))
+        patch.setattr(board_adapter, "HttpBoard", type("ThisClient", (Client,), {"machine": machine}))
+        patch.setattr(runs, "datetime", _clock(machine))
+        patch.setattr(time, "sleep", machine.pass_time)
+        yield machine
