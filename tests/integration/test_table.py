@@ -86,6 +86,7 @@ def full_import() -> Import:
         settled_at=NOW,
         settled_by="poll",
         verified=True,
+        late=True,
         results={"added": 48, "deleted": 0, "ignoredValues": [{"a": 1.5, "b": None, "c": True}], "processed": 4416},
         unaccounted=1,
         reason="why",

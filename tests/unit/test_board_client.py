@@ -123,6 +123,12 @@ def test_a_request_is_what_the_boards_page_says(body: RequestBody) -> None:
     assert json.loads(sent) == {"callbackUrl": CALLBACK, "deleteJobs": True, "jobs": JOBS}
 
 
+def test_a_board_that_repeats_the_key_does_not_bring_it_into_a_record(body: RequestBody) -> None:
+    with Wire(http(401, f"unknown key {KEY}!".encode())) as wire, pytest.raises(BoardRefusedError) as caught:
+        client(wire.url).create(body, 5)
+    assert str(caught.value).endswith("unknown key (the API key)!")
+
+
 def test_an_id_stays_within_its_place_in_the_path() -> None:
     with Wire(http(404)) as wire, pytest.raises(BoardRefusedError):
         client(wire.url).retrieve("../accounts?x=1#y/z", 5)

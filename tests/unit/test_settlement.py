@@ -193,6 +193,7 @@ def test_a_result_settles_whatever_may_have_reached_the_board(state: State) -> N
     assert settled.state is State.COMPLETE
     told_otherwise = state in (State.EXPIRED, State.REJECTED)
     assert settled.notified_at == (None if told_otherwise else NOW), "who heard of no result hears of this one"
+    assert settled.late == told_otherwise
 
 
 @pytest.mark.parametrize("state", [State.PREPARING, State.BLOCKED, State.SKIPPED])

@@ -116,7 +116,7 @@ def topics(record: Import) -> list[About]:
                 About.UNACCOUNTED: record.unaccounted > 0,
                 About.UNVERIFIED: not record.verified,
                 # People were told that no result had come, so they are told that it has.
-                About.LATE: record.settled_at is not None and record.settled_at > record.deadline,
+                About.LATE: record.late,
             }
             return [topic for topic, holds in found.items() if holds] or [About.SUCCESS] * record.notify_on_success
         case _:

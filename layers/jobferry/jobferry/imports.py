@@ -118,6 +118,7 @@ class Import(Record):
         previous: the feed's last complete import when this one was claimed.
         retry: the key of the mended jobs that are sent instead of the feed.
         parts: imports of the run that a split feed needs; of the first of them.
+        late: people were told that there was no result before it came.
         unaccounted: jobs that the board's counts leave out.
         cause: a word for the reason, for programs and the runbook.
         open: set while it needs the poller.
@@ -161,6 +162,7 @@ class Import(Record):
     settled_at: Instant | None = None
     settled_by: str | None = None
     verified: bool = False
+    late: bool = False
     results: dict[str, Any] | None = None
     unaccounted: int = 0
     reason: str | None = None

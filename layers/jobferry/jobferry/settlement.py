@@ -106,7 +106,7 @@ def _completed(answer: JobImport, results: Results, *, by: str, verified: bool, 
     def change(current: Import, feed: Feed) -> Sequence[Import | Feed]:
         if not _takes(current, verified=verified):
             return ()
-        heard = current.state in (State.EXPIRED, State.REJECTED)  # people were told that there was no result
+        late = current.state in (State.EXPIRED, State.REJECTED)
         settled = current.changed(
             state=State.COMPLETE,
             board_import_id=answer.id,
@@ -119,7 +119,8 @@ def _completed(answer: JobImport, results: Results, *, by: str, verified: bool, 
             unaccounted=results.unaccounted(current.jobs),
             reason=None,
             cause=None,
-            notified_at=None if heard else current.notified_at,
+            late=late or current.late,
+            notified_at=None if late else current.notified_at,
             claimed_by=None,
             claimed_until=None,
         )

@@ -267,7 +267,7 @@ CASES: Final[dict[str, Case]] = {
     # Complete, and doubtful
     "unaccounted": Case(complete(results(3, 7, 388), unaccounted=2, jobs=400)),
     "unverified": Case(complete(results(3, 7, 389, 1), verified=False), [job(14, STATE)]),
-    "late-result": Case(complete(results(3, 7, 390), settled_at=CREATED + timedelta(hours=15))),
+    "late-result": Case(complete(results(3, 7, 390), settled_at=CREATED + timedelta(hours=15), late=True)),
     "success": Case(complete(notify_on_success=True)),
     "success-with-deletions": Case(
         complete(

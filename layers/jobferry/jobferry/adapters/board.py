@@ -65,7 +65,9 @@ class HttpBoard:
                 stream=True,
             ) as answer:
                 names = {name.lower(): value for name, value in answer.headers.items()}
-                return answer.status_code, names, _read(answer, end)
+                # A board that repeats the key in what it says would bring it into records and notices.
+                text = _read(answer, end).replace(self._account.api_key.encode(), b"(the API key)")
+                return answer.status_code, names, text
 
         try:
             return _within(seconds, ask)
