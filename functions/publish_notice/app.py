@@ -26,10 +26,8 @@ metrics = Metrics()
 processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
 dynamodb, sns = boto3.client("dynamodb", config=CONFIG), boto3.client("sns", config=CONFIG)
 s3 = boto3.client("s3", config=CONFIG.merge(LINKING))
-# The names that notices show: function and secrets are called after the stack, which is the service's name.
-name, bucket = os.environ["POWERTOOLS_SERVICE_NAME"], os.environ["FEEDS_BUCKET"]
-table, topic = os.environ["IMPORTS_TABLE"], os.environ["NOTICES_TOPIC_ARN"]
-stack = Stack(f"{name}-SubmitImport", table, bucket, accounts=f"{name}/accounts/", region=sns.meta.region_name)
+bucket, table, topic = os.environ["FEEDS_BUCKET"], os.environ["IMPORTS_TABLE"], os.environ["NOTICES_TOPIC_ARN"]
+stack = Stack.named(os.environ["POWERTOOLS_SERVICE_NAME"], table, bucket, region=sns.meta.region_name)
 
 
 def report(findings: Findings) -> reports.Links | None:

@@ -132,9 +132,3 @@ def test_a_link_is_signed_for_the_buckets_own_host(region: str) -> None:
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
     assert query["X-Amz-Security-Token"] == ["token"]
     assert query["X-Amz-SignedHeaders"] == ["host"]
-
-
-def test_a_linking_client_gives_up_in_time(stack: Stack) -> None:
-    config: Any = LINKING
-    seconds = config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout)
-    assert seconds * 2 < stack.resource("PublishNoticeFunction").properties["Timeout"]

@@ -204,7 +204,7 @@ class TestPublishNotice:
         inbox = Inbox(stack, cloud)
 
         def publish(real: Any, **arguments: Any) -> Any:
-            if "20261125" in arguments["Message"]:
+            if "default-20261125T020000Z" in arguments["Message"]:
                 raise TimeoutError("SNS is slow today")
             return real(**arguments)
 

@@ -39,6 +39,11 @@ class Stack:
     accounts: str
     region: str
 
+    @classmethod
+    def named(cls, name: str, table: str, bucket: str, region: str) -> Stack:
+        """Of a stack by its name, after which its function and secrets are called."""
+        return cls(f"{name}-SubmitImport", table, bucket, f"{name}/accounts/", region)
+
     def run(self, feed: str, confirm: str | None = None) -> str:
         """The command that runs a feed at once. It does not wait for the answer: a large feed takes minutes."""
         event = {"feed": feed} | ({"confirmDeletes": confirm} if confirm else {})

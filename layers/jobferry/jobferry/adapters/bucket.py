@@ -20,14 +20,10 @@ if TYPE_CHECKING:
 
 SETTINGS: Final = "feed.json"
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NoSuchVersion"})
-#: Of a client that makes links, and that somebody waits for. boto3 signs links with version 2 unless it is told, and for
-#: the host of all regions, which sends a browser on to the bucket's own, where the signature does not hold.
+#: Of a client that makes links. boto3 signs them with version 2 unless it is told, and for the host of all regions, which
+#: sends a browser on to the bucket's own, where the signature does not hold.
 LINKING: Final = Config(
-    signature_version="s3v4",
-    s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
-    connect_timeout=3,
-    read_timeout=10,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    signature_version="s3v4", s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
 )
 
 
