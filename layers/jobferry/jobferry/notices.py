@@ -200,7 +200,7 @@ def _sections(
         [line for number, each in enumerate(failures.first_taken, 1) for line in _failing(each, number, "Looks wrong")],
     )
     yield "TO KNOW", list(_warnings(record))
-    yield "THE REPORT", list(_report(failures, stack, links)) if links else []
+    yield "THE REPORT", list(_report(record, failures, stack, links)) if links else []
 
 
 def _steps(steps: list[Step]) -> Iterator[str]:
@@ -321,7 +321,7 @@ def _warnings(record: Import) -> Iterator[str]:
         yield f"- The board ignored values: {plain(json.dumps(ignored), _WARNING)}"
 
 
-def _report(failures: Failures, stack: Stack, links: Links) -> Iterator[str]:
+def _report(record: Import, failures: Failures, stack: Stack, links: Links) -> Iterator[str]:
     """The links, and how far they go."""
     failed = failures.total + failures.taken > 0
     yield f"{'All that failed' if failed else 'This import'}, as a page to search and print, with the feed's history:"
@@ -331,7 +331,8 @@ def _report(failures: Failures, stack: Stack, links: Links) -> Iterator[str]:
         yield from ("", f"   {links.csv}", "")
     yield (
         f"Whoever has a link can open it, until {when(links.until)} at most and often some hours less: it ends with the "
-        "credentials that signed it. After that, for 90 days, in AWS CloudShell or a terminal with the AWS CLI:"
+        f"credentials that signed it. After that, for 90 days, `jobferry report {record.import_id}` writes it anew, or in AWS "
+        "CloudShell or a terminal with the AWS CLI:"
     )
     yield from ("", f"   {stack.copy(links.html_key)}")
     if failed:
