@@ -1,0 +1,241 @@
+"""The fault matrix: every call that a function makes, going wrong in every way it can, followed by every way on.
+
+The calls are those that a good run really makes, so a new one is covered by itself. docs/reliability.md has the table.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from tests.faults import report
+from tests.faults.machine import (
+    CONFLICT,
+    KILLED_AFTER,
+    KINDS,
+    LEFT_OVER,
+    TIMEOUT_AFTER,
+    Call,
+    Interference,
+    Machine,
+    Saved,
+)
+from tests.faults.scenes import ID, SCENES, Scene, until_idle
+
+
+@dataclass(frozen=True)
+class End:
+    """How it ended.
+
+    Attributes:
+        note: what is to be known of it beside that nothing was lost.
+        copies: notices beyond one for each end that an import came to.
+    """
+
+    note: str
+    copies: int
+
+
+#: The ends by scene, way and the state from which the way went: one state has one future, however it came about.
+_known: dict[tuple[str, str, str], End] = {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SCENES])
+def test_nothing_is_lost(machine: Machine, good_night: dict[str, Any], name: str, kind: str) -> None:
+    scene = SCENES[name]
+    scene.prepare(machine)
+    base = machine.save()
+    calls = _good_run(machine.restore(base), scene)
+    assert calls
+    cells = {
+        number: _try(machine, name, base, calls, number, kind, good_night)
+        for number, call in enumerate(calls)
+        if kind in call.kinds
+    }
+    report.compare(name, kind, [call.name for call in calls], cells)
+
+
+def _good_run(machine: Machine, scene: Scene) -> list[Call]:
+    """The calls of the function when nothing goes wrong."""
+    scene.act(machine)
+    calls = machine.interference.calls
+    # The poller's run is followed by what it starts, whose calls are another scene's.
+    started = [at for at, call in enumerate(calls, 1) if call.name.startswith("Invoke")]
+    return calls[: started[0]] if started and scene.function == "PollImports" else calls
+
+
+@pytest.fixture(scope="session")
+def good_night(furnished: tuple[Machine, Saved]) -> dict[str, Any]:
+    """What the night leaves when nothing goes wrong: failed jobs, postings, the live set."""
+    machine, saved = furnished
+    machine.restore(saved)
+    scene = SCENES["SubmitImport"]
+    scene.act(machine)
+    for step in scene.ways["retry, callback"]:
+        step(machine)
+    return {"failed": _failed(machine, ID), "postings": machine.board.postings, "live": _live(machine)}
+
+
+def _try(
+    machine: Machine, name: str, base: Saved, calls: list[Call], number: int, kind: str, good_night: dict[str, Any]
+) -> str:
+    """One call going wrong in one way, and each way on: how many there were, and what is to be known of them."""
+    scene, where = SCENES[name], f"{calls[number].name} (call {number + 1} of {len(calls)}) {kind}"
+    machine.restore(base)
+    machine.interference = Interference(number=number, kind=kind)
+    scene.act(machine)
+    assert machine.interference.struck, f"{where}: it was not reached again"
+    struck, essence = machine.save(), machine.essence()
+    notes = set()
+    for way, steps in scene.ways.items():
+        state = (name, way, essence)
+        if state not in _known:
+            machine.restore(struck)
+            for step in steps:
+                step(machine)
+            until_idle(machine)
+            _known[state] = _end(machine, scene, way, good_night, f"{where}, then {way or 'the stream alone'}")
+        end = _known[state]
+        may = _may_be_told_twice(calls, number, kind)
+        assert end.copies == may, f"{where}, then {way}: {end.copies} more notices"
+        notes.add(report.TWICE if may else end.note)
+    return " ".join([str(len(scene.ways)), *sorted(notes - {""})])
+
+
+def _end(machine: Machine, scene: Scene, way: str, good_night: dict[str, Any], where: str) -> End:
+    """Asserts what has to hold in the end, whatever went wrong."""
+    items = machine.items()
+    records = {item["importId"]["S"]: item for item in items if item["item"] == {"S": "import"}}
+    (feed,) = (item for item in items if item["item"] == {"S": "feed"})
+    states = {import_id: record["state"]["S"] for import_id, record in records.items()}
+    note = ""
+    assert [item["importId"]["S"] for item in items if "open" in item] == [], f"{where}: nothing is stuck"
+    assert feed["openImports"] == {"L": []}, f"{where}: the feed is idle"
+    assert "runAgain" not in feed, f"{where}: no run is owed"
+    assert machine.dead_letters == [], where
+    assert not {"preparing", "submitting", "pending", "running"} & set(states.values()), f"{where}: {states}"
+    notices, copies = _notices(machine), 0
+    wanted = scene.ends.get(way, "complete")
+    for import_id in scene.imports:
+        record = _import(records, import_id)
+        if record is None:
+            assert "abandoned" in wanted, f"{where}: {import_id} is not there"
+            note = report.NOT_BEGUN
+            continue
+        state = record["state"]["S"]
+        if state == "rejected":
+            assert record["cause"] == {"S": "board-refused"}, where
+            assert "401" in record["reason"]["S"], where
+            note = report.WRONG_KEY
+        elif "abandoned" in wanted and state == "blocked":
+            assert record["cause"] == {"S": "abandoned"}, where
+            note = report.NOTHING_SENT
+        elif wanted == "expired":
+            assert state == "expired", where
+        else:
+            assert state == "complete", f"{where}: {import_id} is {state}: {record.get('reason')}"
+            _check_complete(machine, record, good_night, where)
+        transitions = _transitions(machine, record["importId"]["S"])
+        assert transitions in ([state], ["expired", "complete"]), f"{where}: {transitions}"
+        copies += notices[record["importId"]["S"]] - len(transitions)
+    if states.get(scene.imports[0]) == "complete":
+        assert machine.board.postings == good_night["postings"], where
+        assert _live(machine) == good_night["live"], where
+    return End(note, copies)
+
+
+def _import(records: dict[str, Any], import_id: str) -> Any:
+    """The import, or the one that ran in its place when it had been skipped."""
+    again = records.get(f"{import_id}-again")
+    record = records.get(import_id)
+    return again if again is not None and (record is None or record["state"] == {"S": "skipped"}) else record
+
+
+def _check_complete(machine: Machine, record: Any, good_night: dict[str, Any], where: str) -> None:
+    import_id = record["importId"]["S"]
+    answer = machine.board.imports[record["boardImportId"]["S"]]["results"]
+    results = {name: value for name, value in record["results"]["M"].items() if name != "ignoredValues"}
+    counts = {name: int(value["N"]) for name, value in results.items()}
+    assert counts == {name: answer[name] for name in counts}, f"{where}: the result is the board's"
+    assert set(answer) - set(counts) == {"errors", "ignoredValues"}, where
+    assert record["unaccounted"] == {"N": "0"}, where
+    assert record["verified"] == {"BOOL": True}, where
+    assert "notifiedAt" in record, where
+    assert "claimedUntil" not in record, where
+    failed = _failed(machine, import_id)
+    if import_id == ID:
+        assert failed == good_night["failed"], f"{where}: all failed jobs, and no other"
+    said = {(each["index"], each["referenceNumber"], *each["messages"]) for each in answer["errors"]}
+    assert {(index, number, *messages) for kind, index, number, messages, *_ in failed if kind == "error"} == said, (
+        where
+    )
+    assert not any(kind == "unverified" for kind, *_ in failed), where
+
+
+def _failed(machine: Machine, import_id: str) -> list[Any]:
+    """The items of failed jobs. Since when: `now`, if it is new."""
+    items = [item for item in machine.items() if item["importId"] == {"S": import_id}]
+    created = next((item["createdAt"] for item in items if item["item"] == {"S": "import"}), None)
+    return [
+        (
+            item["item"]["S"].partition("#")[0],
+            int(item["index"]["N"]),
+            item["referenceNumber"]["S"],
+            [message["S"] for message in item["messages"]["L"]],
+            item["title"]["S"],
+            item["source"]["M"]["row"]["N"],
+            "now" if item["since"] == created else item["since"]["S"],
+        )
+        for item in items
+        if "#" in item["item"]["S"]
+    ]
+
+
+def _live(machine: Machine) -> list[str]:
+    """The feed's live set."""
+    (feed,) = (item for item in machine.items() if item["item"] == {"S": "feed"})
+    live_set = feed["liveSet"]["M"]
+    lines = map(json.loads, gzip.decompress(machine.object(live_set["key"]["S"])).splitlines())
+    return [line["referenceNumber"] for line in lines if live_set["whole"]["BOOL"] or "carried" not in line]
+
+
+_ENDED: Final = frozenset({"complete", "blocked", "rejected", "expired"})
+
+
+def _transitions(machine: Machine, import_id: str) -> list[str]:
+    """The ends to which the import came, by the table's stream."""
+    states = [
+        image["state"]["S"]
+        for image in (record["dynamodb"].get("NewImage", {}) for record in machine.stream())
+        if image.get("importId") == {"S": import_id} and image.get("item") == {"S": "import"}
+    ]
+    return [state for before, state in zip(["", *states], states, strict=False) if state != before and state in _ENDED]
+
+
+def _notices(machine: Machine) -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    for _, message, *_ in machine.notices:
+        counts[json.loads(json.loads(message)["default"])["importId"]] += 1
+    return counts
+
+
+def _may_be_told_twice(calls: list[Call], number: int, kind: str) -> bool:
+    """Between publishing and marking nobody can know whether it was published."""
+    names = [call.name for call in calls]
+    if "Publish" not in names:
+        return False
+    published, marked = names.index("Publish"), len(names) - 1
+    if kind in (KILLED_AFTER, TIMEOUT_AFTER):
+        return published <= number < marked
+    return published < number <= marked and kind not in (CONFLICT, LEFT_OVER)
+
+
+def test_the_page_has_every_scene_and_no_other() -> None:
+    if not report.updates():
+        assert report.scenes() == list(SCENES)
