@@ -119,6 +119,7 @@ class Board:
         self.imports: dict[str, dict[str, Any]] = {}
         self.callbacks: dict[str, str] = {}
         self.is_down = False
+        self.is_hasty = False
 
     def create(self, body: bytes, now: datetime) -> dict[str, Any]:
         request = json.loads(body)
@@ -151,7 +152,14 @@ class Client:
     def create(self, body: RequestBody, seconds: float) -> JobImport:
         assert seconds > 0
         board, now = self.machine.board, self.machine.now
-        return self._ask("board POST", lambda: board.create(b"".join(body), now))
+
+        def accept() -> dict[str, Any]:
+            accepted = board.create(b"".join(body), now)
+            if board.is_hasty:
+                self.machine.meanwhile(self.machine.call_back)
+            return accepted
+
+        return self._ask("board POST", accept)
 
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
         assert seconds > 0
@@ -298,7 +306,7 @@ class Machine:
         if name not in self._processes:
             self._processes[name] = _start(name, self)
         context = Context(self, request_id or str(uuid.uuid4()), float(resource.properties["Timeout"]))
-        self._running = name
+        before, self._running = self._running, name
         try:
             answer = self._processes[name].handler(event, context)
             self.interference.require_life()  # a thread may have been killed, and that is the process
@@ -306,9 +314,15 @@ class Machine:
             del self._processes[name]
             raise
         finally:
-            self._running = ""
+            self._running = before
             self.interference.dead = False
         return json.loads(json.dumps(answer))
+
+    def meanwhile(self, act: Callable[[], object]) -> None:
+        """What happens while a function waits, its own calls apart."""
+        interference, self.interference = self.interference, Interference()
+        act()
+        self.interference = interference
 
     def tries(self, name: str, event: Any, request_id: str, waits: tuple[int, ...] = (0, 60, 120)) -> bool:
         """Runs it as Lambda does when nobody waits: whether one of the tries succeeded. The rest are dead letters."""

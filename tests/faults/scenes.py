@@ -103,6 +103,10 @@ def poll(machine: Machine) -> None:
     machine.poll()
 
 
+def _board_is_hasty(machine: Machine) -> None:
+    machine.board.is_hasty = True
+
+
 def board_comes_up(machine: Machine) -> None:
     machine.board.is_down = False
 
@@ -228,6 +232,13 @@ SCENES: Final[Mapping[str, Scene]] = {
             "no retry": (),
         },
         {"no retry": "complete or abandoned"},
+    ),
+    "SubmitImport, the result before the 202": Scene(
+        "SubmitImport",
+        _board_is_hasty,
+        submit,
+        {"retry": (retry,), "retry, callback": (retry, callback), "poll, retry": (poll, retry)},
+        {},
     ),
     "SubmitImport, resuming": Scene(
         "SubmitImport",
