@@ -94,7 +94,7 @@ class Redrive:
                 FunctionName=self.publish_notice, Payload=json.dumps({"Records": [record]}).encode()
             )
             result = json.loads(answer["Payload"].read())
-            if "FunctionError" in answer or result["batchItemFailures"]:
+            if answer.get("FunctionError") or result["batchItemFailures"]:
                 raise RuntimeError(f"{keys['importId']['S']} cannot be told yet: see the log of {self.publish_notice}")
             count += 1
         return count
