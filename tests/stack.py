@@ -10,11 +10,15 @@ from local.template import Stack, expand
 
 TEMPLATE: Final = Path(__file__).parent.parent / "template.yaml"
 NAME: Final = "jobferry-dev"
-#: The design's metrics.
+#: The design's metrics, and the rest of the board's counts.
 METRICS: Final = {
     "ImportsSubmitted",
     "ImportsCompleted",
+    "JobsAdded",
+    "JobsUpdated",
+    "JobsUnchanged",
     "JobsFailed",
+    "PostingsDeleted",
     "JobsInvalid",
     "DeletesWithheld",
     "SettledByPoll",

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from jobferry.imports import Import
+
+#: The board's counts, and the metrics that they become.
+_COUNTS: Final = {
+    "JobsAdded": "added",
+    "JobsUpdated": "updated",
+    "JobsUnchanged": "unchanged",
+    "JobsFailed": "failed",
+    "PostingsDeleted": "deleted",
+}
 
 
 def add_settled(metrics: Metrics, record: Import) -> None:
     """Adds the metrics of an import whose result has just been recorded."""
     # A retry is no run of the feed: the alarm that waits for one must not take it for it.
     metrics.add_metric("ImportsCompleted", MetricUnit.Count, 0 if record.retry else 1)
-    metrics.add_metric("JobsFailed", MetricUnit.Count, (record.results or {}).get("failed", 0))
+    results = record.results or {}
+    for metric, count in _COUNTS.items():
+        metrics.add_metric(metric, MetricUnit.Count, results.get(count, 0))
     if record.submitted_at is not None and record.settled_at is not None:
         seconds = (record.settled_at - record.submitted_at).total_seconds()
         metrics.add_metric("SecondsToResult", MetricUnit.Seconds, seconds)
