@@ -37,13 +37,13 @@ check: .venv/ready .tools/ready
 	checkov --config-file .checkov.yaml
 	$(BIN)/pytest -q tests/unit/test_project.py tests/unit/test_template.py
 
-## build: what `sam deploy` deploys, in .aws-sam/
+## build: what `sam deploy` deploys, in .aws-sam/: make build [ARCHITECTURE=x86_64]
 build: .venv/ready .tools/ready
-	sam build
+	sam build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
 
-## deploy: put what was built into AWS: make deploy ENV=prod (default, staging or prod of samconfig.toml)
+## deploy: put what was built into AWS: make deploy ENV=prod [CONFIRM=no] (default, staging or prod of samconfig.toml)
 deploy: .venv/ready .tools/ready
-	sam deploy --config-env $(or $(ENV),default)
+	sam deploy --config-env $(or $(ENV),default) $(if $(filter no,$(CONFIRM)),--no-confirm-changeset)
 
 ## sam-local: each function once in a Lambda container, against the local system
 sam-local: .venv/ready .tools/ready
