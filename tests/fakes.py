@@ -50,6 +50,9 @@ class MemoryStore:
     def get_feed(self, feed: str) -> Feed:
         return self._feeds.get(feed) or Feed(feed=feed)
 
+    def feeds(self, names: Iterable[str]) -> Iterator[Feed]:
+        yield from (self._feeds[name] for name in names if name in self._feeds)
+
     def save(self, *records: Import | Feed) -> None:
         self.before_save(records)
         with self._lock:

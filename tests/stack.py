@@ -10,7 +10,7 @@ from local.template import Stack, expand
 
 TEMPLATE: Final = Path(__file__).parent.parent / "template.yaml"
 NAME: Final = "jobferry-dev"
-#: The design's metrics, and the rest of the board's counts.
+#: The design's metrics, the rest of the board's counts, and the feeds that the stack's own figures do not show.
 METRICS: Final = {
     "ImportsSubmitted",
     "ImportsCompleted",
@@ -23,6 +23,7 @@ METRICS: Final = {
     "DeletesWithheld",
     "SettledByPoll",
     "SecondsToResult",
+    "FeedsOverdue",
 }
 
 

@@ -18,6 +18,7 @@ from jobferry.adapters.metrics import add_settled
 from jobferry.adapters.secrets import SecretAccounts
 from jobferry.adapters.table import ImportsTable
 from jobferry.imports import Feed, Import
+from jobferry.overdue import is_looked_at, overdue_feeds
 from jobferry.polling import Poller, poll
 
 logger = Logger()
@@ -28,6 +29,7 @@ accounts = SecretAccounts(
     boto3.client("secretsmanager", config=CONFIG), os.environ["SECRETS_PREFIX"], os.environ["BOARD_URL"]
 )
 submit_import = SubmitImportFunction(boto3.client("lambda", config=CONFIG), os.environ["SUBMIT_IMPORT_FUNCTION"])
+alarm_after = timedelta(hours=int(os.environ["ALARM_AFTER_HOURS"]))
 
 
 def failed(record: Import | Feed, error: Exception) -> None:
@@ -40,7 +42,7 @@ poller = Poller(table, bucket, accounts, cache(HttpBoard), submit_import, lambda
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())
     polled = poll(poller, datetime.now(UTC) + left)
     metrics.add_metric("SettledByPoll", MetricUnit.Count, len(polled.settled))
@@ -49,4 +51,9 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         add_settled(metrics, record)
     counts = polled.counts()
     logger.info("polled", extra=counts)
+    if is_looked_at(event):
+        late = overdue_feeds(table, bucket, datetime.now(UTC), alarm_after)
+        metrics.add_metric("FeedsOverdue", MetricUnit.Count, len(late))
+        for feed in late:
+            logger.warning("overdue", extra={"feed": feed.feed, "lastComplete": feed.last_complete})
     return counts

@@ -218,6 +218,17 @@ def _tell(machine: Machine) -> None:
     machine.tell()
 
 
+def _days_later(machine: Machine) -> None:
+    _complete(machine)
+    machine.tell()
+    machine.pass_time(3 * 86400)
+
+
+def look_for_overdue_feeds(machine: Machine) -> None:
+    """The one of the poller's runs in an hour."""
+    machine.once("PollImports", {"time": "2026-11-29T05:00:00Z"}, "look")
+
+
 SCENES: Final[Mapping[str, Scene]] = {
     "SubmitImport": Scene(
         "SubmitImport",
@@ -347,6 +358,13 @@ SCENES: Final[Mapping[str, Scene]] = {
         {"poll": (poll,), "callback": (poll, callback)},
         {},
         (ID, SECOND + "-again"),
+    ),
+    "PollImports, looking for overdue feeds": Scene(
+        "PollImports",
+        _days_later,
+        look_for_overdue_feeds,
+        {"": (), "look": (look_for_overdue_feeds,)},
+        {},
     ),
     "PublishNotice": Scene(
         "PublishNotice",

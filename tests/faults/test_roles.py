@@ -13,7 +13,7 @@ import pytest
 from local import permissions
 from local.permissions import Access, accesses, permits, statements
 from tests.faults.machine import FOLDERS, Machine, Saved
-from tests.faults.scenes import SCENES, until_idle
+from tests.faults.scenes import SCENES, look_for_overdue_feeds, until_idle
 
 #: Allowed, though no call of ours needs it: who does, and when.
 OTHERS: Final = {
@@ -47,6 +47,10 @@ def used(furnished: tuple[Machine, Saved]) -> dict[str, set[Access]]:
             for step in way:
                 step(machine)
             until_idle(machine)
+    machine.restore(saved)
+    machine.invoke("SubmitImport", {"feed": "other", "scheduledAt": "2026-11-26T02:00:00Z"})  # which has no file
+    machine.pass_time(3 * 86400)
+    look_for_overdue_feeds(machine)
     machine.watch = None
     return found
 

@@ -278,6 +278,44 @@ def test_what_is_left_over_for_ever_is_an_error(stack: Stack, cloud: InProcess, 
     assert sum(no_waiting) < 60
 
 
+def test_the_records_of_many_feeds_are_read_a_hundred_at_once(
+    stack: Stack, cloud: InProcess, no_waiting: list[float]
+) -> None:
+    """100 at most: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html."""
+    asked: list[int] = []
+
+    def reluctant(real: Any, RequestItems: Mapping[str, Any]) -> Any:  # noqa: N803
+        ((name, request),) = RequestItems.items()
+        keys = request["Keys"]
+        asked.append(len(keys))
+        answer = real(RequestItems={name: {"Keys": keys[:40]}})
+        return answer | {"UnprocessedKeys": {name: {"Keys": keys[40:]}} if keys[40:] else {}}
+
+    table = stubbed(stack, cloud, batch_get_item=reluctant)
+    feeds = [full_feed().changed(feed=f"feed-{number}") for number in range(0, 130, 2)]
+    for feed in feeds:
+        table.save(feed)
+    found = table.feeds(f"feed-{number}" for number in range(130))
+    assert sorted(found, key=lambda each: each.feed) == sorted(
+        [each.changed(revision=1) for each in feeds], key=lambda each: each.feed
+    )
+    assert asked == [100, 60, 20, 30]
+    assert len(no_waiting) == 2
+    assert list(table.feeds([])) == []
+
+
+def test_feeds_that_are_left_unread_for_ever_are_an_error(
+    stack: Stack, cloud: InProcess, no_waiting: list[float]
+) -> None:
+    refused = {"Responses": {}}
+    table = stubbed(
+        stack, cloud, batch_get_item=lambda _, **asked: refused | {"UnprocessedKeys": asked["RequestItems"]}
+    )
+    with pytest.raises(StoreError, match="left 1 items unread after 12 attempts"):
+        list(table.feeds(["default"]))
+    assert sum(no_waiting) < 60
+
+
 def test_a_page_after_another_is_read(stack: Stack, cloud: InProcess) -> None:
     asked = []
 

@@ -50,6 +50,7 @@ AWS_METRICS: Final = {
 #: Resources of statements that are not one exact ARN, and why.
 WIDE: Final = {
     "FeedsBucket.Arn/feeds/*": "the objects of every feed",
+    "FeedsBucket.Arn/feeds/*/feed.json": "the settings of every feed",
     "FeedsBucket.Arn/archive/*": "the archives of every feed",
     f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{NAME}/accounts/*": "feeds name the account's secret",
     "ImportsTable.Arn/stream/*": "ListStreams is on all streams of a table",
@@ -365,8 +366,9 @@ def test_silence_is_a_fault_where_something_has_to_happen(stack: Stack) -> None:
     for alarm in alarms(stack):
         less = alarm.properties["ComparisonOperator"].startswith("LessThan")
         assert less == (alarm.logical_id in silent), alarm.logical_id
-        # Nothing happened, so nothing went wrong; unless something had to happen.
-        assert alarm.properties["TreatMissingData"] == ("breaching" if less else "notBreaching"), alarm.logical_id
+        # Nothing happened, so nothing went wrong; unless something had to happen, or nobody has looked.
+        missing = "breaching" if less else "ignore" if alarm.logical_id == "FeedsOverdue" else "notBreaching"
+        assert alarm.properties["TreatMissingData"] == missing, alarm.logical_id
     assert silent <= {alarm.logical_id for alarm in alarms(stack)}
 
 
@@ -379,7 +381,20 @@ def test_every_function_queue_and_door_is_watched(stack: Stack) -> None:
         ("5xx", "CallbackApi"),
         ("IteratorAge", "PublishNoticeFunction"),
         ("ImportsCompleted", NAME),
+        ("FeedsOverdue", NAME),
     } <= watched
+
+
+def test_a_feed_is_overdue_as_soon_as_the_whole_stack_would_be() -> None:
+    stack = make_stack(AlarmAfterHours="30")
+    assert stack.resources["PollImportsFunction"].properties["Environment"]["Variables"]["ALARM_AFTER_HOURS"] == "30"
+    alarm = stack.resources["FeedsOverdue"].properties
+    assert "within 30 hours; `jobferry --stack jobferry-dev status` says which" in alarm["AlarmDescription"]
+    # One look an hour has to be in each period.
+    assert (alarm["Period"], alarm["Statistic"], alarm["Threshold"]) == (3600, "Maximum", 0)
+    # If a look fails, its dead letter tells.
+    config = stack.resources["PollImportsFunctionEventInvokeConfig"].properties
+    assert config["DestinationConfig"]["OnFailure"]["Destination"] == "DeadLetterQueue.Arn"
 
 
 def test_alarms_reach_the_topic(stack: Stack) -> None:

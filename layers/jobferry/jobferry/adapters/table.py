@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
 IMPORT: Final = "import"
 FEED: Final = "feed"
-#: BatchWriteItem takes so many items.
+#: BatchWriteItem takes so many items, BatchGetItem gives so many.
 _BATCH: Final = 25
+_BATCH_READ: Final = 100
 #: Attempts to write what a batch left over, each after a longer wait: about a minute in all.
 _ATTEMPTS: Final = 12
 #: What the board or a feed says at any length is cut, so that every item stays far below DynamoDB's 400 KB. Bytes.
 MAX_MESSAGES: Final = 50
 MAX_MESSAGE: Final = 2000
 MAX_NAME: Final = 1000
+
+#: Reasons of a refused transaction with which reading and deciding again helps, after a wait.
+_AGAIN: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict", "ThrottlingError"})
 
 type Item = dict[str, Any]
 
@@ -51,7 +55,23 @@ class ImportsTable:
     def get_feed(self, feed: str) -> Feed:
         """The record of a feed; one of revision 0 when there is none."""
         item = self._get(f"{FEED}#{feed}", FEED)
-        return Feed(feed=feed) if item is None else Feed.model_validate(item | {"feed": feed})
+        return Feed(feed=feed) if item is None else _feed(item)
+
+    def feeds(self, names: Iterable[str]) -> Iterator[Feed]:
+        """The records of many feeds, of those that have one; they may be a moment behind."""
+        keys = ({"importId": f"{FEED}#{name}", "item": FEED} for name in names)
+        for batch in batched(map(_dump, keys), _BATCH_READ, strict=False):
+            left: list[Any] = list(batch)
+            for attempt in range(_ATTEMPTS):
+                answer = self._client.batch_get_item(RequestItems={self._name: {"Keys": left}})
+                yield from (_feed(_load(item)) for item in answer["Responses"].get(self._name, []))
+                unread: Item = dict(answer.get("UnprocessedKeys", {}))
+                left = unread.get(self._name, {}).get("Keys", [])
+                if not left:
+                    break
+                _wait(attempt)
+            else:
+                raise StoreError(f"DynamoDB left {len(left)} items unread after {_ATTEMPTS} attempts")
 
     def save(self, *records: Import | Feed) -> None:
         """Writes all or none, each only if its revision is still that of the table. Raises ConflictError."""
@@ -94,7 +114,7 @@ class ImportsTable:
             for raw in page["Items"]:
                 item = _load(raw)
                 if item["item"] == FEED:
-                    found.feeds.append(Feed.model_validate(item | {"feed": item["importId"].removeprefix(f"{FEED}#")}))
+                    found.feeds.append(_feed(item))
                 else:
                     found.imports.append(Import.model_validate(item))
         return found
@@ -146,9 +166,18 @@ class ImportsTable:
                 left = list(answer.get("UnprocessedItems", {}).get(self._name, []))
                 if not left:
                     break
-                time.sleep(random.uniform(0, min(10.0, 0.05 * 2**attempt)))  # noqa: S311  # apart in time, no secret
+                _wait(attempt)
             else:
                 raise StoreError(f"DynamoDB left {len(left)} items unwritten after {_ATTEMPTS} attempts")
+
+
+def _wait(attempt: int) -> None:
+    """Longer each time."""
+    time.sleep(random.uniform(0, min(10.0, 0.05 * 2**attempt)))  # noqa: S311  # apart in time, no secret
+
+
+def _feed(item: Item) -> Feed:
+    return Feed.model_validate(item | {"feed": item["importId"].removeprefix(f"{FEED}#")})
 
 
 def _import_item(record: Import) -> Item:
@@ -238,4 +267,4 @@ def _refused(error: ClientError) -> bool:
     if error.response.get("Error", {}).get("Code") != "TransactionCanceledException":
         return False
     reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
-    return any(each.get("Code") in ("ConditionalCheckFailed", "TransactionConflict") for each in reasons)
+    return any(each.get("Code") in _AGAIN for each in reasons)
