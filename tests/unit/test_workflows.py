@@ -180,6 +180,15 @@ def test_the_names_that_the_role_is_bound_to_are_those_of_the_template() -> None
         ), name
 
 
+def test_the_role_changes_the_roles_of_the_template_and_no_other() -> None:
+    roles = {
+        name for name, each in yaml_parse(TEMPLATE.read_text())["Resources"].items() if each["Type"] == "AWS::IAM::Role"
+    }
+    for actions in ("iam:CreateRole", "iam:PassRole"):
+        names = {name.rpartition("/")[2] for action, name in allowed("iam") if action == actions}
+        assert names == {f"${{StackName}}-{role}-*" for role in roles}
+
+
 def test_the_role_reads_no_feed_and_no_key_and_deletes_no_data() -> None:
     objects = {name for action, name in allowed("s3") if "Object" in action}
     assert all("s3:::aws-sam-cli-managed-default-" in name for name in objects)
