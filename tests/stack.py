@@ -10,7 +10,7 @@ from local.template import Stack, expand
 
 TEMPLATE: Final = Path(__file__).parent.parent / "template.yaml"
 NAME: Final = "jobferry-dev"
-#: The design's metrics, the rest of the board's counts, and the feeds that the stack's own figures do not show.
+#: The design's metrics, the rest of the board's counts, notices, and the feeds that the stack's own figures do not show.
 METRICS: Final = {
     "ImportsSubmitted",
     "ImportsCompleted",
@@ -24,6 +24,7 @@ METRICS: Final = {
     "SettledByPoll",
     "SecondsToResult",
     "FeedsOverdue",
+    "NoticesPublished",
 }
 
 
