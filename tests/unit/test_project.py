@@ -20,7 +20,7 @@ ROOT: Final = TEMPLATE.parent
 PACKAGE: Final = ROOT / "layers/jobferry/jobferry"
 APPS: Final = sorted(ROOT.glob("functions/*/app.py"))
 #: What only adapters may know: AWS and HTTP.
-OUTSIDE: Final = {"aws_lambda_powertools", "boto3", "botocore", "mypy_boto3_dynamodb", "requests", "urllib3"}
+OUTSIDE: Final = {"aws_lambda_powertools", "boto3", "botocore", "certifi", "mypy_boto3_dynamodb", "requests", "urllib3"}
 #: Names that say nothing of the domain.
 NAMELESS: Final = re.compile(r"(^|_)(utils?|helpers?|common|managers?|services?|misc|base|core)$")
 
@@ -111,7 +111,7 @@ def test_every_request_has_a_timeout() -> None:
     calls = 0
     for folder in (PACKAGE, ROOT / "functions", ROOT / "local", ROOT / "scripts"):
         for path in modules(folder):
-            if "requests" not in tops(path):
+            if not tops(path) & {"requests", "urllib3"}:
                 continue
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call) and is_request(node):
@@ -121,11 +121,11 @@ def test_every_request_has_a_timeout() -> None:
 
 
 def is_request(node: ast.Call) -> bool:
-    """`requests.get(…)`, `session.request(…)`, `self._session.post(…)` and the like."""
+    """`requests.get(…)`, `session.request(…)`, `self._pool.request(…)` and the like."""
     match node.func:
         case ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=verb):
             verbs = {"get", "post", "put", "patch", "delete", "head", "options", "request", "send"}
-            return verb in verbs and owner.strip("_") in ("requests", "session", "http")
+            return verb in verbs and owner.strip("_") in ("requests", "session", "http", "pool")
         case _:
             return False
 
