@@ -9,8 +9,9 @@ from tests.faults.machine import Machine, Saved, running
 from tests.faults.scenes import furnish
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def furnished() -> Iterator[tuple[Machine, Saved]]:
+    """Made once a module, and gone after it: while it runs, the clock and boto3 are the machine's in this whole process."""
     with running() as machine:
         yield machine, furnish(machine)
 

@@ -9,6 +9,7 @@ import copy
 import importlib.util
 import io
 import json
+import logging
 import re
 import time
 import uuid
@@ -36,7 +37,7 @@ from local.patterns import matches
 from local.place import ACCOUNT, REGION
 from local.template import Stack
 from tests.fakes import Killed
-from tests.integration.inprocess import InProcess, in_process
+from tests.integration.inprocess import NAME, InProcess, in_process
 from tests.stack import TEMPLATE
 
 START: Final = datetime(2026, 11, 24, 2, tzinfo=UTC)
@@ -585,4 +586,8 @@ def running() -> Iterator[Machine]:
         patch.setattr(board_adapter, "HttpBoard", type("ThisClient", (Client,), {"machine": machine}))
         patch.setattr(runs, "datetime", _clock(machine))
         patch.setattr(time, "sleep", machine.pass_time)
-        yield machine
+        try:
+            yield machine
+        finally:
+            # Powertools has one logger for a name in a process, with the level that it was first given.
+            logging.Logger.manager.loggerDict.pop(NAME, None)

@@ -70,7 +70,7 @@ def _good_run(machine: Machine, scene: Scene) -> list[Call]:
     return calls[: started[0]] if started and scene.function == "PollImports" else calls
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def good_night(furnished: tuple[Machine, Saved]) -> dict[str, Any]:
     """What the night leaves when nothing goes wrong: failed jobs, postings, the live set."""
     machine, saved = furnished

@@ -15,6 +15,8 @@ from local.permissions import Access, accesses, permits, statements
 from tests.faults.machine import FOLDERS, Machine, Saved
 from tests.faults.scenes import SCENES, look_for_overdue_feeds, until_idle
 
+pytestmark = pytest.mark.xdist_group("roles")
+
 #: Allowed, though no call of ours needs it: who does, and when.
 OTHERS: Final = {
     "logs:CreateLogStream": "Lambda, for the function's log",
