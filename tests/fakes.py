@@ -88,6 +88,10 @@ class MemoryStore:
             sorted(imports, key=lambda each: each.created_at), sorted(feeds, key=lambda each: str(each.run_again_at))
         )
 
+    def imports(self) -> list[Import]:
+        """All of them, to look at."""
+        return list(self._imports.values())
+
     def history(self, feed: str) -> Iterator[Import]:
         found = [each for each in self._imports.values() if each.feed == feed]
         yield from sorted(found, key=lambda each: each.created_at, reverse=True)

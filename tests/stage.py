@@ -7,21 +7,24 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from jobferry.advice import Stack
 from jobferry.callback_urls import token
 from jobferry.callbacks import Callback, Received, Receiver, receive
 from jobferry.imports import Feed, Import
 from jobferry.live_sets import read_live_set
+from jobferry.notices import publish
 from jobferry.polling import Polled, Poller, poll
 from jobferry.runs import Invocation, World
 from jobferry.submission import Outcome, submit
 from jobferry.triggers import parse_trigger
-from tests.fakes import Clock, MemoryAccounts, MemoryBoard, MemoryBucket, MemoryStore
+from tests.fakes import Clock, MemoryAccounts, MemoryBoard, MemoryBucket, MemoryStore, MemoryTopic
 
 BOARD_URL = "https://board.example/api/v2.0"
 SIGNING_KEY = "signing-key"
 FEED = "default"
 #: Of the account that a feed has unless it says otherwise.
 KEY = "key-of-the-agency"
+STACK = Stack("jobferry-SubmitImport", "imports", "feeds", "jobferry/accounts/", "us-east-1")
 #: SubmitImport's time.
 TIMEOUT = timedelta(seconds=900)
 
@@ -49,6 +52,7 @@ class Stage:
         self.bucket = MemoryBucket()
         self.accounts = MemoryAccounts({"BoardApiKey": KEY}, BOARD_URL)
         self.board = MemoryBoard([KEY], self.clock)
+        self.topic = MemoryTopic()
         self.starts: list[dict[str, Any]] = []
         self.faults: list[str] = []
         self.world = World(
@@ -104,9 +108,15 @@ class Stage:
         return self.record(record.import_id)
 
     def finish(self) -> None:
-        """The board does what waits, and calls back."""
+        """The board does what waits, and calls back; people are told."""
         while board_import_id := self.board.process():
             self.call_back(board_import_id)
+        self.tell()
+
+    def tell(self) -> None:
+        """The stream says what has ended, and PublishNotice publishes what is due."""
+        for each in self.store.imports():
+            publish(self.store, self.topic, each.import_id, self.clock(), STACK)
 
     def call_back(self, board_import_id: str) -> Received:
         """The board tells an import's result, or how far it is."""

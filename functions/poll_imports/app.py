@@ -17,6 +17,7 @@ from jobferry.adapters.functions import SubmitImportFunction
 from jobferry.adapters.metrics import add_settled
 from jobferry.adapters.secrets import SecretAccounts
 from jobferry.adapters.table import ImportsTable
+from jobferry.errors import PollingError
 from jobferry.imports import Feed, Import
 from jobferry.overdue import is_looked_at, overdue_feeds
 from jobferry.polling import Poller, poll
@@ -29,7 +30,6 @@ accounts = SecretAccounts(
     boto3.client("secretsmanager", config=CONFIG), os.environ["SECRETS_PREFIX"], os.environ["BOARD_URL"]
 )
 submit_import = SubmitImportFunction(boto3.client("lambda", config=CONFIG), os.environ["SUBMIT_IMPORT_FUNCTION"])
-alarm_after = timedelta(hours=int(os.environ["ALARM_AFTER_HOURS"]))
 
 
 def failed(record: Import | Feed, error: Exception) -> None:
@@ -49,11 +49,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     for record in polled.settled:
         logger.info("settled", extra={"importId": record.import_id, "feed": record.feed})
         add_settled(metrics, record)
-    counts = polled.counts()
-    logger.info("polled", extra=counts)
+    logger.info("polled", extra=polled.counts())
     if is_looked_at(event):
-        late = overdue_feeds(table, bucket, datetime.now(UTC), alarm_after)
+        late = overdue_feeds(table, bucket, datetime.now(UTC), timedelta(hours=int(os.environ["ALARM_AFTER_HOURS"])))
         metrics.add_metric("FeedsOverdue", MetricUnit.Count, len(late))
         for feed in late:
             logger.warning("overdue", extra={"feed": feed.feed, "lastComplete": feed.last_complete})
-    return counts
+    if polled.failed:
+        raise PollingError(polled.failed)
+    return polled.counts()

@@ -75,7 +75,14 @@ def test_settings_or_none(bucket: FeedsBucket, put: Any) -> None:
     assert len(bucket.settings("a")[1] or b"") == 1 << 20
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "SlowDown", "InternalError"])
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidObjectState", "KMS.DisabledException"])
+def test_an_object_that_may_not_be_read_is_a_fault_of_the_feed(stack: Stack, cloud: InProcess, code: str) -> None:
+    bucket = stubbed(stack, cloud, get_object=refuse(code))
+    with pytest.raises(FeedUnreadableError, match=rf"^feeds/a/b.csv may not be read \({code}\)"):
+        bucket.open_object(FeedObject("feeds/a/b.csv", '"e"', 1))
+
+
+@pytest.mark.parametrize("code", ["SlowDown", "InternalError"])
 def test_what_cannot_be_asked_is_not_taken_for_missing(
     stack: Stack, cloud: InProcess, tmp_path: Path, code: str
 ) -> None:

@@ -76,6 +76,9 @@ def full_import() -> Import:
         claimed_by="request-1",
         claimed_until=NOW + timedelta(minutes=15),
         previous="default-20261123T020000Z",
+        confirm_deletes="K7QD-3M2A",
+        announced_at=NOW,
+        run="default-20261124T020000Z",
         key_mark="0123456789abcdef",
         retry="archive/default/default-20261123T020000Z.retry-20261124T010000Z.jsonl",
         parts=3,
@@ -87,6 +90,7 @@ def full_import() -> Import:
         settled_by="poll",
         verified=True,
         late=True,
+        deleted_before=1,
         results={"added": 48, "deleted": 0, "ignoredValues": [{"a": 1.5, "b": None, "c": True}], "processed": 4416},
         unaccounted=1,
         reason="why",
@@ -98,7 +102,9 @@ def full_import() -> Import:
 
 
 def full_feed() -> Feed:
-    live_set = LiveSet(key="k", import_id="i", created_at=NOW, account="b a", key_mark="m", whole=True, announced=True)
+    live_set = LiveSet(
+        key="k", import_id="i", created_at=NOW, account="b a", key_mark="m", whole=True, announced_at=NOW
+    )
     return Feed(
         feed="default",
         open_imports=["default-20261124T020000Z"],
@@ -110,6 +116,7 @@ def full_feed() -> Feed:
         objects=2,
         run_again="default-20261124T030000Z",
         run_again_at=NOW,
+        run_again_confirm="K7QD-3M2A",
     )
 
 
@@ -169,7 +176,7 @@ def test_all_are_written_or_none(table: ImportsTable) -> None:
     [
         ("TransactionCanceledException", ["None", "ConditionalCheckFailed"], ConflictError),
         ("TransactionCanceledException", ["TransactionConflict", "None"], ConflictError),
-        ("TransactionCanceledException", ["ThrottlingError"], ClientError),
+        ("TransactionCanceledException", ["ThrottlingError"], ConflictError),
         ("TransactionCanceledException", ["ProvisionedThroughputExceeded", "None"], ClientError),
         ("TransactionCanceledException", ["ItemCollectionSizeLimitExceeded"], ClientError),
         ("TransactionCanceledException", ["ValidationError"], ClientError),

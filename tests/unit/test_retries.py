@@ -12,9 +12,7 @@ from jobferry.adapters.metrics import add_settled
 from jobferry.advice import Stack
 from jobferry.errors import EventError
 from jobferry.imports import ERROR, Import, State
-from jobferry.notices import publish
 from jobferry.triggers import parse_trigger, retry_key
-from tests.fakes import MemoryTopic
 from tests.stage import FEED, KEY, Stage, job, jobs, lines
 
 NOW = datetime(2026, 11, 24, 10, 15, tzinfo=UTC)
@@ -65,7 +63,7 @@ def test_only_the_mended_jobs_go_and_nothing_is_deleted(stage: Stage) -> None:
     assert after.objects == before.objects
     assert after.open_imports == []
     assert after.live_set is not None
-    assert after.live_set.announced
+    assert after.live_set.announced_at
     assert stage.live_set() == ["a", "b", "c", "d", "e"]
 
 
@@ -111,12 +109,11 @@ def test_the_notice_of_a_retry_does_not_call_mended_what_was_not_in_it(stage: St
     stage.settings(deleteJobs=True, maxInvalidPercent=60, notifyOnSuccess=True)
     record = retry(stage, job("d"))
     stage.finish()
-    topic = MemoryTopic()
 
-    assert publish(stage.store, topic, record.import_id, stage.clock(), STACK)
-
-    assert topic.published[0].data["failing"]["mended"] is None
-    assert "All 1 job of the retry are on the board." in topic.published[0].text
+    notice = stage.topic.published[-1]
+    assert notice.data["importId"] == record.import_id
+    assert notice.data["failing"]["mended"] is None
+    assert "All 1 job of the retry are on the board." in notice.text
 
 
 def test_a_retry_does_not_quiet_the_alarm_that_waits_for_a_run(stage: Stage) -> None:
@@ -195,7 +192,7 @@ def test_a_retry_without_result_may_have_reached_the_board(stage: Stage) -> None
     assert stage.record(record.import_id).state is State.EXPIRED
     after = stage.store.get_feed(FEED)
     assert after.live_set is not None
-    assert after.live_set.announced
+    assert after.live_set.announced_at
     assert stage.live_set() == ["a", "b", "c", "d", "e", "f"]
 
 

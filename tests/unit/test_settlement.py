@@ -10,7 +10,7 @@ import pytest
 
 from jobferry.imports import ERROR, INVALID, OPEN, UNVERIFIED, FailedJob, Feed, Import, State
 from jobferry.job_imports import JobImport
-from jobferry.settlement import CALLBACK, POLL, settle
+from jobferry.settlement import CALLBACK, POLL, add_deleted, settle
 from tests.fakes import Killed, MemoryStore
 
 BEGAN = datetime(2026, 11, 24, 2, tzinfo=UTC)
@@ -187,13 +187,37 @@ def test_an_unverified_word_never_shrinks_the_live_set() -> None:
 
 
 @pytest.mark.parametrize("state", [State.SUBMITTING, State.PENDING, State.RUNNING, State.EXPIRED, State.REJECTED])
-def test_a_result_settles_whatever_may_have_reached_the_board(state: State) -> None:
-    store = store_with(record(state=state, notified_at=NOW))
+@pytest.mark.parametrize("told", [None, NOW])
+def test_a_result_settles_whatever_may_have_reached_the_board(state: State, told: datetime | None) -> None:
+    store = store_with(record(state=state, notified_at=told))
     settled = settle(store, Archive(MANIFEST), ID, answer(), by=CALLBACK, verified=True, now=NOW)
     assert settled.state is State.COMPLETE
-    told_otherwise = state in (State.EXPIRED, State.REJECTED)
-    assert settled.notified_at == (None if told_otherwise else NOW), "who heard of no result hears of this one"
-    assert settled.late == told_otherwise
+    assert settled.notified_at is None, "who heard of no result hears of this one"
+    assert settled.late == (told is not None or state in (State.EXPIRED, State.REJECTED))
+
+
+@pytest.mark.parametrize("differs", [False, True])
+def test_who_was_told_of_an_unverified_result_hears_of_another_and_of_no_same_one(differs: bool) -> None:
+    store = store_with(record())
+    settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=CALLBACK, verified=False, now=NOW)
+    found = store.get(ID)
+    assert found is not None
+    store.save(found.changed(notified_at=NOW, open=None))
+    said = answer() if differs else answer(errors=REFUSED)
+    settled = settle(store, Archive(MANIFEST), ID, said, by=CALLBACK, verified=True, now=NOW)
+    assert (settled.verified, settled.notified_at) == (True, None if differs else NOW)
+
+
+def test_what_an_earlier_sending_deleted_is_counted_once() -> None:
+    store = store_with(record(attempts=2))
+    add_deleted(store, ID, 300)
+    add_deleted(store, ID, 300)
+    settled = settle(store, Archive(MANIFEST), ID, answer(deleted=2), by=POLL, verified=True, now=NOW)
+    assert settled.results is not None
+    assert settled.results["deleted"] == 302
+    other = store_with(record(attempts=2))
+    settle(other, Archive(MANIFEST), ID, answer(deleted=2), by=POLL, verified=True, now=NOW)
+    assert (add_deleted(other, ID, 300).results or {})["deleted"] == 302
 
 
 @pytest.mark.parametrize("state", [State.PREPARING, State.BLOCKED, State.SKIPPED])
@@ -213,6 +237,7 @@ def test_failing_since_is_carried_from_import_to_import() -> None:
     before = BEGAN - timedelta(days=3)
     store = store_with(record(previous="default-20261123T020000Z"))
     old = FailedJob(number=0, messages=["x"], reference_number="J-2", since=before)
+    store.save(record(import_id="default-20261123T020000Z"))
     store.write_failed("default-20261123T020000Z", ERROR, [old], NOW)
     held = FailedJob(number=0, messages=["y"], reference_number="J-7", since=before + timedelta(days=1))
     store.write_failed("default-20261123T020000Z", INVALID, [held], NOW)
@@ -280,7 +305,7 @@ def test_an_older_import_that_ends_late_replaces_nothing_newer() -> None:
             "created_at": newer,
             "account": "https://board.example/api BoardApiKey",
             "whole": False,
-            "announced": True,
+            "announced_at": newer,
         },
     )
     settle(store, Archive(MANIFEST), ID, answer(), by=CALLBACK, verified=True, now=newer)

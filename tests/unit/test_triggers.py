@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from jobferry.errors import EventError, FeedNameError, StrayObjectError
-from jobferry.triggers import IMPORT_ID, Trigger, parse_trigger, part_id
+from jobferry.imports import part_id
+from jobferry.triggers import IMPORT_ID, Trigger, parse_trigger
 from tests.events import load_event
 
 NOW = datetime(2026, 11, 24, 2, 0, 7, 654321, tzinfo=UTC)

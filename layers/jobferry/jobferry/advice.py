@@ -15,7 +15,7 @@ from typing import Final
 
 from jobferry import deletions
 from jobferry.failures import Failures
-from jobferry.imports import Import, State
+from jobferry.imports import FIRST, SHARED_ACCOUNT, Import, State
 from jobferry.wording import counted, plain, when
 
 #: Characters of a reason that are shown.
@@ -116,7 +116,7 @@ def topics(record: Import) -> list[About]:
             found = {
                 About.DELETED_MORE: count(record, "deleted") > record.expected_deletes,
                 About.WITHHELD: record.withheld_deletes > 0 or bool(withheld_because(record)),
-                About.FIRST: deletions.FIRST in record.withheld_because,
+                About.FIRST: FIRST in record.withheld_because,
                 About.FAILED: count(record, "failed") > 0 or record.invalid > 0,
                 About.UNACCOUNTED: record.unaccounted > 0,
                 About.UNVERIFIED: not record.verified,
@@ -140,7 +140,7 @@ def severity(record: Import) -> Severity:
 
 def withheld_because(record: Import) -> list[str]:
     """Why deletions were withheld; the first full sync withholds none."""
-    return [each for each in record.withheld_because if each != deletions.FIRST]
+    return [each for each in record.withheld_because if each != FIRST]
 
 
 def count(record: Import, name: str) -> int:
@@ -376,7 +376,7 @@ _BECAUSE: Final = {
         "jobs). Nobody can tell whose postings they are, one of those under WOULD GO perhaps, so nothing is deleted "
         "while there is such a row. The next run is then as usual."
     ),
-    deletions.SHARED_ACCOUNT: (
+    SHARED_ACCOUNT: (
         "Give each feed an account of its own. {others} on the same account of the board, and each would delete the "
         "other's postings, so nothing is deleted, and nothing can be confirmed, while that is so. Either put all their "
         "files under one feed; or give each its own API key (apiKeySecret in its feed.json, here {secret}); or set "

@@ -15,6 +15,7 @@ from jobferry.errors import BoardError, BoardRefusedError, BoardUnknownError, Bo
 from jobferry.imports import Import
 from jobferry.job_imports import JobImport, JobImportError, parse_job_import
 from jobferry.streams import CHUNK
+from jobferry.wording import without_secrets
 
 ACCEPTED: Final = 202
 UNAUTHORIZED: Final = 401
@@ -142,7 +143,7 @@ def _meaning(status: int) -> str:
 
 def _words(body: bytes) -> str:
     """The board's own words, cut, on one line; a page of HTML is no words."""
-    text = " ".join(body[: _SHOWN * 4].decode(errors="replace").split())
+    text = " ".join(without_secrets(body[: _SHOWN * 4].decode(errors="replace")).split())
     if not text or text.startswith("<"):
         return "it says no more"
     clean = "".join(character for character in text if character.isprintable())
@@ -161,8 +162,11 @@ def retrieve(record: Import, board_import_id: str, accounts: Accounts, boards: B
         SecretError: there is no key, or it is for another board now.
     """
     try:
-        return boards(account_of(record, accounts)).retrieve(board_import_id, seconds)
+        answer = boards(account_of(record, accounts)).retrieve(board_import_id, seconds)
     except BoardRefusedError as error:
         if error.status != UNAUTHORIZED:
             raise
-    return boards(account_of(record, accounts, fresh=True)).retrieve(board_import_id, seconds)
+        answer = boards(account_of(record, accounts, fresh=True)).retrieve(board_import_id, seconds)
+    if answer.id != board_import_id:
+        raise BoardUnknownError("the board answered with another import")
+    return answer

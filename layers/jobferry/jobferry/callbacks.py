@@ -26,7 +26,7 @@ from jobferry.errors import (
 )
 from jobferry.imports import SETTLES, Import, ImportStore, State
 from jobferry.job_imports import JobImport, JobImportError, parse_job_import
-from jobferry.settlement import CALLBACK, Archive, settle
+from jobferry.settlement import CALLBACK, Archive, add_deleted, settle
 from jobferry.triggers import IMPORT_ID
 
 #: The board is asked for so long. Seconds.
@@ -107,7 +107,8 @@ def receive(callback: Callback, receiver: Receiver, now: datetime) -> Received:
     """
     record = _let_in(callback, receiver)
     said = _parse(callback.body)
-    _require_same(record, said)
+    if record.board_import_id not in (None, said.id):
+        return _earlier(record, said, receiver)
     if record.state not in SETTLES and record.verified:
         return Received(OK, record)
     answer, verified = said, False
@@ -146,9 +147,20 @@ def _parse(body: bytes) -> JobImport:
         raise CallbackMalformedError(f"the body is not an import: {error}") from error
 
 
-def _require_same(record: Import, said: JobImport) -> None:
-    if record.board_import_id is not None and record.board_import_id != said.id:
-        raise CallbackMismatchError("the body is of another import")
+def _earlier(record: Import, said: JobImport, receiver: Receiver) -> Received:
+    """The result of an earlier sending of the import, whose answer was lost; another import's is a mismatch.
+
+    The jobs' result is that of the last sending. But what was deleted is gone, whichever sending did it.
+    """
+    try:
+        if record.attempts < 2:  # there was no earlier one
+            raise CallbackMismatchError("the body is of another import")
+        answer = retrieve(record, said.id, receiver.accounts, receiver.boards, ASK_SECONDS)
+    except (BoardError, SecretError) as error:
+        raise CallbackMismatchError("the body is of an import that the board does not tell of") from error
+    _require_ours(record, answer)
+    deleted = answer.results.deleted if answer.results is not None else 0
+    return Received(OK, add_deleted(receiver.store, record.import_id, deleted))
 
 
 def _require_ours(record: Import, answer: JobImport) -> None:

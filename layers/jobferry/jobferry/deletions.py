@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jobferry.errors import ConfirmationError
-from jobferry.imports import FIRST as FIRST
-from jobferry.imports import Posting
+from jobferry.imports import FIRST, SHARED_ACCOUNT, Posting
 from jobferry.live_sets import Carried
 from jobferry.settings import FeedSettings
 
@@ -22,7 +21,6 @@ ALWAYS_PASS: Final = 10
 UNPROTECTED_ROWS: Final = "unprotected-rows"
 FEWER_OBJECTS: Final = "fewer-objects"
 TOO_MANY: Final = "too-many"
-SHARED_ACCOUNT: Final = "shared-account"
 
 
 @dataclass(frozen=True)
@@ -51,13 +49,13 @@ class Circumstances:
     """What speaks for or against deletions beside the lists themselves.
 
     Attributes:
-        has_live_set: there is a live set of this account from an import that announced a full sync (rule 3).
+        announced: there is a live set of this account, and people were told that other postings go (rule 3).
         unprotected: rows that protect no posting (rule 2).
         objects, objects_before: how many objects the feed has, and had at its last complete import.
         shared_with: other feeds of the same account (rule 5).
     """
 
-    has_live_set: bool
+    announced: bool
     unprotected: int
     objects: int
     objects_before: int | None
@@ -100,7 +98,7 @@ def decide(settings: FeedSettings, carried: Carried, found: Circumstances, confi
 
 def _objections(settings: FeedSettings, carried: Carried, found: Circumstances) -> list[str]:
     because = []
-    if not found.has_live_set:
+    if not found.announced:
         because.append(FIRST)
     if found.shared_with:
         because.append(SHARED_ACCOUNT)

@@ -24,6 +24,7 @@ JobferryError
 │   └── CallbackMismatchError      409: the body's id is not this import's
 ├── ClaimTakenError            another invocation has this import in its hands
 ├── StoreError                 DynamoDB leaves items unwritten, however often it is asked
+├── PollingError               the poller could not deal with some imports or feeds
 └── ConflictError              a conditional write was refused: someone else moved the record first
 
 A message is written for the person who has to act on it: it names the object, the row and the field.
@@ -199,6 +200,19 @@ class StoreError(JobferryError):
     """The table did not take what it was given."""
 
     retryable = True
+
+
+class PollingError(JobferryError):
+    """Some imports or feeds could not be dealt with; the others were. Raised last, so that the alarm goes off.
+
+    Args:
+        names: of the imports and feeds; why is in the log.
+    """
+
+    retryable = True
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(f"{len(names)} could not be dealt with, the log has why: {', '.join(names[:10])}")
 
 
 class ConflictError(JobferryError):

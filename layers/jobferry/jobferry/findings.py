@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,8 +14,6 @@ from isal import igzip
 
 from jobferry.imports import ERROR, INVALID, UNVERIFIED, FailedJob, Import, ImportStore, State, failing_since
 
-#: The second and further imports of a split feed are called so.
-_FURTHER_PART: Final = re.compile(r"Z(-[a-z0-9]+)*-[0-9]{1,4}$")
 #: Jobs that are written to the file at once.
 _BATCH: Final = 1000
 
@@ -58,7 +55,7 @@ def gather(store: ImportStore, record: Import) -> Iterator[Findings]:
 
 def _is_part(record: Import) -> bool:
     """Of a split feed. The import before it had other jobs, so it cannot tell what was mended."""
-    return record.parts > 1 or _FURTHER_PART.search(record.import_id) is not None
+    return record.parts > 1 or record.run is not None
 
 
 class _Kept:

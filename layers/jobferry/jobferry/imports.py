@@ -26,8 +26,10 @@ RETRIES: Final = timedelta(minutes=10)
 #: How long records are kept.
 KEPT: Final = timedelta(days=400)
 OPEN: Final = "open"
-#: In `withheld_because`: people are only being told that from the next import on other postings go.
+#: In `withheld_because`: people are only being told that from the next import on other postings go; another feed has the
+#: same account. The other reasons are in `deletions`.
 FIRST: Final = "first"
+SHARED_ACCOUNT: Final = "shared-account"
 
 _ATTEMPTS: Final = 20
 
@@ -116,9 +118,13 @@ class Import(Record):
         attempts: invocations that sent it.
         claimed_by: the Lambda request in whose hands it is, until claimed_until.
         previous: the feed's last complete import when this one was claimed.
+        confirm_deletes: the code with which a person confirmed its deletions.
+        announced_at: when people were told that other postings go, as far as that holds for this import.
+        run: the first import of the run, of the further ones of a split feed.
         retry: the key of the mended jobs that are sent instead of the feed.
         parts: imports of the run that a split feed needs; of the first of them.
         late: people were told that there was no result before it came.
+        deleted_before: postings deleted by an earlier sending of it, whose answer was lost.
         unaccounted: jobs that the board's counts leave out.
         cause: a word for the reason, for programs and the runbook.
         open: set while it needs the poller.
@@ -153,6 +159,9 @@ class Import(Record):
     claimed_by: str | None = None
     claimed_until: Instant | None = None
     previous: str | None = None
+    confirm_deletes: str | None = None
+    announced_at: Instant | None = None
+    run: str | None = None
     retry: str | None = None
     parts: int = 1
     submitted_at: Instant | None = None
@@ -163,6 +172,7 @@ class Import(Record):
     settled_by: str | None = None
     verified: bool = False
     late: bool = False
+    deleted_before: int = 0
     results: dict[str, Any] | None = None
     unaccounted: int = 0
     reason: str | None = None
@@ -199,7 +209,7 @@ class LiveSet(BaseModel):
         import_id: the import with which it was stored; created_at: of that import.
         account: board and secret whose postings they are; key_mark: of the key that was in it.
         whole: with what was carried over; otherwise only what that import sent.
-        announced: people were told that, with a full sync, other postings go.
+        announced_at: when people were told that, with a full sync, other postings go; None: they were not.
     """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
@@ -210,7 +220,7 @@ class LiveSet(BaseModel):
     account: str
     key_mark: str | None = None
     whole: bool
-    announced: bool
+    announced_at: Instant | None = None
 
 
 class Feed(Record):
@@ -219,11 +229,11 @@ class Feed(Record):
     Attributes:
         open_imports: of the run that is under way; none: the next one may start.
         last_import: the latest that was claimed, by the Lambda request last_request.
-        last_complete: the latest import with a result; last_complete_at: when it was claimed.
+        last_complete: the latest run with a result, by its first import; last_complete_at: when that was claimed.
         live_set: see `live_sets`.
         objects: how many objects the last complete import was made of that withheld no deletions.
         run_again: the first skipped import since the run began: the feed is to run once more.
-        run_again_at: when it was skipped.
+        run_again_at: when it was skipped; run_again_confirm: the code that a person gave with a skipped run.
     """
 
     feed: str
@@ -236,6 +246,7 @@ class Feed(Record):
     objects: int | None = None
     run_again: str | None = None
     run_again_at: Instant | None = None
+    run_again_confirm: str | None = None
 
     def without(self, import_id: str) -> Feed:
         """The feed when an import of it has ended."""
@@ -253,11 +264,13 @@ class Feed(Record):
         if complete and newest and not ended.retry:
             # While deletions are withheld the feed is held against what it was before, so they do not slip through later.
             objects = max(ended.objects, feed.objects or 0) if ended.withheld_deletes else ended.objects
-            feed = feed.changed(last_complete=ended.import_id, last_complete_at=ended.created_at, objects=objects)
+            feed = feed.changed(
+                last_complete=ended.run or ended.import_id, last_complete_at=ended.created_at, objects=objects
+            )
         before = feed.live_set
         if ended.live_set and (before is None or before.created_at <= ended.created_at):
-            known = before is not None and before.key_mark == ended.key_mark and before.announced
-            known = known and FIRST not in ended.withheld_because
+            # While two feeds share an account, nobody knows whose postings would go: afterwards it is announced anew.
+            stands = (ended.full_sync or ended.retry) and SHARED_ACCOUNT not in ended.withheld_because
             live_set = LiveSet(
                 key=ended.live_set,
                 import_id=ended.import_id,
@@ -266,7 +279,7 @@ class Feed(Record):
                 key_mark=ended.key_mark,
                 # Only the board's own word makes postings certain to be gone.
                 whole=not (complete and ended.delete_jobs and ended.verified),
-                announced=known if ended.retry else ended.full_sync and (complete or known),
+                announced_at=ended.announced_at if stands else None,
             )
             feed = feed.changed(live_set=live_set)
         return feed
@@ -275,6 +288,11 @@ class Feed(Record):
 def account_id(board: str | None, account: str | None) -> str:
     """One account is one key on one board."""
     return f"{board} {account}"
+
+
+def part_id(import_id: str, number: int) -> str:
+    """The id of a run's imports, counted from 1; the first one's is the run's."""
+    return import_id if number == 1 else f"{import_id}-{number}"
 
 
 class FailedJob(BaseModel):
@@ -314,10 +332,16 @@ ERROR, UNVERIFIED, INVALID = "error", "unverified", "invalid"
 
 
 def failing_since(store: ImportStore, previous: str | None) -> dict[str, datetime]:
-    """Since when the jobs that failed at an earlier import have been failing, by their identities."""
-    if previous is None:
+    """Since when the jobs that failed in an earlier run have been failing, by their identities."""
+    first = None if previous is None else store.get(previous)
+    if first is None:
         return {}
-    failed = (each for kind in (INVALID, UNVERIFIED, ERROR) for each in store.read_failed(previous, kind))
+    failed = (
+        each
+        for number in range(1, first.parts + 1)
+        for kind in (INVALID, UNVERIFIED, ERROR)
+        for each in store.read_failed(part_id(first.import_id, number), kind)
+    )
     return {each.identity: each.since for each in failed if each.since is not None}
 
 

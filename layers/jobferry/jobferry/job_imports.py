@@ -36,9 +36,15 @@ def _text(value: Any) -> str | None:
 
 #: No import has more jobs.
 _MOST: Final = 10**9
+#: Errors that are read, so that a board gone mad does not fill the memory.
+_ERRORS: Final = 200_000
 
 
 def _whole(value: Any) -> int | None:
+    if (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20) or (
+        isinstance(value, float) and value.is_integer()
+    ):
+        value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
 
 
@@ -78,7 +84,7 @@ class JobError(_Answer):
 
 
 def _errors(value: Any) -> list[Any]:
-    each = value if isinstance(value, list) else []
+    each = value[:_ERRORS] if isinstance(value, list) else []
     return [error if isinstance(error, dict) else {"messages": [error]} for error in each]
 
 
@@ -111,7 +117,7 @@ class JobImport(_Answer):
         results: of a complete import.
     """
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]{1,200}$")]
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,199}$")]
     status: Annotated[str, Field(min_length=1, max_length=40)]
     requested_at: Instant = None
     completed_at: Instant = None

@@ -22,7 +22,9 @@ from jobferry.failures import REASONS_SHOWN, SENT_ANYWAY, SHOWN, Failing, Failur
 from jobferry.findings import Findings, gather
 from jobferry.imports import (
     ERROR,
+    FIRST,
     INVALID,
+    SHARED_ACCOUNT,
     UNVERIFIED,
     FailedJob,
     Feed,
@@ -110,10 +112,19 @@ def publish(
             return False
         topic.publish(compose(record, findings.failed, findings.invalid, findings.previously, stack, links))
 
-    def mark(current: Import, _: Feed) -> Sequence[Import | Feed]:
+    def mark(current: Import, feed: Feed) -> Sequence[Import | Feed]:
         # A result that has come meanwhile is another state, and has a notice of its own.
-        same = current.state is record.state and current.notified_at is None
-        return [current.changed(notified_at=now)] if same else ()
+        if current.state is not record.state or current.notified_at is not None:
+            return ()
+        marked = current.changed(notified_at=now)
+        live_set = feed.live_set
+        told = current.state is State.COMPLETE and FIRST in current.withheld_because
+        if not told or SHARED_ACCOUNT in current.withheld_because or live_set is None or live_set.announced_at:
+            return [marked]
+        if live_set.import_id != current.import_id:
+            return [marked]
+        # Only now that people have been told, other postings may go.
+        return marked, feed.changed(live_set=live_set.model_copy(update={"announced_at": now}))
 
     move(store, import_id, mark)
     return True

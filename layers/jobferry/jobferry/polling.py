@@ -63,6 +63,7 @@ class Polled:
     Attributes:
         settled: imports with a result that it fetched.
         expired: given up. freed: abandoned before anything was sent. resumed: gone on with. started: feeds.
+        failed: imports and feeds that could not be dealt with.
         left: those that its time did not suffice for.
     """
 
@@ -71,6 +72,7 @@ class Polled:
     freed: list[str] = field(default_factory=list)
     resumed: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
     left: int = 0
 
     def counts(self) -> dict[str, int]:
@@ -92,11 +94,15 @@ def poll(poller: Poller, deadline: datetime) -> Polled:
         try:
             _look_at(record, poller, boards, polled)
         except Exception as error:  # noqa: BLE001  # one import's fault holds up no other; the caller is told
+            polled.failed.append(record.import_id)
             poller.failed(record, error)
+            if poller.now() > record.deadline:
+                _give_up(record, poller, polled)  # nor does it lock its feed for ever
     for feed in found.feeds:
         try:
             _start(feed, poller, polled)
         except Exception as error:  # noqa: BLE001  # likewise
+            polled.failed.append(feed.feed)
             poller.failed(feed, error)
     return polled
 
@@ -123,32 +129,39 @@ def _look_at(record: Import, poller: Poller, boards: _Turns, polled: Polled) -> 
     if record.state in (State.PREPARING, State.SUBMITTING) and record.board_import_id is None:
         _look_at_unsent(record, poller, polled)
         return
-    if not boards.is_over(record.board):
-        settled = _ask(record, poller, boards)
-        if settled is not None and settled.state is State.COMPLETE and settled.verified:
-            polled.settled.append(settled)
-            return
-    if now > record.deadline:
+    if boards.is_over(record.board):
+        return  # no import is given up unasked
+    settled = _ask(record, poller, boards)
+    if settled is not None and settled.state is State.COMPLETE and settled.verified:
+        polled.settled.append(settled)
+    elif now > record.deadline:
         _give_up(record, poller, polled)
 
 
 def _look_at_unsent(record: Import, poller: Poller, polled: Polled) -> None:
     """An import that is being worked on, or was left in the middle."""
     now = poller.now()
+    if record.claimed_until is not None and now < record.claimed_until + RETRIES:
+        return
     if record.state is State.SUBMITTING and now > record.deadline:
         _give_up(record, poller, polled)
-    elif record.claimed_until is not None and now < record.claimed_until + RETRIES:
-        return
-    elif record.payload is not None and now <= record.deadline:
+    elif now <= record.deadline and _is_ready(record, poller.store):
         poller.feeds.resume(record.feed, record.import_id)
         polled.resumed.append(record.import_id)
-    else:
-        if move(poller.store, record.import_id, _freed(now)).state is State.BLOCKED:
-            polled.freed.append(record.import_id)
+    elif move(poller.store, record.import_id, _freed(now)).cause == "abandoned":
+        polled.freed.append(record.import_id)
+
+
+def _is_ready(record: Import, store: ImportStore) -> bool:
+    """Whether its run got as far as being ready to be sent, all of it."""
+    first = record if record.run is None else store.get(record.run)
+    return first is not None and first.payload is not None
 
 
 def _ask(record: Import, poller: Poller, boards: _Turns) -> Import | None:
     """What the board says, recorded; None when it cannot be asked."""
+    # Before, not after: one whose answer ends the function must not be the first in the next run again.
+    move(poller.store, record.import_id, _polled(poller.now()))
     try:
         answer = retrieve(record, record.board_import_id or "", poller.accounts, poller.boards, ASK_SECONDS)
     except BoardRefusedError as error:
@@ -160,12 +173,9 @@ def _ask(record: Import, poller: Poller, boards: _Turns) -> Import | None:
         answer = None
     else:
         boards.answered(record.board)
-    now = poller.now()
-    if answer is None or not answer.is_complete:
-        move(poller.store, record.import_id, _polled(now))
     if answer is None:
         return None
-    return settle(poller.store, poller.archive, record.import_id, answer, by=POLL, verified=True, now=now)
+    return settle(poller.store, poller.archive, record.import_id, answer, by=POLL, verified=True, now=poller.now())
 
 
 def _polled(now: datetime) -> Change:
@@ -183,7 +193,8 @@ def _freed(now: datetime) -> Change:
         if current.state is not State.PREPARING or not abandoned:
             return ()
         reason = "the run was cut off before anything was sent, and Lambda's own retries did not bring it to an end"
-        return current.ended(State.BLOCKED, reason=reason, cause="abandoned"), feed.without(current.import_id)
+        state = State.BLOCKED if current.run is None else State.SKIPPED  # people are told once for the whole run
+        return current.ended(state, reason=reason, cause="abandoned"), feed.without(current.import_id)
 
     return change
 
@@ -192,9 +203,11 @@ def _give_up(record: Import, poller: Poller, polled: Polled) -> None:
     def change(current: Import, feed: Feed) -> Sequence[Import | Feed]:
         if current.state is State.COMPLETE and not current.verified and current.open:
             return [current.changed(open=None)]  # the callback's word stands
-        if current.state not in AWAITING:
+        if current.state not in AWAITING or current.is_claimed(poller.now()):
             return ()
         reason = "the board gave no result within 12 hours"
+        if current.state is State.SUBMITTING and current.reason:
+            reason += f"; what it said to the last attempt: {current.reason}"
         expired = current.ended(State.EXPIRED, reason=reason, cause="no-result")
         return expired, feed.after(expired)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b, file_digest
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from jobferry.accounts import Account
-from jobferry.deletions import SHARED_ACCOUNT, Circumstances, Deletions, decide
+from jobferry.deletions import Circumstances, Deletions, decide
 from jobferry.errors import (
     ClaimTakenError,
     FeedError,
@@ -20,22 +22,38 @@ from jobferry.errors import (
     SettingsError,
 )
 from jobferry.feeds import FeedObject
-from jobferry.imports import INVALID, FailedJob, Feed, Import, State, agreed, failing_since, move
+from jobferry.imports import (
+    INVALID,
+    SHARED_ACCOUNT,
+    FailedJob,
+    Feed,
+    Import,
+    State,
+    agreed,
+    failing_since,
+    move,
+    part_id,
+)
 from jobferry.live_sets import Carried, carry_over, read_live_set
 from jobferry.payload import Payload, build, reason_not_to_send
 from jobferry.problems import Problem
 from jobferry.runs import Invocation, World, workspace
 from jobferry.settings import FeedSettings, parse_settings
-from jobferry.triggers import Trigger, part_id
+from jobferry.triggers import Trigger
 
 #: Readings of a feed whose objects are replaced meanwhile.
 _READINGS: Final = 3
 #: Kinds of warnings that a record names.
 _SHOWN: Final = 20
+#: Problems that are recorded one by one; DynamoDB takes a thousand items of one import a second.
+_RECORDED: Final = 50_000
+#: Who was told that other postings go has so long to object before an upload, of which nobody knows, makes them go. A run
+#: by hand or by the schedule is what people were told of.
+_TIME_TO_READ: Final = timedelta(hours=12)
 #: Bytes of the keys that a record names; DynamoDB's limit is 400 KB an item.
 _SOURCES: Final = 50_000
 #: A run has at most so many imports: their ids are in the feed's record.
-MAX_PARTS: Final = 2000
+MAX_PARTS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,7 @@ class Plan:
         deletions: what was decided about them.
         shared_with: other feeds of the same account.
         key_mark: of the account's key.
+        announced_at: when people were told that, with a full sync, other postings go.
     """
 
     has_live_set: bool
@@ -81,6 +100,7 @@ class Plan:
     deletions: Deletions
     shared_with: tuple[str, ...]
     key_mark: str
+    announced_at: datetime | None
 
 
 def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: World) -> Import:
@@ -94,7 +114,7 @@ def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: Wor
         reading = read(trigger, world, directory)
         _record_invalid(record, reading.payload, world)
         reading.require_sendable()
-        planned = plan(record.feed, reading, trigger.confirm_deletes, world, directory)
+        planned = plan(trigger, reading, record.confirm_deletes, world, directory)
         imports = _describe(record, reading, planned)
         _archive(imports, reading, planned, world)
         # The first import goes last: only when it has its payload, the run is ready to be sent.
@@ -140,10 +160,10 @@ def _mended(key: str, world: World) -> FeedObject:
     return found
 
 
-def plan(feed: str, reading: Reading, confirmed: str | None, world: World, directory: Path) -> Plan:
+def plan(trigger: Trigger, reading: Reading, confirmed: str | None, world: World, directory: Path) -> Plan:
     """Holds what is to be sent against the live set. Raises ConfirmationError."""
     settings, payload = reading.settings, reading.payload
-    state = world.store.get_feed(feed)
+    state = world.store.get_feed(trigger.feed)
     key_mark = reading.account.key_mark(world.signing_key())
     live = state.live_set
     if live is not None and live.account != reading.account.id and live.key_mark != key_mark:
@@ -157,17 +177,19 @@ def plan(feed: str, reading: Reading, confirmed: str | None, world: World, direc
         with before.open("rb") as stream:
             known = read_live_set(stream, whole=live.whole)
             carried = carry_over(known, payload.parts, payload.references, directory)
-    shared_with = tuple(_sharing(feed, reading.account, world)) if settings.delete_jobs else ()
+    shared_with = tuple(_sharing(trigger.feed, reading.account, world)) if settings.delete_jobs else ()
+    # Another key in the same secret may be a new one of this account, or of another account. Nobody can tell, so the
+    # live set is still held against the feed, and other postings go only after a notice.
+    announced_at = live.announced_at if live is not None and live.key_mark == key_mark else None
     found = Circumstances(
-        # Another key in the same secret may be a new one of this account, or of another account. Nobody can tell, so
-        # the live set is still held against the feed, and other postings go only after a notice.
-        has_live_set=live is not None and live.announced and live.key_mark == key_mark,
+        announced=announced_at is not None and not (trigger.unattended and world.now() < announced_at + _TIME_TO_READ),
         unprotected=payload.unprotected,
         objects=len(payload.sources),
         objects_before=state.objects,
         shared_with=shared_with,
     )
-    return Plan(live is not None, carried, decide(settings, carried, found, confirmed), shared_with, key_mark)
+    deletions = decide(settings, carried, found, confirmed)
+    return Plan(live is not None, carried, deletions, shared_with, key_mark, announced_at)
 
 
 def held_back(record: Import, account: Account, world: World) -> dict[str, Any]:
@@ -206,7 +228,7 @@ def _sharing(feed: str, account: Account, world: World) -> Iterator[str]:
         except SecretError:
             yield f"{other} (its secret cannot be read)"  # and what it posted, when it could, may be of this account
         else:
-            if (theirs.board_url, theirs.api_key) == (account.board_url, account.api_key):
+            if theirs.api_key == account.api_key:  # however the board's URL is written there
                 yield other
 
 
@@ -222,27 +244,31 @@ def _with_examples(reason: str, payload: Payload) -> str:
 def _describe(record: Import, reading: Reading, plan: Plan) -> list[Import]:
     """The records of the run's imports, as they are when it is ready to be sent."""
     payload, deletions = reading.payload, plan.deletions
-    archive = f"archive/{record.feed}"
+    archive, mark = f"archive/{record.feed}", _mark(payload, plan)
     common = record.changed(
         board=reading.account.board_url,
         account=reading.account.name,
         key_mark=plan.key_mark,
+        announced_at=plan.announced_at,
         full_sync=reading.settings.delete_jobs,
         delete_jobs=deletions.delete_jobs,
         objects=len(payload.sources),
         sources=_named(payload.sources),
         notify_on_success=reading.settings.notify_on_success,
         # A retry adds to a live set. Where there is none, its few jobs must not pass for one.
-        live_set=f"{archive}/{record.import_id}.live.jsonl.gz" if plan.has_live_set or not record.retry else None,
+        live_set=f"{archive}/{record.import_id}.{mark}.live.jsonl.gz"
+        if plan.has_live_set or not record.retry
+        else None,
     )
     imports = []
     for number, part in enumerate(payload.parts, 1):
         import_id = part_id(record.import_id, number)
         described = common.changed(
             import_id=import_id,
+            run=record.import_id if number > 1 else None,
             jobs=part.jobs,
-            payload=f"{archive}/{import_id}.jsonl.gz",
-            manifest=f"{archive}/{import_id}.manifest.jsonl.gz",
+            payload=f"{archive}/{import_id}.{mark}.jsonl.gz",
+            manifest=f"{archive}/{import_id}.{mark}.manifest.jsonl.gz",
         )
         imports.append(described)
     # What is of the whole run is told once.
@@ -262,6 +288,15 @@ def _describe(record: Import, reading: Reading, plan: Plan) -> list[Import]:
         deletes=list(deletions.postings),
     )
     return imports
+
+
+def _mark(payload: Payload, plan: Plan) -> str:
+    """Of one reading: two readings of a feed for one import, at once, must not overwrite what the other decided on."""
+    digest = blake2b(digest_size=5)
+    for path in (*(part.archive for part in payload.parts), plan.carried.live_set):
+        with path.open("rb") as file:
+            digest.update(file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _named(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -304,7 +339,8 @@ def _failed(number: int, problem: Problem, record: Import) -> FailedJob:
 
 def _record_invalid(record: Import, payload: Payload, world: World) -> None:
     known = failing_since(world.store, record.previous)
-    failed = (_failed(number, problem, record) for number, problem in enumerate(payload.read_problems()))
+    problems = islice(payload.read_problems(), _RECORDED)
+    failed = (_failed(number, problem, record) for number, problem in enumerate(problems))
     world.store.delete_failed(record.import_id, INVALID)  # of a reading before this one
     world.store.write_failed(record.import_id, INVALID, (each.since_known(known) for each in failed), record.expires)
 

@@ -36,8 +36,23 @@ CALLBACK: Final = "callback"
 POLL: Final = "poll"
 #: Characters of what the board says beside its counts that a record keeps; DynamoDB's limit is 400 KB an item.
 _MORE: Final = 50_000
+_NAMELESS: Final = 1000
 #: Levels of nesting that a record keeps; DynamoDB's limit is 32.
 _DEPTH: Final = 20
+
+
+def add_deleted(store: ImportStore, import_id: str, deleted: int) -> Import:
+    """Counts postings that an earlier sending of an import deleted, whose answer was lost; once."""
+
+    def change(current: Import, _: Feed) -> Sequence[Import | Feed]:
+        if current.deleted_before or not deleted:
+            return ()
+        if current.results is None:
+            return [current.changed(deleted_before=deleted)]
+        results = current.results | {"deleted": current.results.get("deleted", 0) + deleted}
+        return [current.changed(deleted_before=deleted, results=results, notified_at=None)]
+
+    return move(store, import_id, change)
 
 
 class Archive(Protocol):
@@ -106,7 +121,9 @@ def _completed(answer: JobImport, results: Results, *, by: str, verified: bool, 
     def change(current: Import, feed: Feed) -> Sequence[Import | Feed]:
         if not _takes(current, verified=verified):
             return ()
-        late = current.state in (State.EXPIRED, State.REJECTED)
+        kept = _kept(results, current.deleted_before)
+        corrected = current.notified_at is not None and current.results != kept
+        late = corrected or current.state in (State.EXPIRED, State.REJECTED)
         settled = current.changed(
             state=State.COMPLETE,
             board_import_id=answer.id,
@@ -115,7 +132,7 @@ def _completed(answer: JobImport, results: Results, *, by: str, verified: bool, 
             settled_at=now,
             settled_by=by,
             verified=verified,
-            results=_kept(results),
+            results=kept,
             unaccounted=results.unaccounted(current.jobs),
             reason=None,
             cause=None,
@@ -131,9 +148,10 @@ def _completed(answer: JobImport, results: Results, *, by: str, verified: bool, 
     return change
 
 
-def _kept(results: Results) -> dict[str, Any]:
+def _kept(results: Results, deleted_before: int) -> dict[str, Any]:
     """The counts, and whatever else the board says beside them, as it comes but for what no record can hold."""
     counts = results.model_dump(by_alias=True, mode="json", exclude={"errors", *(results.model_extra or {})})
+    counts["deleted"] += deleted_before
     more = {"ignoredValues": counts.pop("ignoredValues"), **(results.model_extra or {})}
     text = to_json(more, inf_nan_mode="null")
     if len(text) > _MORE or not _is_storable(more, 0):
@@ -158,7 +176,8 @@ def _failed(store: ImportStore, archive: Archive, record: Import, results: Resul
     merged: dict[int, FailedJob] = {}
     # An error without an index is numbered after the jobs.
     nameless = record.jobs
-    for error in results.errors:
+    # Two errors for each job and some without any: more than that is noise, and must not fill the memory.
+    for error in islice(results.errors, 2 * record.jobs + _NAMELESS):
         number = error.index
         if number is None:
             number, nameless = nameless, nameless + 1

@@ -26,17 +26,18 @@ from jobferry.callback_urls import callback_url
 from jobferry.errors import (
     BoardRefusedError,
     BoardUnreachableError,
+    ConflictError,
     EventError,
     FeedError,
     FeedInvalidError,
     SecretError,
 )
-from jobferry.imports import OPEN, Change, Feed, Import, State, agreed, move
+from jobferry.imports import OPEN, Change, Feed, Import, State, agreed, move, part_id
 from jobferry.job_imports import JobImport
 from jobferry.preparation import first_problems, held_back, plan, prepare, read
 from jobferry.runs import Invocation, World, workspace
 from jobferry.streams import CHUNK
-from jobferry.triggers import Trigger, part_id
+from jobferry.triggers import Trigger
 
 #: A request to the board may take so long, if the function has as much time left. Seconds.
 REQUEST_SECONDS: Final = 120.0
@@ -147,6 +148,7 @@ def claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impor
             created_at=now,
             state=State.PREPARING,
             retry=trigger.retry,
+            confirm_deletes=trigger.confirm_deletes or (feed.run_again_confirm if trigger.run_again else None),
         )
         if feed.open_imports:
             if trigger.run_again is not None:
@@ -156,6 +158,8 @@ def claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impor
             record = record.ended(State.SKIPPED, reason=reason, cause="open")
             wished = feed.run_again is not None or trigger.retry is not None
             waiting = {} if wished else {"run_again": trigger.import_id, "run_again_at": now}
+            if trigger.confirm_deletes is not None:
+                waiting |= {"run_again_confirm": trigger.confirm_deletes}
             # Written even where nothing changes: it must not have ended meanwhile.
             store.save(record, feed.changed(**waiting))
             return record, False
@@ -163,7 +167,7 @@ def claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impor
             claimed_by=invocation.id, claimed_until=invocation.deadline, open=OPEN, previous=feed.last_complete
         )
         # A retry does not read the feed, so it fulfils no wish to run it again.
-        fulfilled = {} if trigger.retry else {"run_again": None, "run_again_at": None}
+        fulfilled = {} if trigger.retry else {"run_again": None, "run_again_at": None, "run_again_confirm": None}
         store.save(
             record,
             feed.changed(
@@ -223,23 +227,28 @@ def send(record: Import, invocation: Invocation, world: World) -> Import:
     """
     if not _may_send(record, invocation, world):
         return record
-    sure = record.state is State.PREPARING  # that nobody sent it before
+    if world.now() + MARGIN > invocation.deadline:
+        raise ConflictError(f"no time is left to send {record.import_id}: the next attempt goes on")
+    before = record
     try:
         with workspace() as directory:
             jobs = _unpack(record, world, directory)
             url = callback_url(world.callbacks, record.import_id, world.signing_key())
             account = account_of(record, world.accounts, fresh=record.delete_jobs)
             changes = held_back(record, account, world) if record.delete_jobs else {}
-            changes |= {"key_mark": account.key_mark(world.signing_key())}  # of the key that is used now
+            key_mark = account.key_mark(world.signing_key())
+            if key_mark != record.key_mark:
+                changes |= {"key_mark": key_mark, "announced_at": None}  # of the key that is used now
             record = move(world.store, record.import_id, _submitting(invocation, changes, world))
             if record.state is not State.SUBMITTING or record.claimed_by != invocation.id:
                 return record
             body = RequestBody(jobs, url, delete_jobs=record.delete_jobs)
             answer = _deliver(body, record, account, invocation, world)
     except (BoardRefusedError, BoardUnreachableError, SecretError) as error:
-        if not sure:
+        rejected = move(world.store, record.import_id, _rejected(before, error, invocation))
+        if rejected.state is not State.REJECTED:
             raise
-        return _reject(record, error, world)
+        return rejected
     return _accept(record, answer, world)
 
 
@@ -284,9 +293,16 @@ def _deliver(body: RequestBody, record: Import, account: Account, invocation: In
             asked = error.retry_after.total_seconds() if error.retry_after is not None else 0.0
             pause = max(asked, wait * random.uniform(0.5, 1.0))  # noqa: S311  # apart in time, nothing secret
             if world.now() + timedelta(seconds=pause) + 2 * MARGIN > invocation.deadline:
+                if asked > wait:
+                    raise _longer_than_we_have(error, asked) from error
                 raise
             world.sleep(pause)
             wait = min(wait * 2, _LONGEST_WAIT)
+
+
+def _longer_than_we_have(error: BoardUnreachableError, seconds: float) -> BoardUnreachableError:
+    words = f"{error}, and asked to be left alone for {seconds / 60:,.0f} minutes, longer than the function may run"
+    return BoardUnreachableError(words, error.retry_after, error.status)
 
 
 def _unpack(record: Import, world: World, directory: Path) -> Path:
@@ -301,13 +317,16 @@ def _unpack(record: Import, world: World, directory: Path) -> Path:
 
 
 def _accept(record: Import, answer: JobImport, world: World) -> Import:
-    """The board has the import; its result may have come before."""
+    """The board has the import; its result may have come before, or somebody may have given it up."""
 
-    def change(current: Import, _: Feed) -> Sequence[Import | Feed]:
+    def change(current: Import, feed: Feed) -> Sequence[Import | Feed]:
         known = {"board_import_id": answer.id, "requested_at": answer.requested_at}
-        if current.state is State.SUBMITTING:
-            released = {"claimed_by": None, "claimed_until": None}
-            return [current.changed(state=State.PENDING, **known, **released)]
+        if current.state in (State.SUBMITTING, State.REJECTED, State.EXPIRED):
+            released = {"claimed_by": None, "claimed_until": None, "reason": None, "cause": None, "open": OPEN}
+            pending = current.changed(state=State.PENDING, **known, **released)
+            if current.import_id in feed.open_imports:
+                return [pending]
+            return pending, feed.changed(open_imports=[*feed.open_imports, current.import_id])
         if not current.verified and current.board_import_id != answer.id:
             return [current.changed(**known)]
         return ()
@@ -315,14 +334,23 @@ def _accept(record: Import, answer: JobImport, world: World) -> Import:
     return move(world.store, record.import_id, change)
 
 
-def _reject(record: Import, error: BoardRefusedError | BoardUnreachableError | SecretError, world: World) -> Import:
-    def change(current: Import, feed: Feed) -> Sequence[Import | Feed]:
-        if current.state not in (State.PREPARING, State.SUBMITTING):
-            return ()
-        rejected = current.ended(State.REJECTED, reason=str(error)[:_REASON], cause=error.cause)
-        return rejected, feed.without(current.import_id)
+def _rejected(
+    before: Import, error: BoardRefusedError | BoardUnreachableError | SecretError, invocation: Invocation
+) -> Change:
+    """The import is rejected if nobody else sent it; otherwise what was said is kept, for whoever has to mend it."""
 
-    return move(world.store, record.import_id, change)
+    def change(current: Import, feed: Feed) -> Sequence[Import | Feed]:
+        if current.claimed_by != invocation.id or current.state not in (State.PREPARING, State.SUBMITTING):
+            return ()
+        why = {"reason": str(error)[:_REASON], "cause": error.cause}
+        if before.state is State.SUBMITTING or current.attempts > 1:
+            return [current.changed(**why)]
+        rejected = current.ended(State.REJECTED, **why)
+        # A board that said "later" has been known to mean "accepted": what was sent may be there.
+        maybe = isinstance(error, BoardUnreachableError) and error.status is not None
+        return rejected, feed.after(rejected) if maybe else feed.without(current.import_id)
+
+    return change
 
 
 # A dry run
@@ -339,7 +367,7 @@ def _dry_run(trigger: Trigger, world: World) -> Outcome:
         preview: dict[str, Any] = {"imports": len(payload.parts), "problems": first_problems(payload)}
         try:
             reading.require_sendable()
-            deletions = plan(trigger.feed, reading, trigger.confirm_deletes, world, directory).deletions
+            deletions = plan(trigger, reading, trigger.confirm_deletes, world, directory).deletions
         except FeedError as error:
             return Outcome(None, State.DRY_RUN, 0, payload.invalid, str(error), preview=preview)
         preview |= {

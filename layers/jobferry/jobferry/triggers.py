@@ -33,6 +33,7 @@ class Trigger:
         feed: its name.
         import_id: of the run's first import.
         confirm_deletes: the code of deletions that a person confirms.
+        uploaded: an upload started it.
         dry_run: everything but the claim, the archive and the request.
         run_again: the skipped import for which the poller starts the feed once more.
         resume: the import exists already, and was left in the middle.
@@ -46,6 +47,12 @@ class Trigger:
     run_again: str | None = None
     resume: bool = False
     retry: str | None = None
+    uploaded: bool = False
+
+    @property
+    def unattended(self) -> bool:
+        """Neither a person nor the schedule that people know of started it."""
+        return self.uploaded or self.run_again is not None
 
 
 def parse_trigger(event: object, now: datetime) -> Trigger:
@@ -100,7 +107,7 @@ def _upload(event: Mapping[str, Any]) -> Trigger:
         raise StrayObjectError(f"the object {key[:200]!r} is of no feed: feeds/{{feed}}/… is needed")
     feed = check_feed_name(parts[1])
     mark = blake2b(version.encode(), digest_size=_MARK_BYTES).hexdigest()
-    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_FORM}}-{mark}")
+    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_FORM}}-{mark}", uploaded=True)
 
 
 def _retry(key: object, feed: str, *, dry_run: bool) -> Trigger:
@@ -131,8 +138,3 @@ def _instant(value: object, name: str) -> datetime:
     except ValueError as error:
         raise EventError(f"{name} is not a date and time of RFC 3339, such as 2026-11-24T02:00:00Z") from error
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-
-def part_id(import_id: str, number: int) -> str:
-    """The id of a run's imports, counted from 1."""
-    return import_id if number == 1 else f"{import_id}-{number}"

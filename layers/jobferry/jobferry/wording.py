@@ -25,11 +25,16 @@ def plain(text: object, limit: int) -> str:
         limit: characters of the result, at most.
     """
     # Cut first: a message may be 100 KB long. Whatever is hidden below begins within what is kept.
-    line = _SECRETS.sub(r"\1\2\3(hidden)", str(text)[: limit * 4]).replace("<", _LESS).replace(">", _GREATER)
+    line = without_secrets(str(text)[: limit * 4]).replace("<", _LESS).replace(">", _GREATER)
     if not line.isprintable():  # else nothing in it is for _shown to change
         line = "".join(map(_shown, line))
     line = " ".join(line.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def without_secrets(text: str) -> str:
+    """The text, with what looks like a secret hidden."""
+    return _SECRETS.sub(r"\1\2\3(hidden)", text)
 
 
 def when(instant: datetime) -> str:

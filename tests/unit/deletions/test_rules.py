@@ -429,14 +429,28 @@ def test_5_two_feeds_of_one_account_do_not_delete_each_others_jobs(secret: str |
     assert refused.reason == "confirmDeletes cannot be used while another feed names the same account: second"
 
 
-def test_5_another_board_or_another_key_is_another_account() -> None:
+def test_5_another_key_is_another_account_however_the_boards_url_is_written() -> None:
     stage = shared("Other")
     stage.put_jobs("X", feed="second")
-    stage.accounts.secrets["Other"] = json.dumps({"apiKey": KEY, "boardUrl": "https://sister.example/api/v2.0"})
-    assert stage.complete().delete_jobs
     stage.accounts.secrets["Other"] = "another-key"
-    stage.accounts.forget()
     assert stage.complete().delete_jobs
+    stage.accounts.secrets["Other"] = json.dumps({"apiKey": KEY, "boardUrl": "https://BOARD.example:443/api/v2.0"})
+    stage.accounts.forget()
+    assert stage.complete().withheld_because == ["shared-account"]
+
+
+def test_5_when_nobody_shares_any_more_it_is_announced_anew() -> None:
+    """Or a feed whose objects are away for a moment, while they are exported anew, would lose its postings."""
+    stage = shared("Other")
+    stage.accounts.secrets["Other"] = KEY
+    stage.put_jobs("X", feed="second")
+    stage.settings("second", apiKeySecret="Other")
+    assert stage.complete("second").state is State.COMPLETE
+    assert stage.complete().withheld_because == ["shared-account"]
+    stage.remove("jobs.jsonl", feed="second")
+    stage.remove("feed.json", feed="second")
+    assert stage.complete().withheld_because == ["first"]
+    assert "X" in stage.postings()
 
 
 def test_5_a_feed_that_cannot_be_understood_may_be_of_the_account() -> None:
@@ -487,6 +501,7 @@ def test_5_is_over_when_the_other_feed_is() -> None:
     assert not stage.complete().delete_jobs
     stage.remove("feed.json", "second")
 
+    assert stage.complete().withheld_because == ["first"]
     assert stage.complete().delete_jobs
     assert stage.postings() == ["A"]
 

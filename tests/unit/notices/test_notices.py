@@ -358,6 +358,7 @@ class TestPublish:
 
     def test_holds_it_against_the_last_complete_import(self) -> None:
         store, topic = _world(complete(results(failed=1), invalid=1))
+        store.save(complete(import_id="default-20261123T070000Z"))
         store.write_failed(
             "default-20261123T070000Z", ERROR, [job(each, STATE, since=EARLIER) for each in (1, 2, 3)], NOW
         )
@@ -368,7 +369,7 @@ class TestPublish:
         failing = topic.published[0].data["failing"]
         assert (failing["refused"], failing["heldBack"], failing["still"], failing["mended"]) == (1, 1, 2, 2)
 
-    @pytest.mark.parametrize("changes", [{"parts": 2}, {"import_id": "default-20261124T070000Z-2"}, {"previous": None}])
+    @pytest.mark.parametrize("changes", [{"parts": 2}, {"run": "default-20261124T070000Z"}, {"previous": None}])
     def test_nobody_can_say_what_is_mended_of_a_split_feed_or_the_first_import(self, changes: dict[str, Any]) -> None:
         record = complete(results(failed=1), **changes)
         store, topic = _world(record)

@@ -109,6 +109,7 @@ class TestGather:
     def test_gives_all_kinds_and_again(self) -> None:
         record = complete(results(failed=2500), invalid=2, previous="before")
         store = self.store(record)
+        store.save(complete(import_id="before", created_at=record.created_at - timedelta(days=1)))
         refused, held = [job(each, STATE) for each in range(2500)], [job(0, NOT_A_STATE), job(1, ZIP)]
         store.write_failed(ID, ERROR, refused, record.expires)
         store.write_failed(ID, INVALID, held, record.expires)
@@ -119,7 +120,7 @@ class TestGather:
                 assert list(found.failed) == refused
                 assert list(found.invalid) == held
             assert found.previously == frozenset({"LT-10003"})
-            assert [each.import_id for each in found.history] == [ID]
+            assert [each.import_id for each in found.history] == [ID, "before"]
 
     def test_takes_the_callbacks_word_while_there_is_no_other(self) -> None:
         record = complete(results(failed=1), verified=False)
@@ -132,7 +133,7 @@ class TestGather:
         "record",
         [
             complete(parts=3),
-            complete(import_id=f"{ID}-2"),
+            complete(import_id=f"{ID}-2", run=ID),
             complete(previous=None),
             complete(retry="archive/default/x.retry.jsonl.gz"),
             sent(State.EXPIRED, "no-result", "no result"),

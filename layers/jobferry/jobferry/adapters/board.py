@@ -22,7 +22,7 @@ from jobferry.job_imports import JobImport
 
 CONNECT_SECONDS: Final = 5.0
 #: An answer may be that large: some 100,000 errors. Bytes.
-MAX_ANSWER: Final = 64 << 20
+MAX_ANSWER: Final = 32 << 20
 _USER_AGENT: Final = "jobferry"
 
 
@@ -35,6 +35,7 @@ class HttpBoard:
         # proxies and .netrc in the environment either: the key goes to the board and nowhere else.
         self._pool = PoolManager(ca_certs=certifi.where())
         credentials = base64.b64encode(f"{account.api_key}:".encode()).decode()
+        self._secrets = (account.api_key.encode(), credentials.encode())
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
@@ -44,6 +45,8 @@ class HttpBoard:
 
     def create(self, body: RequestBody, seconds: float) -> JobImport:
         """See `boards.Board`."""
+        # A connection that was kept while Lambda slept may be dead, and then nobody knows what became of the request.
+        self._pool.clear()
         headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
         answer = self._ask("POST", f"{self._account.board_url}/job-imports", seconds, headers, body)
         return accepted(*answer, datetime.now(UTC))
@@ -57,35 +60,40 @@ class HttpBoard:
         self, method: str, url: str, seconds: float, headers: dict[str, str], body: RequestBody | None
     ) -> tuple[int, dict[str, str], bytes]:
         end = time.monotonic() + seconds
+        begun = threading.Event()
 
         def ask() -> tuple[int, dict[str, str], bytes]:
             with self._pool.request(
                 method,
                 url,
                 headers=self._headers | headers,
-                body=None if body is None else _until(end, body),
+                body=None if body is None else _until(end, body, begun),
                 timeout=Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds),
                 retries=False,
                 redirect=False,
                 preload_content=False,
             ) as answer:
                 names = {name.lower(): value for name, value in answer.headers.items()}
-                # A board that repeats the key in what it says would bring it into records and notices.
-                text = _read(answer, end).replace(self._account.api_key.encode(), b"(the API key)")
+                text = _read(answer, end)
+                if answer.status >= 300:  # a board that repeats the key would bring it into records and notices
+                    for secret in self._secrets:
+                        text = text.replace(secret, b"(the API key)")
                 return answer.status, names, text
 
         try:
             return _within(seconds, ask)
         except HTTPError as error:
-            if isinstance(error, _NEVER_CONNECTED):
+            # Without the body, whatever it was that failed (the name, the connection, the certificate), nothing was accepted.
+            if not begun.is_set():
                 raise BoardUnreachableError(f"no connection to the board: {_kind(error)}") from error
             raise BoardUnknownError(f"no answer from the board: {_kind(error)}") from error
         except TimeoutError as error:
             raise BoardUnknownError(f"no answer from the board within {seconds:.0f} s") from error
 
 
-def _until(end: float, body: RequestBody) -> Iterator[bytes]:
-    """The chunks of a request's body, none of them beyond an instant."""
+def _until(end: float, body: RequestBody, begun: threading.Event) -> Iterator[bytes]:
+    """The chunks of a request's body, none of them beyond an instant; `begun` says that the first was asked for."""
+    begun.set()
     for chunk in body:
         if time.monotonic() > end:
             raise TimeoutError
@@ -127,10 +135,6 @@ def _within[T](seconds: float, act: Callable[[], T]) -> T:
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]
-
-
-#: The request certainly did not reach the board: no name, no connection, no trust.
-_NEVER_CONNECTED: Final = (ConnectTimeoutError, NewConnectionError, SSLError)
 
 
 def _kind(error: HTTPError) -> str:

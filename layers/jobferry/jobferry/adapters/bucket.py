@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jobferry.errors import FeedChangedError
+from jobferry.errors import FeedChangedError, FeedUnreadableError
 from jobferry.feeds import FeedObject
 from jobferry.streams import CHUNK
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SETTINGS: Final = "feed.json"
+_UNREADABLE: Final = frozenset({"AccessDenied", "InvalidObjectState"})
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NoSuchVersion"})
 #: Of a client that makes links. boto3 signs them with version 2 unless it is told, and for the host of all regions, which
 #: sends a browser on to the bucket's own, where the signature does not hold.
@@ -87,6 +88,11 @@ class FeedsBucket:
         except ClientError as error:
             if _code(error) in _MISSING | {"PreconditionFailed", "412"}:
                 raise FeedChangedError(f"{obj.key} was replaced or deleted while the feed was being read") from error
+            if _code(error) in _UNREADABLE or _code(error).startswith("KMS."):
+                raise FeedUnreadableError(
+                    f"{obj.key} may not be read ({_code(error)}): it is encrypted with a key that SubmitImport may not "
+                    "use, or archived; upload it again"
+                ) from error
             raise
         return cast(BinaryIO, _Body(obj.key, cast(BinaryIO, answer["Body"])))
 

@@ -12,8 +12,7 @@ from typing import Final, Protocol, TextIO
 from jobferry.cli.faults import CannotBeDoneError
 from jobferry.cli.outcomes import ENDED, words
 from jobferry.cli.screen import duration
-from jobferry.imports import Import
-from jobferry.triggers import part_id
+from jobferry.imports import Import, part_id
 from jobferry.wording import plain
 
 #: Between two looks; longer when nothing happens. Seconds.
