@@ -114,7 +114,9 @@ def test_a_deployment_is_tested_goes_to_staging_first_and_never_overlaps() -> No
     assert job["concurrency"] == {"group": "deploy-${{ inputs.environment }}", "cancel-in-progress": False}
     commands = [step.get("run") or step["uses"] for step in job["steps"]]
     # What a build runs, other people's packages among it, runs without the role.
-    assert commands.index("make build") < commands.index("aws-actions/configure-aws-credentials@v6")
+    assert commands.index("make build ARCHITECTURE=${{ vars.ARCHITECTURE }}") < commands.index(
+        "aws-actions/configure-aws-credentials@v6"
+    )
     assert commands[-1] == "make deploy ENV=${{ inputs.environment }} CONFIRM=no"
     assert "--no-confirm-changeset" in recipe("deploy")
 
