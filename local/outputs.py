@@ -1,4 +1,4 @@
-"""What a person's tools ask AWS for beside the data: the stack's outputs by its name, and when its schedules run."""
+"""What a person's tools ask AWS for beside the data: the stack's outputs and parameters by its name, and its schedules."""
 
 from __future__ import annotations
 
@@ -10,16 +10,25 @@ from local.template import Stack
 
 
 def publish(stack: Stack, cloud: Cloud) -> None:
-    """Has moto know a stack of that name with these outputs, and the schedules, which it keeps but does not run.
+    """Has moto know a stack of that name with these outputs and parameters, and the schedules, which it keeps but does not run.
 
     Not at every start: moto's CloudFormation takes seconds to import.
     """
     # A stack needs a resource, and nobody here asks for logs.
     resources = {"Nothing": {"Type": "AWS::Logs::LogGroup"}}
     outputs = {name: {"Value": value} for name, value in stack.outputs.items()}
+    declared = {name: {"Type": "String"} for name in stack.parameters}
+    template = {"Parameters": declared, "Resources": resources, "Outputs": outputs}
     cloud.client("cloudformation").create_stack(
-        StackName=stack.name, TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs})
+        StackName=stack.name,
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in stack.parameters.items()],
     )
+    publish_schedules(stack, cloud)
+
+
+def publish_schedules(stack: Stack, cloud: Cloud) -> None:
+    """Has moto know the stack's schedules."""
     scheduler = cloud.client("scheduler")
     for group in stack.of_type("AWS::Scheduler::ScheduleGroup"):
         scheduler.create_schedule_group(Name=group.ref)

@@ -90,7 +90,7 @@ class Stack:
         self.name = name
         self._template = template
         self._make = make
-        self._parameters = _parameters(template.get("Parameters", {}), parameters)
+        self.parameters = _parameters(template.get("Parameters", {}), parameters)
         self._conditions = template.get("Conditions", {})
         self._pseudo = {
             "AWS::StackName": name,
@@ -187,8 +187,8 @@ class Stack:
         return bool(self.resolve(self._conditions[condition], f"condition {condition}"))
 
     def _ref(self, name: str, place: str) -> Any:
-        if name in self._parameters:
-            return self._parameters[name]
+        if name in self.parameters:
+            return self.parameters[name]
         if name in self._pseudo:
             return self._pseudo[name]
         return self._existing(name, place).ref

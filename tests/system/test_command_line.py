@@ -6,15 +6,19 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from jobferry.adapters.table import ImportsTable
 from jobferry.cli.commands import main
 from local import outputs
 from local.board import Fault
+from local.events import scheduled_input
 from local.system import LocalSystem
+from local.template import Resource
 
 pytestmark = pytest.mark.xdist_group("command-line")
 
@@ -265,6 +269,64 @@ def test_a_feed_is_paused_and_resumed(person: Person) -> None:
     assert text == f'{{\n  "apiKeySecret": "{feed}",\n  "maxDeletePercent": 7,\n  "paused": true\n}}\n'
     assert person("resume", feed).out == f"{feed} is sent again, from its next run on.\n"
     assert person.submit()["state"] == "complete"
+
+
+def test_a_feed_runs_by_a_schedule_of_its_own(person: Person) -> None:
+    feed, system = person.feed, person.system
+    nothing = person("schedule", feed, "cron(0 3 * * ? *)")
+    assert (nothing.status, f"there is no feed {feed} in s3://" in nothing.err) == (2, True)
+    person.settings()
+    person.export(jobs(2))
+    assert person("status", feed, "--json").json["feeds"][0]["schedule"] is None
+    made = person("schedule", feed, "cron(0 3 * * ? *)", "--timezone", "UTC")
+    assert made.status == 0
+    assert made.out.startswith(f"{feed} runs by itself, next at 20")
+    assert made.out.endswith(" 03:00 UTC.\n")
+    assert person("status", feed).out.splitlines()[1].endswith(" 03:00")
+
+    # What it sends when its time has come starts the feed.
+    found = system.cloud.client("scheduler").get_schedule(GroupName="jobferry", Name=f"jobferry-{feed}")
+    schedule = Resource("Own", "AWS::Scheduler::Schedule", found, found["Name"], {"Arn": found["Arn"]})
+    event = scheduled_input(schedule, datetime(2026, 11, 24, 3, tzinfo=UTC))
+    system.invocations.start(found["Target"]["Arn"], event).result(20)
+    assert system.wait_for_import(f"{feed}-20261124T030000Z")["jobs"] == 2
+
+    every = person("schedule", feed, "rate(6 hours)", "--json")
+    timezone = {"scheduleTimezone": "America/New_York"}
+    assert every.json == {"feed": feed, "schedule": "rate(6 hours)", "nextRun": None} | timezone
+    assert person("status", feed).out.splitlines()[1].endswith(" every 6 hours")
+    gone = person("unschedule", feed)
+    assert (gone.status, gone.out) == (0, f"{feed} runs only when somebody starts it: jobferry submit {feed}\n")
+    assert person("unschedule", feed).err == f"jobferry: {feed} has no schedule\n"
+    own = person("unschedule", "default")
+    assert own.err.startswith(
+        "jobferry: the schedule of default belongs to the template: change the stack's parameters"
+    )
+    assert own.status == 2
+
+
+def test_a_feed_that_is_overdue_is_shown(person: Person) -> None:
+    feed, system = person.feed, person.system
+    person.settings()
+    person.export(jobs(2))
+    person.submit()
+    assert person("status", feed, "--json").json["feeds"][0]["overdue"] is False
+    table = ImportsTable(system.cloud.client("dynamodb"), system.stack.resource("ImportsTable").ref)
+    record = table.get_feed(feed)
+    assert record.last_complete_at is not None
+    table.save(record.changed(last_complete_at=record.last_complete_at - timedelta(hours=27)))  # that time has passed
+
+    status = person("status", feed)
+    assert status.status == 1
+    assert " complete, overdue " in status.out.splitlines()[1]
+    assert f"{feed}: overdue: no completed import within 26 hours, and no schedule of it is known\n" in status.out
+    assert status.out.endswith(f"What to do for {feed}: jobferry submit {feed} --wait\n")
+    assert person("status", feed, "--json").json["feeds"][0]["overdue"] is True
+    person("pause", feed)
+    assert person("status", feed, "--json").json["feeds"][0]["overdue"] is False
+    person("resume", feed)
+    person.submit()
+    assert person("status", feed).status == 0
 
 
 def test_an_open_run_is_watched_and_nothing_comes_between(person: Person, tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ import typer
 
 from jobferry import reports
 from jobferry import validate as local_feed
-from jobferry.cli import details, following, mending, overview, pausing
+from jobferry.cli import details, following, mending, overview, pausing, scheduling
 from jobferry.cli.faults import FAULTS, CannotBeDoneError, words
 from jobferry.cli.outcomes import CANNOT, ENDED, FINE, MEND, exit_status, import_data
-from jobferry.cli.screen import answer, complain, say, text
+from jobferry.cli.schedules import Schedule
+from jobferry.cli.screen import answer, complain, moment, say, text
 from jobferry.cli.stack import Stack, find
 from jobferry.findings import gather
 from jobferry.imports import Import, State
@@ -331,6 +332,34 @@ def resume(call: Call, feed: FeedName) -> int:
     return _set_paused(call, feed, paused=False)
 
 
+@command
+def schedule(
+    call: Call,
+    feed: FeedName,
+    expression: Annotated[
+        str, typer.Argument(metavar="WHEN", help="Such as 'cron(0 3 * * ? *)', as EventBridge Scheduler writes it.")
+    ],
+    timezone: Annotated[
+        str | None, typer.Option(metavar="NAME", help="IANA's, such as America/New_York. [default: the stack's]")
+    ] = None,
+) -> int:
+    """Have a feed run by itself, or at another time.
+
+    The feed of the stack's own schedule is not scheduled here, but by the stack's parameters.
+    """
+    stack = call.stack()
+    stack.require_feed(feed)
+    return _scheduled(call, feed, scheduling.set_schedule(stack, feed, expression, timezone))
+
+
+@command
+def unschedule(call: Call, feed: FeedName) -> int:
+    """Have a feed run only when somebody starts it."""
+    stack = call.stack()
+    scheduling.remove_schedule(stack, check_feed_name(feed))
+    return _scheduled(call, feed, None)
+
+
 # What several commands do
 
 
@@ -411,6 +440,18 @@ def _set_paused(call: Call, feed: str, *, paused: bool) -> int:
         say(f"{feed} is paused{'' if changed else ' already'}: nothing is sent until `jobferry resume {feed}`.")
     else:
         say(f"{feed} {'is sent again, from its next run on' if changed else 'is not paused'}.")
+    return FINE
+
+
+def _scheduled(call: Call, feed: str, own: Schedule | None) -> int:
+    next_run = own.next_run(datetime.now(UTC)) if own else None
+    if call.as_json:
+        answer({"feed": feed} | overview.schedule_data(own, next_run))
+    elif own is None:
+        say(f"{feed} runs only when somebody starts it: jobferry submit {feed}")
+    else:
+        first = f"next at {moment(next_run)} UTC" if next_run else own.words()
+        say(f"{feed} runs by itself, {plain(first, 200)}.")
     return FINE
 
 

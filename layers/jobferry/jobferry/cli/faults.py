@@ -29,6 +29,9 @@ _ACTIONS: Final = {
     "GetObject": "s3:GetObject",
     "PutObject": "s3:PutObject",
     "GetSchedule": "scheduler:GetSchedule",
+    "CreateSchedule": "scheduler:CreateSchedule",
+    "UpdateSchedule": "scheduler:UpdateSchedule",
+    "DeleteSchedule": "scheduler:DeleteSchedule",
 }
 
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,9 @@ from jobferry.cli.stack import Stack
 from jobferry.errors import SettingsError
 from jobferry.imports import Import, LiveSet, State, timestamp
 from jobferry.live_sets import read_live_set
+from jobferry.overdue import is_overdue
 from jobferry.settings import FeedSettings, parse_settings
+from jobferry.wording import counted
 
 _AT_ONCE: Final = 8
 
@@ -37,6 +39,7 @@ class FeedStatus:
         live_set: how many postings may be on the board; None: nobody knows.
         schedule: its own; None: it has none, or may not be looked at.
         next_run: when it runs by itself; None: not at a known time.
+        overdue: nothing was completed for that long, though it is not paused; None: it is not overdue.
     """
 
     feed: str
@@ -48,6 +51,7 @@ class FeedStatus:
     live_set: int | None
     schedule: Schedule | None
     next_run: datetime | None
+    overdue: timedelta | None
 
     @property
     def state(self) -> str:
@@ -56,14 +60,17 @@ class FeedStatus:
             state = self.open_imports[0].state.value
         else:
             state = self.last.state.value if self.last else "never ran"
-        return f"paused ({state})" if self.paused else state
+        return f"paused ({state})" if self.paused else f"{state}, overdue" if self.overdue else state
 
     @property
     def exit_status(self) -> int:
         """Whether somebody has to mend something."""
-        paused = self.last is not None and self.last.cause == "paused"
-        wrong = self.fault or (self.last and not paused and exit_status(self.last))
-        return MEND if wrong else FINE
+        return MEND if self.fault or self.overdue or self.is_last_wrong else FINE
+
+    @property
+    def is_last_wrong(self) -> bool:
+        """Whether the last import is what is to be looked at."""
+        return self.last is not None and self.last.cause != "paused" and exit_status(self.last) != FINE
 
 
 def look(stack: Stack, feeds: Iterable[str], now: datetime) -> list[FeedStatus]:
@@ -83,6 +90,7 @@ def _look_at(stack: Stack, feed: str, now: datetime) -> FeedStatus:
     record = stack.table.get_feed(feed)
     get = stack.table.get
     schedule = _schedule(stack, feed)
+    late = not settings.paused and is_overdue(record, stack.table, now, stack.alarm_after)
     return FeedStatus(
         feed=feed,
         paused=settings.paused,
@@ -93,6 +101,7 @@ def _look_at(stack: Stack, feed: str, now: datetime) -> FeedStatus:
         live_set=_size(stack, record.live_set),
         schedule=schedule,
         next_run=schedule.next_run(now) if schedule else None,
+        overdue=stack.alarm_after if late else None,
     )
 
 
@@ -143,10 +152,16 @@ def _notes(status: FeedStatus) -> list[str]:
     found: list[str] = []
     if status.fault:
         found += ["", *text(status.fault, "    ", f"{status.feed}: ")]
+    if status.overdue:
+        hours = counted(int(status.overdue / timedelta(hours=1)), "hour")
+        own = "" if status.schedule else ", and no schedule of it is known"
+        found += ["", *text(f"overdue: no completed import within {hours}{own}", "    ", f"{status.feed}: ")]
     if status.last and status.last.state is not State.COMPLETE and status.exit_status:
         found += ["", *text(words(status.last), "    ", f"{status.feed}: ")]
-    if status.last and status.exit_status:
+    if status.last and (status.is_last_wrong or status.fault):
         found += ["", f"What to do for {status.feed}: jobferry show {status.last.import_id}"]
+    elif status.overdue:
+        found += ["", f"What to do for {status.feed}: jobferry submit {status.feed} --wait"]
     return found
 
 
@@ -165,7 +180,15 @@ def _data(status: FeedStatus) -> dict[str, Any]:
         "lastImport": optional(status.last),
         "lastComplete": optional(status.last_complete),
         "liveSet": status.live_set,
-        "schedule": status.schedule.expression if status.schedule else None,
-        "scheduleTimezone": status.schedule.timezone if status.schedule else None,
-        "nextRun": timestamp(status.next_run) if status.next_run else None,
+        "overdue": status.overdue is not None,
+        **schedule_data(status.schedule, status.next_run),
+    }
+
+
+def schedule_data(schedule: Schedule | None, next_run: datetime | None) -> dict[str, Any]:
+    """A feed's schedule as programs get it."""
+    return {
+        "schedule": schedule.expression if schedule else None,
+        "scheduleTimezone": schedule.timezone if schedule else None,
+        "nextRun": timestamp(next_run) if next_run else None,
     }

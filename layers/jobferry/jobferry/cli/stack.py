@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
+#: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+_SCHEDULE_NAME: Final = 64
 #: SubmitImport's own timeout, and a little more. Seconds.
 _ANSWER_SECONDS: Final = 930
 _CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
@@ -46,11 +49,13 @@ class Stack:
         name: CloudFormation's.
         session: credentials and region.
         outputs: of the stack.
+        parameters: with which it was deployed.
     """
 
     name: str
     session: boto3.Session
     outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
 
     @cached_property
     def table(self) -> ImportsTable:
@@ -71,6 +76,20 @@ class Stack:
     @property
     def bucket_name(self) -> str:
         return self._output("FeedsBucket")
+
+    @property
+    def schedule_group(self) -> str:
+        return self._output("ScheduleGroup")
+
+    @property
+    def default_feed(self) -> str:
+        """The feed whose schedule is the template's."""
+        return self._parameter("DefaultFeed")
+
+    @property
+    def alarm_after(self) -> timedelta:
+        """Without a completed import for so long, a feed is overdue."""
+        return timedelta(hours=int(self._parameter("AlarmAfterHours")))
 
     @cached_property
     def advice(self) -> advice.Stack:
@@ -104,9 +123,12 @@ class Stack:
         return payload
 
     def schedule(self, feed: str) -> Schedule | None:
-        """When the feed runs by itself; its schedule is called after stack and feed. None: it has none."""
+        """When the feed runs by itself. None: it has no schedule."""
+        name = self.schedule_name(feed)
+        if name is None:
+            return None
         try:
-            found = self.scheduler.get_schedule(GroupName=self._output("ScheduleGroup"), Name=f"{self.name}-{feed}")
+            found = self.scheduler.get_schedule(GroupName=self.schedule_group, Name=name)
         except ClientError as error:
             if code_of(error) == "ResourceNotFoundException":
                 return None
@@ -114,6 +136,11 @@ class Stack:
         return Schedule(
             found["ScheduleExpression"], found.get("ScheduleExpressionTimezone", "UTC"), found["State"] == "ENABLED"
         )
+
+    def schedule_name(self, feed: str) -> str | None:
+        """The name of the feed's schedule, after stack and feed; None when it would be too long for AWS."""
+        name = f"{self.name}-{feed}"
+        return name if len(name) <= _SCHEDULE_NAME else None
 
     def require_feed(self, feed: str) -> None:
         """Raises CannotBeDoneError when there is no such feed, FeedNameError when there can be none."""
@@ -136,6 +163,11 @@ class Stack:
             raise CannotBeDoneError(f"the stack {self.name} has no output {name}: is it one of jobferry's?")
         return self.outputs[name]
 
+    def _parameter(self, name: str) -> str:
+        if name not in self.parameters:
+            raise CannotBeDoneError(f"the stack {self.name} has no parameter {name}: is it one of jobferry's?")
+        return self.parameters[name]
+
 
 def find(name: str, profile: str | None, region: str | None) -> Stack:
     """The stack of that name. Raises CannotBeDoneError when there is none, and AWS's own errors."""
@@ -148,5 +180,7 @@ def find(name: str, profile: str | None, region: str | None) -> Stack:
                 f"there is no stack {name} in {session.region_name}: give --stack, --region, or another --profile"
             ) from error
         raise
-    outputs = answer["Stacks"][0].get("Outputs", [])
-    return Stack(name, session, {each["OutputKey"]: each["OutputValue"] for each in outputs})
+    stack = answer["Stacks"][0]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+    return Stack(name, session, outputs, parameters)

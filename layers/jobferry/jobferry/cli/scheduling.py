@@ -1,0 +1,93 @@
+"""Schedules of further feeds, each made after the template's own: the same target, retries and dead letters."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from jobferry.cli.faults import CannotBeDoneError, code_of
+from jobferry.cli.schedules import Schedule
+
+if TYPE_CHECKING:
+    from jobferry.cli.stack import Stack
+
+_EXPRESSION: Final = re.compile(r"(cron|rate|at)\(.+\)")
+
+
+def set_schedule(stack: Stack, feed: str, expression: str, timezone: str | None) -> Schedule:
+    """Has a feed run by itself, instead of as it did before.
+
+    Args:
+        stack: whose schedule of its own feed is the model.
+        feed: not the stack's own.
+        expression: cron(…), rate(…) or at(…); whether it is right, AWS knows.
+        timezone: IANA's name; None: the model's.
+
+    Raises:
+        CannotBeDoneError: for this feed, or with this expression; and AWS's own errors.
+    """
+    name = _name(stack, feed)
+    if not _EXPRESSION.fullmatch(expression):
+        raise CannotBeDoneError(
+            f"{expression} is no schedule: cron(0 3 * * ? *) is each night at three, in quotation marks"
+        )
+    model = _model(stack)
+    event = json.loads(model["Target"]["Input"]) | {"feed": feed}
+    wanted: dict[str, Any] = {
+        "GroupName": stack.schedule_group,
+        "Name": name,
+        "Description": f"Imports the feed {feed}.",
+        "ScheduleExpression": expression,
+        "ScheduleExpressionTimezone": timezone or model["ScheduleExpressionTimezone"],
+        "FlexibleTimeWindow": model["FlexibleTimeWindow"],
+        "State": "ENABLED",
+        "Target": model["Target"] | {"Input": json.dumps(event)},
+    }
+    try:
+        stack.scheduler.create_schedule(**wanted)
+    except ClientError as error:
+        if code_of(error) != "ConflictException":
+            raise
+        stack.scheduler.update_schedule(**wanted)
+    return Schedule(expression, wanted["ScheduleExpressionTimezone"], enabled=True)
+
+
+def remove_schedule(stack: Stack, feed: str) -> None:
+    """Has a feed run only when somebody starts it. Raises CannotBeDoneError when it has no schedule of its own."""
+    name = _name(stack, feed)
+    try:
+        stack.scheduler.delete_schedule(GroupName=stack.schedule_group, Name=name)
+    except ClientError as error:
+        if code_of(error) != "ResourceNotFoundException":
+            raise
+        raise CannotBeDoneError(f"{feed} has no schedule") from error
+
+
+def _name(stack: Stack, feed: str) -> str:
+    """The name of a further feed's schedule."""
+    if feed == stack.default_feed:
+        raise CannotBeDoneError(
+            f"the schedule of {feed} belongs to the template: change the stack's parameters Schedule and "
+            "ScheduleTimezone, and deploy"
+        )
+    name = stack.schedule_name(feed)
+    if name is None:
+        raise CannotBeDoneError(
+            f"the schedule's name {stack.name}-{feed} would be too long for AWS: 64 characters at most"
+        )
+    return name
+
+
+def _model(stack: Stack) -> Any:
+    """The template's own schedule, as it is deployed."""
+    try:
+        return stack.scheduler.get_schedule(GroupName=stack.schedule_group, Name=f"{stack.name}-{stack.default_feed}")
+    except ClientError as error:
+        if code_of(error) != "ResourceNotFoundException":
+            raise
+        raise CannotBeDoneError(
+            f"the template's own schedule, of {stack.default_feed}, is gone, and others are made after it: deploy again"
+        ) from error
