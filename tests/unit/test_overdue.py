@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from jobferry.imports import Feed, Import, State
-from jobferry.overdue import is_looked_at, overdue_feeds
+from jobferry.overdue import MOST, is_looked_at, overdue_feeds
 from tests.events import load_event
 from tests.fakes import MemoryBucket, MemoryStore
 
@@ -100,6 +100,14 @@ def test_settings_are_read_only_of_those_that_seem_overdue() -> None:
     world.feed("late", complete=30)
     assert world.overdue() == ["late"]
     assert world.settings_read == ["late"]
+
+
+def test_when_all_are_overdue_a_look_still_ends_soon() -> None:
+    world = World()
+    for number in range(MOST + 50):
+        world.feed(f"feed-{number}", complete=30)
+    assert len(world.overdue()) == MOST
+    assert len(world.settings_read) == MOST
 
 
 def test_it_is_looked_for_in_one_of_the_pollers_runs_an_hour() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Final, Protocol
 
 from jobferry.errors import SettingsError
 from jobferry.imports import Feed, Import
 from jobferry.settings import FEED_NAME, parse_settings
+
+#: So many are found. When more are overdue it is no feed's own fault, and asking for each would outlast the function.
+MOST: Final = 100
 
 
 class Records(Protocol):
@@ -41,13 +45,14 @@ def is_looked_at(event: dict[str, Any]) -> bool:
 
 
 def overdue_feeds(records: Records, folders: FeedFolders, now: datetime, after: timedelta) -> list[Feed]:
-    """The feeds of the bucket that are overdue and not paused.
+    """The feeds of the bucket that are overdue and not paused, MOST of them at most.
 
     What it reads is one record for each feed; settings, and the imports since then, only of those that seem overdue.
     """
     names = [each for each in folders.feeds() if FEED_NAME.fullmatch(each)]
     late = (each for each in records.feeds(names) if is_overdue(each, records, now, after))
-    return sorted((each for each in late if not _is_paused(each.feed, folders)), key=lambda each: each.feed)
+    found = islice((each for each in late if not _is_paused(each.feed, folders)), MOST)
+    return sorted(found, key=lambda each: each.feed)
 
 
 def is_overdue(feed: Feed, records: Records, now: datetime, after: timedelta) -> bool:
