@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from jobferry.callback_urls import token
 from jobferry.callbacks import Callback, Receiver, receive
@@ -21,6 +22,7 @@ from jobferry.errors import (
     BoardUnreachableError,
     CallbackError,
     ClaimTakenError,
+    ConflictError,
     SecretError,
 )
 from jobferry.feeds import FeedObject
@@ -37,7 +39,7 @@ from tests.stage import SIGNING_KEY, TIMEOUT, Stage, job
 FEEDS = ("one", "two")
 KEYS = {"BoardApiKey": "key-1", "Other": "key-2", "Same": "key-1"}
 #: What may come out of SubmitImport for Lambda to try again.
-EXPECTED = (BoardUnknownError, BoardRefusedError, BoardUnreachableError, SecretError, ClaimTakenError)
+EXPECTED = (ConflictError, BoardUnknownError, BoardRefusedError, BoardUnreachableError, SecretError, ClaimTakenError)
 OPEN = frozenset({State.PREPARING, State.SUBMITTING, State.PENDING, State.RUNNING})
 
 
@@ -177,11 +179,14 @@ class Attempt:
     cut: int
     meanwhile: tuple[int, Step] | None
     faults: list[str]
-    confirms: str | None
     calls: int = 0
     reading: Reading | None = None
     alone: set[str] = field(default_factory=set)
     wanted: set[str] = field(default_factory=set)
+
+
+#: The ids of imports that an upload or the poller started.
+UNATTENDED: Final = re.compile(r"Z-([0-9a-f]{10}|.*again)$")
 
 
 class BrokenError(AssertionError):
@@ -201,6 +206,7 @@ class History:
         self.readings: dict[str, Reading] = {}
         self.keys: dict[str, str] = {}
         self.confirmations: dict[str, str] = {}
+        self.given: set[tuple[str, str]] = set()
         self.known: dict[str, Known] = {}
         #: The list that each code stands for, as the notice shows it, by feed and code.
         self.issued: dict[tuple[str, str], set[str]] = {}
@@ -262,6 +268,7 @@ class History:
             case Wait(minutes):
                 self.stage.clock.forward(minutes=minutes)
                 self.tell(f"… {minutes} minutes pass")
+                self.inform()
             case Post(key, number):
                 self.stage.board.postings(key).setdefault(f"h{number:02d}", job(f"h{number:02d}"))
                 self.tell(f"somebody posts h{number:02d} by hand with {key}")
@@ -365,7 +372,9 @@ class History:
         for number, cut in enumerate(cuts):
             stage.clock.forward(minutes=(0, 1, 3)[number])
             stage.accounts.forget()
-            attempt = Attempt(feed, cut, meanwhile if number == 0 else None, faults, event.get("confirmDeletes"))
+            attempt = Attempt(feed, cut, meanwhile if number == 0 else None, faults)
+            if "confirmDeletes" in event:
+                self.given.add((feed, event["confirmDeletes"]))
             self.attempts.append(attempt)
             try:
                 self.look_around(attempt)
@@ -384,6 +393,7 @@ class History:
 
     def poll(self, step: Poll) -> None:
         self.stage.clock.forward(minutes=5)
+        self.inform()
         self.stage.accounts.forget()
         self.silent, self.cut = step.silent, step.cut
         faults: list[str] = []
@@ -408,6 +418,19 @@ class History:
         starts, self.stage.starts = self.stage.starts, []
         for event in starts:
             self.invoke(event, step.cuts)
+
+    def inform(self) -> None:
+        """PublishNotice; whoever reads that the rest of an account goes knows it from then on."""
+        before = len(self.stage.topic.published)
+        self.stage.tell()
+        for notice in self.stage.topic.published[before:]:
+            record = self.stage.record(notice.data["importId"])
+            known = self.known.get(record.feed)
+            if "first-full-sync" not in notice.data["about"] or notice.data["deletions"]["sharedWith"]:
+                continue
+            self.tell(f"people read that the rest of the account of {record.feed} goes")
+            if known is not None and known.created == record.created_at and known.announced_at is None:
+                known.announced_at = self.stage.clock()
 
     def work(self, step: Work) -> None:
         for _ in range(step.imports):
@@ -505,14 +528,21 @@ class History:
         """What was read is now what an import is made of."""
         attempt = self.attempts[-1]
         name = key.rpartition("/")[2]
-        import_id, _, what = name.partition(".")
-        if what == "jsonl.gz":
+        import_id, _, rest = name.partition(".")
+        if rest.count(".") == 2:  # {reading}.jsonl.gz
             assert attempt.reading is not None
-            self.readings[import_id] = replace(attempt.reading, objects=dict(attempt.reading.objects))
+            self.readings[key] = replace(attempt.reading, objects=dict(attempt.reading.objects))
             self.keys[import_id] = self.secrets[attempt.reading.wishes.secret]
-            self.confirmations.pop(import_id, None)
-            if attempt.confirms is not None:
-                self.confirmations[import_id] = attempt.confirms
+            self.confirmations.pop(key, None)
+            record = self.stage.store.get(import_id)  # of a further part of a split feed there is none yet
+            code = record.confirm_deletes if record else None
+            if code is not None:
+                if (attempt.feed, code) not in self.given:
+                    self.fail(f"nobody gave the code {code}")
+                self.confirmations[key] = code
+
+    def payload_of(self, import_id: str) -> str:
+        return self.stage.record(import_id).payload or ""
 
     def feed_of(self, import_id: str) -> str:
         return import_id.partition("-")[0]
@@ -540,8 +570,10 @@ class History:
 
     def judge(self, request: Request, sent: set[str]) -> None:
         attempt = self.attempts[-1]
-        reading, known = self.readings[request.import_id], self.known.get(attempt.feed)
-        code = self.confirmations.get(request.import_id)
+        payload = self.payload_of(request.import_id)
+        reading, known = self.readings[payload], self.known.get(attempt.feed)
+        code = self.confirmations.get(payload)
+        unattended = UNATTENDED.search(request.import_id)
         found = objections(
             reading,
             known,
@@ -549,6 +581,7 @@ class History:
             None if code is None else self.issued.get((attempt.feed, code), set()),
             alone=request.key in attempt.alone,
             wanted=request.key in attempt.wanted,
+            unattended_at=self.stage.clock() if unattended else None,
         )
         if sent != reading.references:
             found.append(f"what was sent is not what was read: {sorted(sent ^ reading.references)}")
@@ -596,7 +629,7 @@ class History:
             return
         if before is not None and (old, before.verified) == (record.state, record.verified):
             return
-        reading = self.readings[record.import_id]
+        reading = self.readings[record.payload or ""]
         sent = (
             reading.references
             if reading.wishes.delete_jobs
@@ -613,6 +646,7 @@ class History:
             announces=record.full_sync,
             objects=len(reading.objects),
             withheld=record.withheld_deletes,
+            shared="shared-account" in record.withheld_because,
         )
         known = self.known.get(record.feed)
         self.known[record.feed] = learn(known, ended)
@@ -714,6 +748,7 @@ class History:
         self.invoke(event)
         while done := self.process():
             self.call_back(done)
+        self.inform()
         record = self.stage.record(self.stage.store.get_feed(event["feed"]).last_import or "")
         if record.created_at < before or record.state is not State.COMPLETE:
             self.fail(f"a clean run does not complete: {record.import_id} is {record.state}, {record.reason}")
@@ -746,7 +781,9 @@ class _Watched:
 
 
 def _counts(record: Import) -> dict[str, Any]:
-    return {name: value for name, value in (record.results or {}).items() if name != "errors"}
+    """What the board gave for the import; what an earlier sending deleted is counted beside."""
+    counts = {name: value for name, value in (record.results or {}).items() if name != "errors"}
+    return counts | {"deleted": counts["deleted"] - record.deleted_before}
 
 
 def _range(found: list[str]) -> str:

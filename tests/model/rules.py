@@ -7,6 +7,7 @@ what reached the board, and how imports ended.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 
@@ -54,14 +55,14 @@ class Known:
     Attributes:
         key: of the account; created: when the import was claimed that it is of.
         references: that may be there.
-        announced: people were told that the rest of the account goes.
+        announced_at: when people were told that the rest of the account goes; None: they were not.
         objects: how many the feed should have.
     """
 
     key: str
     created: Any
     references: set[str]
-    announced: bool
+    announced_at: Any
     objects: int
 
 
@@ -74,6 +75,7 @@ class Ended:
         verified: the board itself said so.
         announces: the settings had deleteJobs.
         withheld: so many deletions were withheld.
+        shared: another feed had the account.
     """
 
     key: str
@@ -85,6 +87,7 @@ class Ended:
     announces: bool
     objects: int
     withheld: int
+    shared: bool
 
 
 def learn(known: Known | None, ended: Ended) -> Known:
@@ -95,18 +98,26 @@ def learn(known: Known | None, ended: Ended) -> Known:
     objects = known.objects if known is not None else 0
     if ended.complete:
         objects = max(objects, ended.objects) if ended.withheld else ended.objects
+    told = before is not None and ended.announces and not ended.shared
     only_sent = ended.complete and ended.verified and ended.deleted_others
     return Known(
         key=ended.key,
         created=ended.created,
         references=set(ended.sent) | (before.references if before and not only_sent else set()),
-        announced=ended.announces and (ended.complete or (before is not None and before.announced)),
+        announced_at=before.announced_at if before and told else None,
         objects=objects,
     )
 
 
 def objections(
-    reading: Reading, known: Known | None, key: str, confirmed: set[str] | None, *, alone: bool, wanted: bool
+    reading: Reading,
+    known: Known | None,
+    key: str,
+    confirmed: set[str] | None,
+    *,
+    alone: bool,
+    wanted: bool,
+    unattended_at: Any,
 ) -> list[str]:
     """Why an import that deletes must not go out: the design's rules, one after the other.
 
@@ -117,12 +128,15 @@ def objections(
         confirmed: the list that a person confirmed, if one did.
         alone: no other feed names the account.
         wanted: the settings say so, still.
+        unattended_at: the time, when neither a person nor the schedule started it; otherwise None.
     """
     found = []
     if not any(each.valid for each in reading.objects.values()):
         found.append("1: there is no valid job")
-    if not (known and known.key == key and known.announced):
+    if not (known and known.key == key and known.announced_at):
         return [*found, "3: nobody was told"]
+    if unattended_at and unattended_at < known.announced_at + timedelta(hours=12):
+        found.append("3: nobody had the time to object")
     goes = known.references - reading.references
     if not alone:
         found.append("5: another feed names the account")
