@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from jobferry.adapters.aws import CONFIG
+from jobferry.adapters.aws import CONFIG, on_demand
 from jobferry.adapters.board import HttpBoard
 from jobferry.adapters.bucket import FeedsBucket
 from jobferry.adapters.functions import SubmitImportFunction
@@ -24,12 +24,11 @@ from jobferry.polling import Poller, poll
 
 logger = Logger()
 metrics = Metrics()
+# Most runs find nothing open, and need the table alone.
 table = ImportsTable(boto3.client("dynamodb", config=CONFIG), os.environ["IMPORTS_TABLE"])
-bucket = FeedsBucket(boto3.client("s3", config=CONFIG), os.environ["FEEDS_BUCKET"])
-accounts = SecretAccounts(
-    boto3.client("secretsmanager", config=CONFIG), os.environ["SECRETS_PREFIX"], os.environ["BOARD_URL"]
-)
-submit_import = SubmitImportFunction(boto3.client("lambda", config=CONFIG), os.environ["SUBMIT_IMPORT_FUNCTION"])
+bucket = FeedsBucket(on_demand("s3"), os.environ["FEEDS_BUCKET"])
+accounts = SecretAccounts(on_demand("secretsmanager"), os.environ["SECRETS_PREFIX"], os.environ["BOARD_URL"])
+submit_import = SubmitImportFunction(on_demand("lambda"), os.environ["SUBMIT_IMPORT_FUNCTION"])
 
 
 def failed(record: Import | Feed, error: Exception) -> None:

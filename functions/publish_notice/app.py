@@ -7,8 +7,6 @@ from typing import Any
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from jobferry import reports
@@ -22,8 +20,6 @@ from jobferry.notices import publish
 
 logger = Logger()
 metrics = Metrics()
-# One record that cannot be told holds up no other, even if all cannot.
-processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
 dynamodb, sns = boto3.client("dynamodb", config=CONFIG), boto3.client("sns", config=CONFIG)
 s3 = boto3.client("s3", config=CONFIG.merge(LINKING))
 bucket, table, topic = os.environ["FEEDS_BUCKET"], os.environ["IMPORTS_TABLE"], os.environ["NOTICES_TOPIC_ARN"]
@@ -39,22 +35,26 @@ def report(findings: Findings) -> reports.Links | None:
         return None
 
 
-def tell(record: DynamoDBRecord) -> None:
-    """Publishes the notice of one import, if it is due."""
-    if (change := record.dynamodb) is None or change.keys.get("item") != "import":
-        return
-    import_id, now = change.keys["importId"], datetime.now(UTC)
-    logger.append_keys(importId=import_id, feed=(change.new_image or {}).get("feed"))
+def tell(change: dict[str, Any]) -> bool:
+    """Publishes the notice of one import, if it is due. False: it could not be."""
+    if change["Keys"]["item"]["S"] != "import":
+        return True
+    import_id, now = change["Keys"]["importId"]["S"], datetime.now(UTC)
+    logger.append_keys(importId=import_id, feed=change.get("NewImage", {}).get("feed", {}).get("S"))
     try:
         published = publish(ImportsTable(dynamodb, table), NoticesTopic(sns, topic), import_id, now, stack, report)
     except Exception:
-        logger.exception("notice not published")  # the processor keeps the error to itself
-        raise
+        logger.exception("notice not published")
+        return False
     metrics.add_metric(name="NoticesPublished", unit=MetricUnit.Count, value=int(published))
     logger.info("notice published" if published else "no notice is due")
+    return True
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    return process_partial_response(event=event, record_handler=tell, processor=processor, context=context)
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    # One record that cannot be told holds up no other. Powertools' batch does this too, for a fifth of the cold start.
+    changes = [record["dynamodb"] for record in event["Records"]]
+    failed = [change["SequenceNumber"] for change in changes if not tell(change)]
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

@@ -10,7 +10,7 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from jobferry.adapters.aws import CONFIG
+from jobferry.adapters.aws import CONFIG, on_demand
 from jobferry.adapters.board import HttpBoard
 from jobferry.adapters.bucket import FeedsBucket
 from jobferry.adapters.metrics import add_settled
@@ -23,7 +23,7 @@ logger = Logger()
 metrics = Metrics()
 secrets = boto3.client("secretsmanager", config=CONFIG)
 table = ImportsTable(boto3.client("dynamodb", config=CONFIG), os.environ["IMPORTS_TABLE"])
-bucket = FeedsBucket(boto3.client("s3", config=CONFIG), os.environ["FEEDS_BUCKET"])
+bucket = FeedsBucket(on_demand("s3"), os.environ["FEEDS_BUCKET"])  # only where jobs failed
 accounts = SecretAccounts(secrets, os.environ["SECRETS_PREFIX"], os.environ["BOARD_URL"])
 
 
