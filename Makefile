@@ -52,6 +52,7 @@ sam-local: .venv/ready .tools/ready
 ## bench: speed and memory as ratios, side by side in one run
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.cold_start
 
 ## validate: check a feed on this machine, no AWS: make validate FEED=path [SETTINGS=feed.json]
 validate: .venv/ready
