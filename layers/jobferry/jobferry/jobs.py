@@ -9,23 +9,23 @@ Source: the board's page on job imports, its example request. Field names are th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Required
+from typing import Annotated, Any, Final, Literal, NamedTuple, Required
 
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
-from pydantic_core import SchemaValidator, core_schema, from_json, to_json
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import CoreConfig, SchemaValidator, core_schema, from_json, to_json
 from typing_extensions import TypedDict
 
 from jobferry.vocabulary import STATES
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Text = Annotated[str, StringConstraints(min_length=1)]
 #: No character that separates several values in one text.
-Word = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^;|,\r\n]+$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[^;|,\r\n]+$")]
 #: No ZIP begins with 000: the lowest in use is 00501.
 Zip = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, pattern=r"^(?:[1-9][0-9]{2}|0[1-9][0-9]|00[1-9])[0-9]{2}(?:-[0-9]{4})?$"),
+    StringConstraints(pattern=r"^(?:[1-9][0-9]{2}|0[1-9][0-9]|00[1-9])[0-9]{2}(?:-[0-9]{4})?$"),
 ]
-Amount = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^-?(?:0|[1-9][0-9]{0,14})\.[0-9]{2}$")]
+Amount = Annotated[str, StringConstraints(pattern=r"^-?(?:0|[1-9][0-9]{0,14})\.[0-9]{2}$")]
 #: 29 February is left to `corrections`, which knows the leap years.
 Date = Annotated[
     str,
@@ -60,7 +60,7 @@ class Job(TypedDict, total=False):
     payAmountMin: Amount
     payAmountMax: Amount
     payFrequency: Text
-    employmentType: Word | Annotated[list[Word], Field(min_length=1)]
+    employmentType: Annotated[Annotated[list[Word], Field(min_length=1)] | Word, Field(union_mode="left_to_right")]
     durationLength: Whole
     durationUnit: Text
     startDate: Date
@@ -71,22 +71,34 @@ class OpenJob(Job, total=False, extra_items=Scalar):  # type: ignore[call-arg]  
     """One job, ready to be sent, with unknown fields, which are passed on as they are."""
 
 
-Job.__pydantic_config__ = OpenJob.__pydantic_config__ = ConfigDict(strict=True)  # type: ignore[attr-defined]
-
 FIELDS: Final = tuple(Job.__annotations__)
 WHOLE_FIELDS: Final = ("shiftsPerWeek", "hoursPerShift", "durationLength")
 AMOUNT_FIELDS: Final = ("payAmountMin", "payAmountMax")
 
+
+class _Validators(NamedTuple):
+    """The checks of one kind of job: of its texts as they stand, and of its texts trimmed."""
+
+    verbatim: SchemaValidator
+    trimming: SchemaValidator
+
+
+def _validators(kind: type) -> _Validators:
+    schema = TypeAdapter(kind).core_schema
+    schemas = ({**schema, "config": CoreConfig(strict=True, str_strip_whitespace=trims)} for trims in (False, True))
+    return _Validators(*map(SchemaValidator, schemas))
+
+
 # To look out for no unknown fields saves a tenth of the time, and most feeds have none.
-_JOB: Final = TypeAdapter[Mapping[str, Any]](Job).validator
-_OPEN_JOB: Final = TypeAdapter[Mapping[str, Any]](OpenJob).validator
+_JOB: Final = _validators(Job)
+_OPEN_JOB: Final = _validators(OpenJob)
 # Looked for with the regular expressions of pydantic's core: Rust's, which search five times as fast as bytes.find.
 #: In what to_json writes: control characters, which it has no short escape for, and nothing else.
 _CONTROL: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u00")).isinstance_python
 #: In a row's text: the escapes of such characters, and of a quotation mark, which hides it from being counted.
 _CONTROL_OR_QUOTE: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u00(?:[01]|22)")).isinstance_python
 
-#: A job's fields, and the job as compact JSON.
+#: A job's fields, and the job as JSON on one line.
 type Clean = tuple[Mapping[str, Any], bytes]
 
 
@@ -94,22 +106,31 @@ class JobCheck:
     """The check of the jobs of one feed. It learns from the first unknown field that the feed has such."""
 
     def __init__(self) -> None:
-        self._validator = _JOB
+        self._validators = _JOB
 
     def json(self, text: bytes) -> Clean | None:
         """The job that a JSON object is, None when it is not clean as it stands.
 
+        Its text is sent as it stands, or written anew where that would not be the same.
+
         What the parser keeps silent about must not pass unseen: a key that is there twice, or one that was left out. It
         costs at least its two quotation marks, so it shows in their number, once none hides in an escape.
         """
+        text = text.strip(b" \t\r\n")
+        if _CONTROL_OR_QUOTE(text):
+            return None
         try:
-            job: Mapping[str, Any] = self._validator.validate_json(text)
+            job: Mapping[str, Any] = self._validators.verbatim.validate_json(text)
+            if _quotation_marks(job) == text.count(b'"') and text.find(b"\n") < 0 and text.find(b"\r") < 0:
+                return job, text
+        except ValidationError:
+            pass
+        try:
+            job = self._validators.trimming.validate_json(text)
         except ValidationError:
             return None
         body = to_json(job)
-        if _CONTROL_OR_QUOTE(text):
-            return None
-        if body != text and body.count(b'"') != text.count(b'"'):
+        if body.count(b'"') != text.count(b'"'):
             return self.json(text) if self._learn() else None
         return job, body
 
@@ -124,19 +145,48 @@ class JobCheck:
         hides = not isinstance(fields, dict) or _CONTROL_OR_QUOTE(text) or body.count(b'"') != text.count(b'"')
         return None if hides else fields
 
-    def fields(self, fields: Mapping[str, Any]) -> Clean | None:
-        """The job that a row's fields are, None when it is not clean as it stands."""
+    def fields(self, fields: Mapping[str, Any], *, trimmed: bool = False) -> Clean | None:
+        """The job that a row's fields are, None when it is not clean as it stands.
+
+        Args:
+            fields: by name.
+            trimmed: the texts are, so that none has to be copied.
+        """
+        validator = self._validators.verbatim if trimmed else self._validators.trimming
         try:
-            job: Mapping[str, Any] = self._validator.validate_python(fields)
+            job: Mapping[str, Any] = validator.validate_python(fields)
             body = to_json(job)
         except ValueError:  # of which ValidationError is one; the other is half a surrogate pair
             return None
         if len(job) < len(fields):
-            return self.fields(fields) if self._learn() else None
+            return self.fields(fields, trimmed=trimmed) if self._learn() else None
         return None if _CONTROL(body) else (job, body)
 
     def _learn(self) -> bool:
         """Looks out for unknown fields from now on; False when it does so already."""
-        learned = self._validator is _JOB
-        self._validator = _OPEN_JOB
+        learned = self._validators is _JOB
+        self._validators = _OPEN_JOB
         return learned
+
+
+def _quotation_marks(job: Mapping[str, Any]) -> int:
+    """How many a job's text has if it says nothing else and can be sent as it stands; -1: it has to be written anew.
+
+    That is what holds a text that is not trimmed, or a number that JSON writes in several ways.
+    """
+    marks = 4 * len(job)  # of names, and of values as if all were texts
+    for value in job.values():
+        if type(value) is str:
+            if value.strip() is not value:  # the text itself, where there is nothing to trim
+                return -1
+            if '"' in value:
+                marks += value.count('"')
+        elif type(value) is list:
+            marks += 2 * len(value) - 2 + "".join(value).count('"')
+            if any(each.strip() != each for each in value):
+                return -1
+        elif type(value) is float or value == 0:
+            return -1
+        else:
+            marks -= 2
+    return marks

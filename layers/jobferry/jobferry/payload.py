@@ -46,7 +46,8 @@ class Part:
 
     Attributes:
         jobs: how many.
-        body: JSON Lines, each job compact JSON and a line feed, which stands nowhere else.
+        body: JSON Lines, each job as its feed's own JSON where that is clean, else compact, and a line feed, which stands
+            nowhere else.
         archive: the same, gzip. Line n+1 is the board's index n.
         manifest: gzip JSON Lines, for each job in the same order `{"referenceNumber", "title", "key", "row"}`.
     """
@@ -434,7 +435,8 @@ class _Parts:
 
 
 def _entry(reference: str, job: Mapping[str, Any], key: str, row: int | None) -> bytes:
-    return to_json({"referenceNumber": reference, "title": _title(job), "key": key, "row": row}) + b"\n"
+    values = map(to_json, (reference, _title(job), key, row))  # for each job: half the time of an object's
+    return b'{"referenceNumber":%b,"title":%b,"key":%b,"row":%b}\n' % tuple(values)
 
 
 def _title(job: Mapping[str, Any]) -> str | None:

@@ -19,7 +19,7 @@ class Reading(NamedTuple):
 
     Attributes:
         job: its fields as they would be sent.
-        body: the job as compact JSON.
+        body: the job as JSON on one line.
         errors: what a person has to mend, a sentence each; none when the job is valid.
         warnings: what was put right or is unusual.
     """
@@ -39,11 +39,11 @@ class RowReader:
         self._maps = bool(settings.fields or settings.values or settings.defaults)
 
     def clean(self, row: bytes | Fields) -> Clean | None:
-        """The job that a row is and its compact JSON; None when it takes `read` to see."""
+        """The job that a row is and its JSON; None when it takes `read` to see."""
         if self._maps:
             found = self._clean_mapped(row)
         else:
-            found = self._check.json(row) if isinstance(row, bytes) else self._check.fields(_typed(row))
+            found = self._check.json(row) if isinstance(row, bytes) else self._check.fields(_typed(row), trimmed=True)
         return found if found is not None and usual(found[0]) else None
 
     def _clean_mapped(self, row: bytes | Fields) -> Clean | None:

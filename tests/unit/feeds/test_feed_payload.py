@@ -31,9 +31,9 @@ def test_one_part_with_its_archive_and_manifest(tmp_path: Path) -> None:
     (part,) = payload.parts
     assert part.jobs == payload.jobs == 2
     assert part.body.read_bytes() == (
-        b'{"referenceNumber":"a","title":"' + b"t" * 300 + '","description":"one\u2028two"}\n'.encode()
-        + b'{"referenceNumber":"b","state":"TX"}\n'
-    )  # fmt: skip
+        b'{"referenceNumber": "a", "title": "' + b"t" * 300 + b'", "description": "one\\u2028two"}\n'
+        b'{"referenceNumber":"b","state":"TX"}\n'
+    )
     assert gzip.decompress(part.archive.read_bytes()) == part.body.read_bytes()
     assert lines(part.manifest) == [
         {"referenceNumber": "a", "title": "t" * 200, "key": "jobs.jsonl", "row": 1},
@@ -159,10 +159,10 @@ def test_a_payload_can_be_spooled_without_its_archive(tmp_path: Path) -> None:
     payload = spool(listed(objects), reader, FeedSettings(), tmp_path)
 
     (part,) = payload.parts
-    assert part.body.read_bytes() == b'{"referenceNumber":"a"}\n'
+    assert part.body.read_bytes() == b'{"referenceNumber": "a"}\n'
     assert not part.archive.exists()
     pack(part)
-    assert gzip.decompress(part.archive.read_bytes()) == b'{"referenceNumber":"a"}\n'
+    assert gzip.decompress(part.archive.read_bytes()) == b'{"referenceNumber": "a"}\n'
     assert isinstance(part, Part)
 
 
@@ -178,3 +178,40 @@ def test_every_stream_is_closed(tmp_path: Path) -> None:
     with pytest.raises(FeedUnreadableError, match="is cut off"):
         spool(listed(objects), Watched(objects), FeedSettings(), tmp_path)
     assert [stream.closed for stream in opened] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        (' {"referenceNumber" : "\\u00e9 \\"",\t"state":"PA"} \r', '{"referenceNumber" : "\\u00e9 \\"",\t"state":"PA"}'),
+        ('{"referenceNumber": "a", "x": 1, "y": true}', '{"referenceNumber": "a", "x": 1, "y": true}'),
+        ('{"referenceNumber": "a\u00a0"}', '{"referenceNumber":"a"}'),
+        ('{"referenceNumber": "a", "employmentType": ["b", "c "]}', '{"referenceNumber":"a","employmentType":["b","c"]}'),
+        ('{"referenceNumber": "a", "referenceNumber": "a"}', '{"referenceNumber":"a"}'),
+        ('{"title": "b\\\\", "title": "b\\\\", "referenceNumber": "a"}', '{"referenceNumber":"a","title":"b\\\\"}'),
+        ('{"referenceNumber": "a", "x": null}', '{"referenceNumber":"a"}'),
+        ('{"referenceNumber": "a", "hoursPerShift": -0}', '{"referenceNumber":"a","hoursPerShift":0}'),
+        ('{"referenceNumber": "a", "x": 1e3}', '{"referenceNumber":"a","x":1000.0}'),
+        ('{"referenceNumber":\r "a"}', '{"referenceNumber":"a"}'),
+        ('{"referenceNumber": "a\\u0001"}', '{"referenceNumber":"a"}'),
+    ],
+)  # fmt: skip
+def test_a_clean_job_is_sent_as_its_feed_writes_it_and_another_anew(tmp_path: Path, text: str, sent: str) -> None:
+    payload = payload_of({"jobs.jsonl": text.encode()}, tmp_path)
+
+    (part,) = payload.parts
+    assert part.body.read_text() == sent + "\n"
+
+
+def test_a_job_over_several_lines_is_sent_on_one(tmp_path: Path) -> None:
+    payload = payload_of({"jobs.json": b'[{\n"referenceNumber": "a"},\r\n{"referenceNumber":\n"b"}]'}, tmp_path)
+
+    (part,) = payload.parts
+    assert part.body.read_bytes() == b'{"referenceNumber":"a"}\n{"referenceNumber":"b"}\n'
+
+
+def test_a_title_and_a_key_of_any_characters_are_in_the_manifest(tmp_path: Path) -> None:
+    payload = payload_of({'%b "ü"\n.jsonl': jsonl({"referenceNumber": '"', "title": "%b\n\u2028."})}, tmp_path)
+
+    (part,) = payload.parts
+    assert lines(part.manifest) == [{"referenceNumber": '"', "title": "%b\n\u2028.", "key": '%b "ü"\n.jsonl', "row": 1}]

@@ -143,8 +143,8 @@ class _Text:
         while (
             (end := buffer.find(b"}", at) + 1)
             and (match := _NEXT.match(buffer, end - 1))
-            and buffer.count(b"{", at, end) == 1
             and buffer[at] == _BRACE
+            and buffer.find(b"{", at + 1, end) < 0
         ):
             self._at = match.end()
             yield buffer[at:end]
