@@ -3,13 +3,16 @@
 `HYPOTHESIS_PROFILE=thorough` looks twenty times as long and elsewhere each time.
 """
 
+import csv
 import gzip
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from feed_support import FORMATS, JOBS, array, jobs_of, jsonl, payload_of
@@ -17,6 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jobferry.errors import FeedError
+from jobferry.formats.tables import Text
 from jobferry.jobs import FIELDS
 from jobferry.payload import Payload, reason_not_to_send
 from jobferry.references import ReferenceSet
@@ -211,6 +215,103 @@ def test_the_fast_path_and_the_thorough_one_agree(row: Any, given_settings: dict
             reading = reader.read(dict(row) if isinstance(row, dict) else row)
             assert (reading.errors, reading.warnings) == ((), [])
             assert json.loads(found[1]) == json.loads(reading.body) == dict(reading.job) == dict(found[0])
+
+
+_SPACE = st.sampled_from(["", "", "", " ", "\t", "\n", "\r"])
+_NAME = st.sampled_from(
+    [
+        "title",
+        "title",
+        "city",
+        "employmentType",
+        "shiftsPerWeek",
+        "hoursPerShift",
+        "x",
+        "y",
+        "t\\u0069tle",
+        'x\\"',
+        "title ",
+    ]
+)
+_WRITTEN_TEXT = st.lists(
+    st.sampled_from(
+        ["a", "PA", " ", "\u00a0", "\u2028", "é", "\\u00e9", "\\u00a0", "\\n", "\\\\", '\\"', "\\u0022", "\\u0001", "\\u001f", "\\ud800",
+         "\\ud83d\\ude00", "\\/", ":", ",", "{", "\x7f", "\x01"]
+    ),
+    max_size=4,
+).map(lambda parts: '"' + "".join(parts) + '"')  # fmt: skip
+_WRITTEN = (
+    st.sampled_from(["0", "-0", "1", "1.0", "1e2", "1E400", "-0.0", "9007199254740993", "1" * 30, "NaN", "true", "false", "null", "{}"])
+    | _WRITTEN_TEXT
+    | st.lists(_WRITTEN_TEXT | st.just("null"), max_size=2).map(lambda each: "[" + ", ".join(each) + "]")
+)  # fmt: skip
+
+
+@st.composite
+def _written_rows(draw: st.DrawFn) -> bytes:
+    """The text of a row, written in every way that there is, and in some that are none."""
+    pairs = [
+        ("referenceNumber", draw(st.just('"r"') | _WRITTEN)),
+        *draw(st.lists(st.tuples(_NAME, _WRITTEN), max_size=5)),
+    ]
+    written = [
+        f'{draw(_SPACE)}"{name}"{draw(_SPACE)}:{draw(_SPACE)}{value}{draw(_SPACE)}'
+        for name, value in draw(st.permutations(pairs))
+    ]
+    return f"{draw(_SPACE)}{{{','.join(written)}}}{draw(_SPACE)}".encode()
+
+
+@examples(1500)
+@given(
+    row=_written_rows(),
+    spoilt=st.none() | st.tuples(st.integers(0, 99), st.sampled_from([b"\xff", b'"', b"\\", b"\x0b"])),
+)
+@example(row=rb'{"referenceNumber":"r","title":"a\\","title":"b\\"}', spoilt=None)
+@example(row=rb'{"referenceNumber":"r","title":"a\"","title":"b\"","x":"\""}', spoilt=None)
+def test_a_text_that_is_sent_as_it_stands_is_what_it_would_be_written_anew(
+    row: bytes, spoilt: tuple[int, bytes] | None
+) -> None:
+    if spoilt is not None:
+        row = row[: spoilt[0]] + spoilt[1] + row[spoilt[0] :]
+    reader, anew = RowReader(FeedSettings()), RowReader(FeedSettings())
+    for _ in range(2):  # what the first row teaches about unknown fields must not change the second
+        found = reader.clean(row)
+        with patch("jobferry.jobs._quotation_marks", return_value=-1):
+            expected = anew.clean(row)
+        assert (found is None) == (expected is None)
+        if found is not None and expected is not None:
+            assert dict(found[0]) == dict(expected[0]) == json.loads(found[1]) == json.loads(expected[1])
+            assert json.loads(found[1], object_pairs_hook=len) == len(found[0])  # no name twice, none left out
+            assert found[1] in (expected[1], row.strip())
+            assert not set(found[1]) & set(b"\r\n")
+            reading = reader.read(row)
+            assert (reading.errors, reading.warnings, dict(reading.job)) == ((), [], dict(found[0]))
+
+
+_TABLE = st.lists(
+    st.sampled_from(['"', '"', '""', '","', ",", ",", "a", "é", "“", " ", "\n", "\n", "\r\n", "\r", ";", "\x00"]),
+    max_size=16,
+).map("".join)
+
+
+@examples(1500)
+@given(text=_TABLE, size=st.sampled_from([1, 2, 5, 99]))
+@example(text='"a",b"c"\n', size=99)
+@example(text='5" pipe,"a\nb"\n"x""y","",\n', size=99)
+def test_the_rows_of_a_table_are_those_of_csv(text: str, size: int) -> None:
+    def all_of(rows: Iterator[list[str]]) -> list[list[str] | str]:
+        found: list[list[str] | str] = []
+        try:
+            found.extend(rows)
+        except csv.Error as error:
+            found.append(str(error))
+        return found
+
+    lines = io.StringIO(f"h\n{text}", newline="")
+    expected = all_of(csv.reader(lines, strict=True))
+    table = Text("a.csv", _pieces(f"h\n{text}".encode(), size))
+    assert all_of(table.rows(",")) == expected
+    assert list(Text("a.csv", _pieces(text.encode(), size))) == list(io.StringIO(text, newline=""))
 
 
 @examples(60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
 from jobferry.errors import FeedUnreadableError
@@ -12,8 +12,8 @@ from jobferry.formats import Broken, Fields, Noted, Row
 from jobferry.streams import MAX_ROW, Chunks, encoding_error
 
 _DELIMITERS: Final = ",;\t|"
-#: What is split into lines at a time: it and they stay in the processor's cache. Bytes.
-_PIECE: Final = 1 << 16
+#: What is looked at at a time: it and its rows stay in the processor's cache. Bytes.
+_PIECE: Final = 1 << 18
 
 csv.field_size_limit(MAX_ROW)
 
@@ -25,23 +25,25 @@ def read_table(key: str, chunks: Chunks) -> Iterator[Row]:
         FeedUnreadableError: no header; cut off in a quoted field or in the last row; a quotation mark that is not
             doubled; a byte that is not UTF-8.
     """
-    lines = _Lines(key, chunks)
+    text = Text(key, chunks)
     number, short = 0, 0
     columns: Columns | None = None
     try:
-        first = next(lines, "")
+        first = next(text, "")
         while first and (not first.strip() or first.lower().startswith("sep=")):
             # Excel writes sep=; above the header where the comma is the decimal sign.
-            number, first = number + 1, next(lines, "")
-        for cells in csv.reader(chain([first], lines), delimiter=_delimiter(first), strict=True):
+            number, first = number + 1, next(text, "")
+        delimiter = _delimiter(first)
+        header = islice(csv.reader(chain([first], text), delimiter=delimiter, strict=True), 1)
+        for cells in chain(header, text.rows(delimiter)):
             number += 1
-            lines.since_row = 0
+            text.since_row = 0
             if columns is None:
                 columns = Columns(cells)
             elif len(cells) == columns.count and columns.plain:
-                fields = {
-                    name: value for name, cell in zip(columns.names, cells, strict=True) if (value := cell.strip())
-                }
+                fields = dict(zip(columns.names, map(str.strip, cells), strict=True))
+                if "" in fields.values():
+                    fields = {name: value for name, value in fields.items() if value}
                 if fields:
                     yield number, fields
             elif any(cells):
@@ -51,7 +53,7 @@ def read_table(key: str, chunks: Chunks) -> Iterator[Row]:
         raise FeedUnreadableError(f"{key} cannot be read from row {number + 1} on: {_words(error)}") from error
     if columns is None or not any(columns.names):
         raise FeedUnreadableError(f"{key} has no header: an export that was cut off?")
-    if short == number and not lines.ended:
+    if short == number and not text.ended:
         raise FeedUnreadableError(
             f"{key} is cut off in row {number}: it has fewer columns than the header and no line end"
         )
@@ -97,62 +99,121 @@ class Columns:
         return fields
 
 
-class _Lines:
-    """The text line by line, with the line ends: a line break, a carriage return, or both.
+class Text:
+    """The text from here on: its lines, with their ends (a line break, a carriage return, or both), or its rows.
 
-    Each line is decoded for itself: in Python one “ makes all of a text twice as wide, and slower.
+    Each line or row is decoded for itself: in Python one “ makes all of a text twice as wide, and slower.
 
     Attributes:
-        ended: whether the line before had a line end.
+        ended: whether what was taken last had a line end.
         since_row: bytes since the last row, for whoever counts rows to set to 0; there may not be more than MAX_ROW.
     """
 
     def __init__(self, key: str, chunks: Chunks) -> None:
         self._key = key
-        self._lines = self._split(chunks)
-        self._before = 0
+        self._pieces = (chunk[at : at + _PIECE] for chunk in chunks for at in range(0, len(chunk), _PIECE))
+        self._buffer = b""
+        self._at = 0
+        self._before = 0  # bytes that are no longer in the buffer
         self.ended = True
         self.since_row = 0
 
-    def __iter__(self) -> _Lines:
+    def __iter__(self) -> Text:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
-        self.since_row += len(line)
-        if self.since_row > MAX_ROW:
-            raise FeedUnreadableError(
-                f"{self._key} has more than {MAX_ROW:,} bytes without the end of a row: is a quotation mark missing?"
-            )
+        """Takes a line."""
+        while not (end := self._end_of_line()):
+            self._check_size(len(self._buffer) - self._at)
+            if not self._more():
+                end = len(self._buffer)
+                break
+        line = self._buffer[self._at : end]
+        if not line:
+            raise StopIteration
+        self._check_size(len(line))
         try:
             text = line.decode()
         except UnicodeDecodeError as error:
-            raise encoding_error(self._key, self._before + error.start, error, "UTF-8") from error
-        self._before += len(line)
+            raise encoding_error(self._key, self._before + self._at + error.start, error, "UTF-8") from error
+        self._at += len(line)
+        self.since_row += len(line)
         self.ended = line.endswith((b"\n", b"\r"))
         return text
 
-    @staticmethod
-    def _split(chunks: Chunks) -> Iterator[bytes]:
-        held: list[bytes] = []  # the last line so far, in pieces
-        size = 0
-        for piece in (chunk[at : at + _PIECE] for chunk in chunks for at in range(0, len(chunk), _PIECE)):
-            if held and (held[-1].endswith(b"\n") or (held[-1].endswith(b"\r") and piece[:1] != b"\n")):
-                yield b"".join(held)
-                held, size = [], 0
-            lines = piece.splitlines(keepends=True)
-            if len(lines) > 1:
-                lines[0] = b"".join((*held, lines[0]))
-                held = [lines.pop()]
-                yield from lines
-                size = 0
-            else:
-                held += lines
-            size += len(held[-1])
-            if size > MAX_ROW:
-                break
-        if held:
-            yield b"".join(held)
+    def rows(self, delimiter: str) -> Iterator[list[str]]:
+        """Takes the rows. What cannot be told at a glance is read by csv, a character at a time."""
+        while True:
+            cells = self._at_a_glance(delimiter) or next(csv.reader(self, delimiter=delimiter, strict=True), None)
+            if cells is None:
+                return
+            yield cells
+
+    def _at_a_glance(self, delimiter: str) -> list[str] | None:
+        """Takes a row that is written as most programs do, and is in the buffer to its end: where a line ends after as
+        many quotation marks as are opened and closed."""
+        end, marks = self._at, 0
+        while end == self._at or marks % 2:
+            start, end = end, self._buffer.find(b"\n", end) + 1
+            if not end:
+                return None
+            marks += self._buffer.count(b'"', start, end)
+        try:
+            stop = end - 2 if self._buffer[end - 2 : end] == b"\r\n" else end - 1
+            cells = _cells(self._buffer[self._at : stop].decode(), delimiter)
+        except UnicodeDecodeError:
+            return None
+        if cells:
+            self._at = end
+            self.ended = True
+        return cells
+
+    def _end_of_line(self) -> int:
+        """Where the line that begins here ends, 0 if that is not in the buffer: a line break may follow the last "\\r"."""
+        end = self._buffer.find(b"\n", self._at) + 1
+        seen = end - 1 if end else len(self._buffer)
+        bare = self._buffer.find(b"\r", self._at, seen) + 1
+        return bare if 0 < bare < seen else end
+
+    def _check_size(self, more: int) -> None:
+        if self.since_row + more > MAX_ROW:
+            raise FeedUnreadableError(
+                f"{self._key} has more than {MAX_ROW:,} bytes without the end of a row: is a quotation mark missing?"
+            )
+
+    def _more(self) -> bool:
+        piece = next(self._pieces, b"")
+        self._before += self._at
+        self._buffer = self._buffer[self._at :] + piece
+        self._at = 0
+        return bool(piece)
+
+
+def _cells(row: str, delimiter: str) -> list[str] | None:
+    """The cells of a row, None where that takes a closer look.
+
+    Its quotation marks begin and end quoted cells in turn. Before the one and after the other there has to be a
+    delimiter, or between them nothing: that is a doubled quotation mark, within a cell.
+    """
+    parts = row.split('"')
+    first, last = parts[0], parts[-1]
+    if "\r" in row and any("\r" in bare for bare in parts[::2]):
+        return None
+    if len(parts) == 1:
+        return row.split(delimiter) if row else None
+    if (first and first[-1] != delimiter) or (last and last[0] != delimiter):
+        return None
+    cells, cell = first.split(delimiter)[:-1], ""
+    for content, bare in zip(parts[1::2], parts[2:-1:2], strict=False):  # the last of each comes below
+        cell += content
+        if not bare:
+            cell += '"'
+        elif bare[0] == bare[-1] == delimiter:
+            cells += (cell, *bare.split(delimiter)[1:-1])
+            cell = ""
+        else:
+            return None
+    return [*cells, cell + parts[-2], *last.split(delimiter)[1:]]
 
 
 def _delimiter(header: str) -> str:
