@@ -20,8 +20,6 @@ from local.events import scheduled_input
 from local.system import LocalSystem
 from local.template import Resource
 
-pytestmark = pytest.mark.xdist_group("command-line")
-
 HOSTILE = "Locum\x1b[31m at \u202eYork"
 #: As it is sent: control characters go before.
 SENT = "Locum[31m at \u202eYork"
