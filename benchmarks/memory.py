@@ -33,10 +33,10 @@ def _main(what: str) -> None:
     elif what:
         with tempfile.TemporaryDirectory(dir=Path(what).parent) as directory:
             archive(build(Path(what), Path(directory), FeedSettings(maxFeedBytes=1 << 40)))
-    print(_peak())
+    print(peak_here())
 
 
-def _peak() -> int:
+def peak_here() -> int:
     """Of this process. Linux counts in ru_maxrss what the process that started it had; VmHWM begins anew."""
     try:
         status = Path("/proc/self/status").read_text()
