@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Annotated
 
+from lxml import etree
 from pydantic import BaseModel, Field
 from pydantic_core import from_json, to_json
 
 from jobferry.feeds import FeedObject
+from jobferry.jobs import JobCheck
 from jobferry.payload import Payload, pack, spool
 from jobferry.settings import FeedSettings
 from jobferry.validate import Files
@@ -28,6 +31,28 @@ def limit_written(path: Path, directory: Path) -> None:
     with path.open("rb", 1 << 20) as lines, (directory / "body.jsonl").open("wb", 1 << 20) as body:
         for line in lines:
             body.write(to_json(from_json(line)) + b"\n")
+
+
+def checked(path: Path) -> None:
+    """A job's check alone, of each line."""
+    check = JobCheck()
+    with path.open("rb", 1 << 20) as lines:
+        for line in lines:
+            assert check.json(line) is not None
+
+
+def csv_alone(path: Path) -> None:
+    """Python's csv and nothing else."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        for _ in csv.reader(lines, strict=True):
+            pass
+
+
+def lxml_alone(path: Path) -> None:
+    """The jobs' elements and nothing else: none of their children is looked at."""
+    for _, element in etree.iterparse(path, tag="job", resolve_entities=False):
+        element.clear()
+        del element.getparent()[0]
 
 
 def build(path: Path, directory: Path, settings: FeedSettings) -> Payload:
