@@ -50,7 +50,10 @@ def in_process(*logical_ids: str) -> Iterator[tuple[Stack, InProcess]]:
         for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", REGION)):
             patch.setenv(f"AWS_{name}", value)
         cloud = InProcess()
-        yield Stack(NAME, only(*logical_ids) if logical_ids else template(), {}, Resources(cloud, NAME, CALLBACKS).make), cloud  # type: ignore[arg-type]
+        yield (
+            Stack(NAME, only(*logical_ids) if logical_ids else template(), {}, Resources(cloud, NAME, CALLBACKS).make),
+            cloud,
+        )  # type: ignore[arg-type]
 
 
 class Stub:
