@@ -80,7 +80,7 @@ SAM_OPTIONS: Final[dict[str, dict[str, bool]]] = {
 #: What click raises, wherever typer keeps it.
 USAGE_ERROR: Final[Any] = typer.BadParameter.__base__
 #: Modules whose command line is argparse's, so that reading it starts nothing.
-READ_ONLY: Final = {"benchmarks", "jobferry.validate", "local", "local.board"}
+READ_ONLY: Final = {"benchmarks", "benchmarks.night", "jobferry.validate", "local", "local.board"}
 
 #: Options that the AWS CLI calls otherwise than the service does.
 RENAMED: Final = {("sns", "Subscribe", "--endpoint"): "--notification-endpoint"}

@@ -244,7 +244,15 @@ class TestLeftInTheMiddle:
         one = self.unsent(world)
         world.time = BEGAN + timedelta(minutes=minutes)
         polled = world.poll()
-        assert polled.counts() == {"settled": 0, "expired": 0, "freed": 0, "resumed": 0, "started": 0, "failed": 0, "left": 0}
+        assert polled.counts() == {
+            "settled": 0,
+            "expired": 0,
+            "freed": 0,
+            "resumed": 0,
+            "started": 0,
+            "failed": 0,
+            "left": 0,
+        }
         assert world.state(one)[0] is State.PREPARING
 
     def test_before_anything_could_be_sent_it_is_freed(self) -> None:
