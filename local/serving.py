@@ -134,7 +134,7 @@ def _welcome(system: LocalSystem, folder: Path, python: str) -> str:
         "Logs": f"{folder / 'logs'}",
     }
     commands = {
-        f"{local} put {folder / 'first'}": "put a feed into the bucket: 200 jobs, three with a slip",
+        f"{local} put {folder / 'first'}": "put a feed into the bucket, which runs it: 200 jobs, three with a slip",
         f"{local} put {folder / 'mended'}": "the same a day later, mended; or put files of your own",
         f"{local} run": "run the feed as a person would; --dry-run, --confirm-deletes CODE",
         f"{local} schedule": "fire the schedule's event",

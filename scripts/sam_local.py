@@ -3,7 +3,7 @@
 The functions and the layer are what `sam build` makes; what stands in for AWS and the board is the local system. Every
 answer, and what it left in the table, at the board and on the topic, is checked.
 
-Where no Docker engine answers, it is skipped with a word that says so; LAMBDA_IMAGE_TOOL (or ../shared/tools/lambda-image)
+Where no Docker engine answers, it is skipped with a word that says so; LAMBDA_IMAGE_TOOL
 may name a program that starts one and makes Lambda's image.
 """
 
@@ -32,7 +32,7 @@ BUILT: Final = ROOT / ".aws-sam/sam-local"
 ARCHITECTURE: Final = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 PARAMETERS: Final = ["--parameter-overrides", f"Architecture={ARCHITECTURE}"]
 IMAGE: Final = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
-TOOL: Final = Path(os.environ.get("LAMBDA_IMAGE_TOOL", ROOT / "../shared/tools/lambda-image"))
+TOOL: Final = Path(os.environ.get("LAMBDA_IMAGE_TOOL", "no-such-program"))
 #: Nobody's: what stands in for AWS takes any.
 AWS: Final = {
     "AWS_ACCESS_KEY_ID": "local",

@@ -113,7 +113,7 @@ def test_the_notice_of_a_retry_does_not_call_mended_what_was_not_in_it(stage: St
     notice = stage.topic.published[-1]
     assert notice.data["importId"] == record.import_id
     assert notice.data["failing"]["mended"] is None
-    assert "All 1 job of the retry are on the board." in notice.text
+    assert "The job of the retry is on the board." in notice.text
 
 
 def test_a_retry_does_not_quiet_the_alarm_that_waits_for_a_run(stage: Stage) -> None:

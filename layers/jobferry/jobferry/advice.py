@@ -165,7 +165,7 @@ def headline(record: Import, failures: Failures) -> str:
     words = []
     about = topics(record)
     if About.DELETED_MORE in about:
-        words.append(f"{count(record, 'deleted'):,} postings deleted, {record.expected_deletes:,} expected")
+        words.append(f"{counted(count(record, 'deleted'), 'posting')} deleted, {record.expected_deletes:,} expected")
     if About.WITHHELD in about:
         number = record.withheld_deletes
         words.append(f"{counted(number, 'deletion')} withheld" if number else "deletions withheld")
@@ -183,7 +183,8 @@ def headline(record: Import, failures: Failures) -> str:
         words.append("result not confirmed")
     if About.LATE in about:
         words.append("the late result has come")
-    return "; ".join(words[:2]) or f"all {counted(record.jobs, 'job')} are on the board"
+    all_of_them = "the job is" if record.jobs == 1 else f"all {record.jobs:,} jobs are"
+    return "; ".join(words[:2]) or f"{all_of_them} on the board"
 
 
 _BLOCKED_BRIEFLY: Final = {
@@ -298,7 +299,8 @@ def happened(record: Import, failures: Failures) -> str:
         went = counted(max(record.jobs - count(record, "failed"), 0), f"job {of} is", f"jobs {of} are")
         text.append(f"{went} on the board. A failed job's posting, if there is one, stays as it was.")
     else:
-        text.append(f"All {counted(record.jobs, 'job')} {of} are on the board.")
+        all_of_them = f"The job {of} is" if record.jobs == 1 else f"All {record.jobs:,} jobs {of} are"
+        text.append(f"{all_of_them} on the board.")
     if record.withheld_deletes:
         text.append(f"{_postings(record.withheld_deletes)} not in the feed stayed there too.")
     return " ".join(text)
@@ -387,8 +389,8 @@ _BECAUSE: Final = {
 
 def _first(record: Import, stack: Stack) -> Step:
     return Step(
-        "Before the next run, look at your account on the board's own site: from the next run on, every posting that is "
-        "not in this feed is deleted, also those posted by hand or by another system. Nothing was deleted this time. "
+        "Before the next scheduled run, look at your account on the board's own site: from then on, and from any run that you "
+        "start, every posting that is not in this feed is deleted, also those posted by hand or by another system. Nothing was deleted this time. "
         "To keep such postings, put them into the feed, or set deleteJobs to false in "
         f"{stack.settings(record.feed)}. If all postings come from this feed, there is nothing to do."
     )
@@ -434,10 +436,11 @@ def _blocked(record: Import, failures: Failures, stack: Stack) -> list[Step]:
             return [Step(text.format(**names), run), empty]
         case "feed-unreadable":
             text = (
-                "Export the file named below again, to the same place. Most often it was cut off while it was written; "
-                f"if it is so every night, mend the export as the reason says. {_RUN_NOW}"
+                "Look at the file named in the reason below. If it is no part of the feed, take it out of the folder. If it is "
+                "in another encoding, say so in {settings}, as the reason shows. Otherwise export it again, to the same place: "
+                f"most often it was cut off while it was written. {_RUN_NOW}"
             )
-            return [Step(text, run)] + [empty] * ("empty" in (record.reason or ""))
+            return [Step(text.format(**names), run)] + [empty] * ("empty" in (record.reason or ""))
         case "feed-too-large":
             text = (
                 "Export less, or allow more: raise maxFeedBytes in {settings}; where the function's disk is full, raise "

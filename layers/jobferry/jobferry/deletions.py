@@ -1,6 +1,6 @@
 """Whether an import may delete postings: the rules that protect live ones.
 
-Source: the design's *Deletions*, by whose numbers the rules are called here. `deleteJobs: true` makes the board delete
+Source: docs/deletions.md, by whose numbers the rules are called here. `deleteJobs: true` makes the board delete
 every posting of the account that is not in the import, whoever posted it, so it goes out only when nothing speaks
 against it.
 """

@@ -35,7 +35,7 @@ _ATTEMPTS: Final = 20
 
 
 class State(StrEnum):
-    """Where an import is; what may follow is in the design's table of states."""
+    """Where an import is; docs/deletions.md says what may follow."""
 
     PREPARING = "preparing"
     SUBMITTING = "submitting"
@@ -65,7 +65,7 @@ type Instant = Annotated[datetime, PlainSerializer(timestamp)]
 
 
 class Record(BaseModel):
-    """What the table holds, with the design's names as aliases."""
+    """What the table holds, with camelCase aliases as names."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 

@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
@@ -121,7 +121,7 @@ class JobImport(_Answer):
     status: Annotated[str, Field(min_length=1, max_length=40)]
     requested_at: Instant = None
     completed_at: Instant = None
-    results: Results | None = Field(default=None, validation_alias=AliasChoices("results"))
+    results: Results | None = None
 
     @property
     def is_complete(self) -> bool:

@@ -1,6 +1,6 @@
 """The live set: the postings of a feed that, to our knowledge, may be on the board.
 
-Source: the design's *Deletions*. It is a gzip JSON Lines file beside the archive, first what an import sends, then what
+Source: docs/deletions.md. It is a gzip JSON Lines file beside the archive, first what an import sends, then what
 was carried over from the live set before, marked so. It is only ever streamed: a million postings take 8 MB here.
 """
 

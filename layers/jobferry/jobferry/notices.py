@@ -1,6 +1,6 @@
 """The notice of an import that has ended: whether anybody needs to hear of it, and what they are told.
 
-Source: the design's *Notices*. The text is for people and leads with what to do; the data is for programs, described by
+The text is for people and leads with what to do; the data is for programs, described by
 docs/notice.schema.json. Every part is cut and every list is short, so a notice stays below SNS's 256 KiB
 (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html) whatever the board says.
 """
@@ -237,7 +237,7 @@ def _counts(record: Import, failures: Failures) -> Iterator[str]:
     whole = "in all, as many as were sent" if total == record.jobs else f"in all, though {record.jobs:,} were sent"
     if processed != total:
         whole += f"; the board itself counts {processed:,}"
-    deleted = "postings deleted"
+    deleted = "posting deleted" if advice.count(record, "deleted") == 1 else "postings deleted"
     if record.delete_jobs or advice.count(record, "deleted"):
         deleted += f", {record.expected_deletes:,} expected"
     yield from _aligned([*parts, (total, whole), *held, (advice.count(record, "deleted"), deleted)])

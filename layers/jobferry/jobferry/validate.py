@@ -143,11 +143,13 @@ def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:
 def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     width = max(60, min(160, shutil.get_terminal_size((120, 24)).columns))
     imports = f" in {len(payload.parts)} imports" if len(payload.parts) > 1 else ""
+    reason = reason_not_to_send(payload, settings)
+    verb = "could" if reason else "would"
     yield (
-        f"{_count(len(payload.sources), 'file')}, {_count(payload.rows, 'row')}: {_count(payload.jobs, 'job')} would be "
+        f"{_count(len(payload.sources), 'file')}, {_count(payload.rows, 'row')}: {_count(payload.jobs, 'job')} {verb} be "
         f"sent{imports}, {payload.invalid:,} with problems"
     )
-    if reason := reason_not_to_send(payload, settings):
+    if reason:
         yield f"Nothing would be sent: {reason}"
     if payload.unprotected:
         yield f"{payload.unprotected:,} protecting no posting: with deleteJobs, deletions would be withheld"

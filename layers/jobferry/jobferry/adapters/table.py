@@ -1,4 +1,4 @@
-"""DynamoDB: the records of imports, feeds and failed jobs. Names of keys, items and indexes are the design's."""
+"""DynamoDB: the records of imports, feeds and failed jobs."""
 
 from __future__ import annotations
 

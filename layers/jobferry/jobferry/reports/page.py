@@ -180,7 +180,11 @@ def _counts(record: Import, failures: Failures) -> Iterator[tuple[int, str, bool
         yield advice.count(record, "failed"), "failed", True
         deleted = advice.count(record, "deleted")
         expected = f", {record.expected_deletes:,} expected" if record.delete_jobs or deleted else ""
-        yield deleted, f"postings deleted{expected}", deleted > record.expected_deletes
+        yield (
+            deleted,
+            f"{'posting' if deleted == 1 else 'postings'} deleted{expected}",
+            deleted > record.expected_deletes,
+        )
         if record.unaccounted:
             yield record.unaccounted, "unaccounted for", True
     if failures.held:
