@@ -533,7 +533,7 @@ def _describe(operation: str, params: dict[str, Any]) -> str:
             kind = params["ExpressionAttributeValues"].get(":kind", {"S": ""})["S"].rstrip("#")
             what = params.get("IndexName", kind)
         case "GetObject" | "PutObject":
-            what = re.sub(r"default-[0-9TZ]+", "…", params["Key"])
+            what = re.sub(r"default-[0-9TZ]+([.][0-9a-f]{10})?", "…", params["Key"])
         case "ListObjectsV2":
             what = params["Prefix"]
         case "GetSecretValue":
