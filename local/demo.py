@@ -60,6 +60,7 @@ def _first_night(system: LocalSystem, told: Story) -> None:
     failures = [item for item in system.items(record["importId"]) if item["item"].startswith("error#")]
     told.table("Which failed, in which row of the spreadsheet, and why, in the board's words:", map(_failure, failures))
     notice = system.wait_for_notices(1, _TIMEOUT)[0]
+    system.wait_until_told(record["importId"], _TIMEOUT)  # only then the next night may delete
     told.notice(notice)
 
     sums = {"added": 197, "updated": 0, "unchanged": 0, "failed": 3, "deleted": 0, "processed": 200}

@@ -275,6 +275,14 @@ class LocalSystem:
             time.sleep(_POLL_SECONDS)
         return notices
 
+    def wait_until_told(self, import_id: str, timeout: float = 20) -> None:
+        """Wait until the import's notice is out, and its record says so. Raises TimeoutError."""
+        end = time.monotonic() + timeout
+        while not (self.record(import_id) or {}).get("notifiedAt"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"nobody was told of {import_id}")
+            time.sleep(_POLL_SECONDS)
+
     def wait_until_idle(self, timeout: float = 20) -> None:
         """Wait until no asynchronous invocation is under way or to be tried again. Raises TimeoutError."""
         if not self.invocations.wait_until_idle(timeout):

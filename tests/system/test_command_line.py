@@ -69,8 +69,10 @@ class Person:
         self.put("jobs.json", json.dumps(jobs))
 
     def submit(self) -> Any:
-        """A run to its end; the import."""
+        """A run to its end; the import. Of a first full sync people are told, or the next one would not delete."""
         [found] = self("submit", self.feed, "--wait", "--json").json["imports"]
+        if "first" in found["withheldBecause"]:
+            self.system.wait_until_told(found["importId"])
         return found
 
     @property
