@@ -95,8 +95,12 @@ _OPEN_JOB: Final = _validators(OpenJob)
 # Looked for with the regular expressions of pydantic's core: Rust's, which search five times as fast as bytes.find.
 #: In what to_json writes: control characters, which it has no short escape for, and nothing else.
 _CONTROL: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u00")).isinstance_python
-#: In a row's text: the escapes of such characters, and of a quotation mark, which hides it from being counted.
-_CONTROL_OR_QUOTE: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u00(?:[01]|22)")).isinstance_python
+#: In a row's text: the escapes of such characters, and of a colon, which hides it from being counted.
+_HIDING: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u00(?:[01]|3[aA])")).isinstance_python
+#: The same, or a line break.
+_HIDING_OR_BREAK: Final = SchemaValidator(
+    core_schema.str_schema(pattern=r"\\u00(?:[01]|3[aA])|[\r\n]")
+).isinstance_python
 
 #: A job's fields, and the job as JSON on one line.
 type Clean = tuple[Mapping[str, Any], bytes]
@@ -114,23 +118,24 @@ class JobCheck:
         Its text is sent as it stands, or written anew where that would not be the same.
 
         What the parser keeps silent about must not pass unseen: a key that is there twice, or one that was left out. It
-        costs at least its two quotation marks, so it shows in their number, once none hides in an escape.
+        costs at least its colon, so it shows in their number, once none hides in an escape.
         """
         text = text.strip(b" \t\r\n")
-        if _CONTROL_OR_QUOTE(text):
+        if not _HIDING_OR_BREAK(text):
+            try:
+                job: Mapping[str, Any] = self._validators.verbatim.validate_json(text)
+                if _is_all(job, text) and _stands(job):
+                    return job, text
+            except ValidationError:
+                pass
+        elif _HIDING(text):
             return None
-        try:
-            job: Mapping[str, Any] = self._validators.verbatim.validate_json(text)
-            if _quotation_marks(job) == text.count(b'"') and text.find(b"\n") < 0 and text.find(b"\r") < 0:
-                return job, text
-        except ValidationError:
-            pass
         try:
             job = self._validators.trimming.validate_json(text)
         except ValidationError:
             return None
         body = to_json(job)
-        if body.count(b'"') != text.count(b'"'):
+        if body.count(b":") != text.count(b":"):
             return self.json(text) if self._learn() else None
         return job, body
 
@@ -142,7 +147,7 @@ class JobCheck:
             body = to_json(fields)
         except ValueError:
             return None
-        hides = not isinstance(fields, dict) or _CONTROL_OR_QUOTE(text) or body.count(b'"') != text.count(b'"')
+        hides = not isinstance(fields, dict) or _HIDING(text) or body.count(b":") != text.count(b":")
         return None if hides else fields
 
     def fields(self, fields: Mapping[str, Any], *, trimmed: bool = False) -> Clean | None:
@@ -169,24 +174,21 @@ class JobCheck:
         return learned
 
 
-def _quotation_marks(job: Mapping[str, Any]) -> int:
-    """How many a job's text has if it says nothing else and can be sent as it stands; -1: it has to be written anew.
+def _is_all(job: Mapping[str, Any], text: bytes) -> bool:
+    """Whether a text says the job and nothing else: as many colons are in it as the job needs."""
+    others = text.count(b":") - len(job)
+    return others == 0 or others == sum(each.count(":") for pair in job.items() for each in pair if type(each) is str)
 
-    That is what holds a text that is not trimmed, or a number that JSON writes in several ways.
-    """
-    marks = 4 * len(job)  # of names, and of values as if all were texts
+
+def _stands(job: Mapping[str, Any]) -> bool:
+    """Whether a job's text can be sent as it stands: no text in it has to be trimmed, no number has several spellings."""
     for value in job.values():
         if type(value) is str:
             if value.strip() is not value:  # the text itself, where there is nothing to trim
-                return -1
-            if '"' in value:
-                marks += value.count('"')
+                return False
         elif type(value) is list:
-            marks += 2 * len(value) - 2 + "".join(value).count('"')
-            if any(each.strip() != each for each in value):
-                return -1
+            if any(each.strip() is not each for each in value):
+                return False
         elif type(value) is float or value == 0:
-            return -1
-        else:
-            marks -= 2
-    return marks
+            return False
+    return True

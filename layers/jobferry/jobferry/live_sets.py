@@ -17,7 +17,8 @@ from isal import igzip
 from pydantic_core import from_json, to_json
 
 from jobferry.imports import Posting
-from jobferry.payload import Part, read_manifest
+from jobferry.manifests import read_manifest
+from jobferry.payload import Part
 from jobferry.references import ReferenceSet
 from jobferry.streams import CHUNK
 

@@ -22,7 +22,8 @@ from pydantic_core import from_json, to_json
 from jobferry.corrections import Warned, shown
 from jobferry.errors import FeedMissingError, FeedTooLargeError
 from jobferry.feeds import FeedObject, FeedReader, read_rows
-from jobferry.formats import Broken, Noted, Row
+from jobferry.formats import Broken, Row
+from jobferry.manifests import Entry, EntrySpool, read_entries, write_manifest
 from jobferry.objects import EncodingError, ObjectError
 from jobferry.problems import Problem, Source, WarningGroup
 from jobferry.references import ReferenceSet
@@ -152,17 +153,12 @@ def spool(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSetti
 
 
 def pack(part: Part) -> None:
-    """Writes the part's archive, and packs its manifest."""
-    _gzip(part.body, part.archive)
-    plain = _plain(part.manifest)
-    _gzip(plain, part.manifest)
-    plain.unlink()
-
-
-def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
-    """The entries of a packed manifest."""
-    with igzip.open(path, "rb") as lines:  # type: ignore[no-untyped-call]
-        yield from map(from_json, lines)
+    """Writes the part's archive and its manifest."""
+    with part.body.open("rb") as body, igzip.open(part.archive, "wb", compresslevel=_GZIP_LEVEL) as archive:  # type: ignore[no-untyped-call]
+        shutil.copyfileobj(body, archive, CHUNK)
+    entries = _spooled(part.manifest)
+    write_manifest(read_entries(entries), part.manifest, _GZIP_LEVEL)
+    entries.unlink()
 
 
 def _read_object(key: str, rows: Iterator[Row], reader: RowReader, spooled: _Spool) -> int:
@@ -171,15 +167,16 @@ def _read_object(key: str, rows: Iterator[Row], reader: RowReader, spooled: _Spo
     for number, row in rows:
         count += 1
         content = row
-        if isinstance(content, Broken):
-            spooled.unreadable(Source(key, number), content.message)
-            continue
-        if isinstance(content, Noted):
+        if not isinstance(content, (bytes, dict)):
+            if isinstance(content, Broken):
+                spooled.unreadable(Source(key, number), content.message)
+                continue
             spooled.warn(Source(key, number), Warned(("row", content.message[:20]), f"a row {content.message}"))
             content = content.fields
         clean = reader.clean(content)
         if clean is not None:
-            spooled.job(*clean, key, number)
+            job, body = clean
+            spooled.job(job, body, key, number)
             continue
         try:
             spooled.careful(reader.read(content), Source(key, number))
@@ -198,13 +195,12 @@ class _Spool:
         self._limit = settings.max_jobs_per_import
         self._sends_invalid = settings.delete_jobs
         self._groups: dict[tuple[str, ...], WarningGroup] = {}
-        self._files: list[BinaryIO] = []
         self._part = Part(0, directory / "jobs.jsonl", directory / "jobs.jsonl.gz", directory / "manifest.jsonl.gz")
-        self._jobs = self._open(self._part.body)
-        self._entries = self._open(_plain(self._part.manifest))
-        #: Entries of invalid rows that are not sent: their reference numbers still are in the feed.
-        self._held = self._open(directory / "held.jsonl")
-        self._problems = self._open(directory / "problems.jsonl")
+        self._jobs = self._part.body.open("wb", CHUNK)
+        self._entries = EntrySpool(_spooled(self._part.manifest))
+        #: Of invalid rows that are not sent: their reference numbers still are in the feed.
+        self._held = EntrySpool(directory / "held.jsonl")
+        self._problems = (directory / "problems.jsonl").open("wb", CHUNK)
         #: Which of the jobs are sent though they are invalid, counted from 0, ascending.
         self._invalid_jobs = array("Q")
         self.payload = Payload([], [], directory / "problems.jsonl", ReferenceSet())
@@ -213,7 +209,7 @@ class _Spool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in self._files:
+        for file in (self._jobs, self._entries, self._held, self._problems):
             file.close()
 
     def job(self, job: Mapping[str, Any], body: bytes, key: str, row: int | None) -> None:
@@ -221,8 +217,9 @@ class _Spool:
         reference = job["referenceNumber"]
         self.payload.jobs += 1
         self.payload.references.add(reference)
-        self._jobs.write(body + b"\n")
-        self._entries.write(_entry(reference, job, key, row))
+        self._jobs.write(body)  # by itself: that is cheaper than to copy it
+        self._jobs.write(b"\n")
+        self._entries.add(reference, _title(job), key, row)
 
     def careful(self, reading: Reading, source: Source) -> None:
         """A row that is not clean as it stands."""
@@ -241,7 +238,7 @@ class _Spool:
             self.job(reading.job, reading.body, source.key, source.row)
         else:
             self._problem(Problem(source, tuple(reading.errors), reference, _title(reading.job)))
-            self._held.write(_entry(reference, reading.job, source.key, source.row))
+            self._held.add(reference, _title(reading.job), source.key, source.row)
 
     def unreadable(self, source: Source, message: str) -> None:
         """A row that is nothing that could be sent."""
@@ -275,19 +272,18 @@ class _Spool:
     def _repeated(self) -> dict[str, _Repeated]:
         """The reference numbers that more than one row has. Equal hashes say where to look, the texts decide."""
         suspects = self.payload.references.repeated()
-        for entry in self._read_held():
-            if entry["referenceNumber"] in self.payload.references:
-                suspects.add(entry["referenceNumber"])
+        for entry in read_entries(self._held.path):
+            if entry.reference_number in self.payload.references:
+                suspects.add(entry.reference_number)
         found: dict[str, _Repeated] = {}
         if not len(suspects):
             return found
         for entry, body in self._read_jobs():
-            reference = entry["referenceNumber"]
-            if reference in suspects:
-                found.setdefault(reference, _Repeated()).add(entry, _digest(body))
-        for entry in self._read_held():
-            if entry["referenceNumber"] in found:
-                found[entry["referenceNumber"]].add(entry, b"")
+            if entry.reference_number in suspects:
+                found.setdefault(entry.reference_number, _Repeated()).add(entry, _digest(body))
+        for entry in read_entries(self._held.path):
+            if entry.reference_number in found:
+                found[entry.reference_number].add(entry, b"")
         return {reference: each for reference, each in found.items() if each.count > 1}
 
     def _rewrite(self, repeated: dict[str, _Repeated]) -> None:
@@ -303,15 +299,15 @@ class _Spool:
             for index, (entry, body) in enumerate(self._read_jobs()):
                 counted = index == next_invalid
                 next_invalid = next(invalid, None) if counted else next_invalid
-                reference = entry["referenceNumber"]
-                source = Source(entry["key"], entry["row"])
+                reference, title, key, row = entry
+                source = Source(key, row)
                 group = repeated.get(reference)
                 if group is not None and group.differ:
                     message = (
                         f"referenceNumber {shown(reference)} is in {group.count} rows that differ, {group.first} and "
                         f"{group.second}: neither is sent, since nobody knows which is right"
                     )
-                    problem = Problem(source, (message,), reference, entry["title"])
+                    problem = Problem(source, (message,), reference, title)
                     if counted:
                         amended[source] = message
                         self._unprotect(problem)
@@ -323,11 +319,11 @@ class _Spool:
                 else:
                     if group is not None:
                         sent.add(reference)
-                    parts.add(body, to_json(entry) + b"\n")
+                    parts.add(body, entry)
                     payload.jobs += 1
             payload.parts = parts.parts
         self._part.body.unlink()
-        _plain(self._part.manifest).unlink()
+        self._entries.path.unlink()
         if amended:
             self._amend(amended)
 
@@ -335,7 +331,7 @@ class _Spool:
         """Replaces the last message of those rows' problems: an invalid row was to be sent, and now is not."""
         self._problems.close()
         before = self.payload.problems.rename(self._directory / "problems.before")
-        self._problems = self._open(self.payload.problems)
+        self._problems = self.payload.problems.open("wb", CHUNK)
         with before.open("rb", CHUNK) as lines:
             for line in lines:
                 value = from_json(line)
@@ -363,20 +359,10 @@ class _Spool:
         if len(self.payload.first_unprotected) < _FIRST_UNPROTECTED:
             self.payload.first_unprotected.append(problem)
 
-    def _open(self, path: Path) -> BinaryIO:
-        file = path.open("wb", CHUNK)
-        self._files.append(file)
-        return file
-
-    def _read_held(self) -> Iterator[dict[str, Any]]:
-        with (self._directory / "held.jsonl").open("rb", CHUNK) as held:
-            yield from map(from_json, held)
-
-    def _read_jobs(self) -> Iterator[tuple[dict[str, Any], bytes]]:
+    def _read_jobs(self) -> Iterator[tuple[Entry, bytes]]:
         """The spooled jobs: their entries, and their bodies with the line feed."""
-        with _plain(self._part.manifest).open("rb", CHUNK) as entries, self._part.body.open("rb", CHUNK) as jobs:
-            for entry, body in zip(entries, jobs, strict=True):
-                yield from_json(entry), body
+        with self._part.body.open("rb", CHUNK) as jobs:
+            yield from zip(read_entries(self._entries.path), jobs, strict=True)
 
 
 class _Repeated:
@@ -391,8 +377,8 @@ class _Repeated:
         self.second: Source | None = None
         self._digest = b""
 
-    def add(self, entry: dict[str, Any], digest: bytes) -> None:
-        source = Source(entry["key"], entry["row"])
+    def add(self, entry: Entry, digest: bytes) -> None:
+        source = Source(entry.key, entry.row)
         if self.count == 0:
             self.first, self._digest = source, digest
         elif self.count == 1:
@@ -407,18 +393,18 @@ class _Parts:
     def __init__(self, directory: Path, limit: int | None) -> None:
         self._directory = directory
         self._limit = limit
-        self._files: list[BinaryIO] = []
+        self._files: tuple[BinaryIO, EntrySpool] | None = None
         self.parts: list[Part] = []
 
     def __enter__(self) -> _Parts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in self._files:
+        for file in self._files or ():
             file.close()
 
-    def add(self, body: bytes, entry: bytes) -> None:
-        if not self.parts or self.parts[-1].jobs == self._limit:
+    def add(self, body: bytes, entry: Entry) -> None:
+        if self._files is None or self.parts[-1].jobs == self._limit:
             self.__exit__()
             name = f"part-{len(self.parts) + 1}"
             part = Part(
@@ -427,16 +413,12 @@ class _Parts:
                 self._directory / f"{name}.jsonl.gz",
                 self._directory / f"{name}.manifest.jsonl.gz",
             )
-            self._files = [part.body.open("wb", CHUNK), _plain(part.manifest).open("wb", CHUNK)]
+            self._files = part.body.open("wb", CHUNK), EntrySpool(_spooled(part.manifest))
             self.parts.append(part)
-        self._files[0].write(body)
-        self._files[1].write(entry)
+        jobs, entries = self._files
+        jobs.write(body)
+        entries.add(*entry)
         self.parts[-1] = replace(self.parts[-1], jobs=self.parts[-1].jobs + 1)
-
-
-def _entry(reference: str, job: Mapping[str, Any], key: str, row: int | None) -> bytes:
-    values = map(to_json, (reference, _title(job), key, row))  # for each job: half the time of an object's
-    return b'{"referenceNumber":%b,"title":%b,"key":%b,"row":%b}\n' % tuple(values)
 
 
 def _title(job: Mapping[str, Any]) -> str | None:
@@ -449,11 +431,6 @@ def _digest(body: bytes) -> bytes:
     return blake2b(to_json(sorted(from_json(body).items())), digest_size=16).digest()
 
 
-def _plain(packed: Path) -> Path:
-    """Where a file is before it is packed."""
-    return packed.with_suffix("")
-
-
-def _gzip(path: Path, packed: Path) -> None:
-    with path.open("rb") as plain, igzip.open(packed, "wb", compresslevel=_GZIP_LEVEL) as archive:  # type: ignore[no-untyped-call]
-        shutil.copyfileobj(plain, archive, CHUNK)
+def _spooled(manifest: Path) -> Path:
+    """Where a manifest's entries are before it is written."""
+    return manifest.with_suffix("")

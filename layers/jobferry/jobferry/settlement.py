@@ -13,7 +13,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from isal import igzip
 from pydantic_core import from_json, to_json
 
 from jobferry.imports import (
@@ -31,6 +30,7 @@ from jobferry.imports import (
     move,
 )
 from jobferry.job_imports import PENDING, RUNNING, JobImport, Results
+from jobferry.manifests import read_manifest
 
 CALLBACK: Final = "callback"
 POLL: Final = "poll"
@@ -210,6 +210,5 @@ def _places(archive: Archive, record: Import, indexes: set[int]) -> dict[int, di
         packed = Path(directory) / "manifest.jsonl.gz"
         if not archive.fetch(record.manifest, packed):
             return {}
-        with igzip.open(packed, "rb") as lines:  # type: ignore[no-untyped-call]
-            last = max(indexes) + 1
-            return {index: from_json(line) for index, line in enumerate(islice(lines, last)) if index in indexes}
+        entries = enumerate(islice(read_manifest(packed), max(indexes) + 1))
+        return {index: entry for index, entry in entries if index in indexes}

@@ -17,6 +17,9 @@ type Chunks = Iterator[bytes]
 #: What is read at a time. Bytes.
 CHUNK: Final = 1 << 20
 
+#: What is looked at at a time: it and the rows in it stay in the processor's cache. Bytes.
+_PIECE: Final = 1 << 18
+
 #: One row may not be longer, so that memory stays bounded whatever the feed holds. Bytes.
 MAX_ROW: Final = 16 << 20
 
@@ -116,6 +119,11 @@ def look(chunks: Chunks, count: int) -> tuple[bytes, Chunks]:
         if len(start) >= count:
             break
     return start, chain([start] if start else [], chunks)
+
+
+def pieces(chunks: Chunks) -> Chunks:
+    """The same bytes in smaller chunks, for whoever joins each with what is left of the one before."""
+    return (chunk[at : at + _PIECE] for chunk in chunks for at in range(0, len(chunk), _PIECE))
 
 
 def encoding_error(

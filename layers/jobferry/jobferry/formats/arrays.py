@@ -13,16 +13,21 @@ from typing import Final
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.formats import Broken, Row
-from jobferry.streams import MAX_ROW, Chunks
+from jobferry.streams import MAX_ROW, Chunks, pieces
 
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 #: After an element: a comma and the first key of the next one. Within a text this cannot stand, since its quotation
 #: marks are escaped, but across the end of one it just can; then the element is no JSON, and its row a problem.
-_NEXT: Final = re.compile(rb'\}[ \t\r\n]*,[ \t\r\n]*(?=\{[ \t\r\n]*"[^"\\]*"[ \t\r\n]*:)')
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\],]|"', re.DOTALL)
+_NEXT: Final = re.compile(rb'(\}[ \t\r\n]*,[ \t\r\n]*)\{[ \t\r\n]*"[^"\\]*"[ \t\r\n]*:')
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_SCALAR: Final = re.compile(rb'[^"{}\[\],]*+')
+#: To the next bracket, over texts and whatever is in them.
+_TO_BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _BRACE: Final = ord("{")
 _OPEN: Final = b"{["
 _CLOSE: Final = b"}]"
+#: What is left of the buffer when more is read, so that an object is not looked at twice. Bytes.
+_SOON: Final = 1 << 16
 
 
 def read_array(key: str, chunks: Chunks) -> Iterator[Row]:
@@ -103,7 +108,7 @@ class _Text:
     def __init__(self, key: str, chunks: Chunks) -> None:
         self.key = key
         self.where = "the beginning"
-        self._chunks = chunks
+        self._pieces = pieces(chunks)
         self._buffer = b""
         self._at = 0
 
@@ -139,16 +144,20 @@ class _Text:
 
         That is the usual element: it is flat, so its first } is its end, and another one follows it.
         """
-        buffer, at = self._buffer, self._at
-        while (
-            (end := buffer.find(b"}", at) + 1)
-            and (match := _NEXT.match(buffer, end - 1))
-            and buffer[at] == _BRACE
-            and buffer.find(b"{", at + 1, end) < 0
-        ):
-            self._at = match.end()
-            yield buffer[at:end]
-            at = self._at
+        between, gap = b"", 0  # two objects: what is there, usually the same, and where in it the next one begins
+        while True:
+            buffer, at = self._buffer, self._at
+            while (end := buffer.find(b"}", at)) >= 0 and buffer[at] == _BRACE and buffer.find(b"{", at + 1, end) < 0:
+                if not gap or not buffer.startswith(between, end):
+                    match = _NEXT.match(buffer, end)
+                    if match is None:
+                        break
+                    between, gap = match.group(), len(match[1])
+                self._at = end + gap
+                yield buffer[at : end + 1]
+                at = self._at
+            if len(buffer) - at > _SOON or not self._more():
+                return
 
     def value(self) -> bytes:
         """Takes a value whole, whatever is in it; `next` was called before."""
@@ -161,30 +170,39 @@ class _Text:
 
     def _end(self) -> int:
         """Where the value that begins here ends, told by its brackets and quotation marks alone."""
-        while True:
-            depth = 0
-            for match in _TOKEN.finditer(self._buffer, self._at):
-                token = match.group()
-                if token == b'"':
-                    break  # a text without its end, so far
-                if token in _OPEN:
-                    depth += 1
-                elif token in _CLOSE:
-                    depth -= 1
-                    if depth <= 0:
-                        return match.start() if depth < 0 else match.end()
-                elif depth == 0:
-                    return match.start() if token == b"," else match.end()
+        while (end := self._end_in_buffer()) is None:
             if len(self._buffer) - self._at > MAX_ROW:
                 raise self._error(f"it is longer than {MAX_ROW:,} bytes; is a quotation mark or a bracket missing?")
             if not self._more():
                 raise self._cut()
+        return end
+
+    def _end_in_buffer(self) -> int | None:
+        buffer, at = self._buffer, self._at
+        if buffer.startswith(b'"', at):
+            text = _STRING.match(buffer, at)
+            return text.end() if text else None
+        if buffer[at : at + 1] not in (b"{", b"["):
+            scalar = _SCALAR.match(buffer, at)
+            return scalar.end() if scalar and scalar.end() < len(buffer) else None
+        depth = 0
+        while (inner := _TO_BRACKET.match(buffer, at)) and inner.end() < len(buffer):
+            byte, at = buffer[inner.end()], inner.end() + 1
+            if byte in _OPEN:
+                depth += 1
+            elif byte in _CLOSE:
+                depth -= 1
+                if depth == 0:
+                    return at
+            else:
+                break  # a text that has no end so far
+        return None
 
     def _more(self) -> bool:
-        chunk = next(self._chunks, b"")
-        self._buffer = self._buffer[self._at :] + chunk
+        piece = next(self._pieces, b"")
+        self._buffer = self._buffer[self._at :] + piece
         self._at = 0
-        return bool(chunk)
+        return bool(piece)
 
     def _cut(self) -> FeedUnreadableError:
         return FeedUnreadableError(f"{self.key} is cut off at {self.where}: its JSON has no end")

@@ -9,11 +9,9 @@ from typing import Final
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.formats import Broken, Fields, Noted, Row
-from jobferry.streams import MAX_ROW, Chunks, encoding_error
+from jobferry.streams import MAX_ROW, Chunks, encoding_error, pieces
 
 _DELIMITERS: Final = ",;\t|"
-#: What is looked at at a time: it and its rows stay in the processor's cache. Bytes.
-_PIECE: Final = 1 << 18
 
 csv.field_size_limit(MAX_ROW)
 
@@ -111,7 +109,7 @@ class Text:
 
     def __init__(self, key: str, chunks: Chunks) -> None:
         self._key = key
-        self._pieces = (chunk[at : at + _PIECE] for chunk in chunks for at in range(0, len(chunk), _PIECE))
+        self._pieces = pieces(chunks)
         self._buffer = b""
         self._at = 0
         self._before = 0  # bytes that are no longer in the buffer
