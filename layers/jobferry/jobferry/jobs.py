@@ -17,7 +17,6 @@ from typing_extensions import TypedDict
 
 from jobferry.vocabulary import STATES
 
-Text = Annotated[str, StringConstraints(min_length=1)]
 #: No character that separates several values in one text.
 Word = Annotated[str, StringConstraints(pattern=r"^[^;|,\r\n]+$")]
 #: No ZIP begins with 000: the lowest in use is 00501.
@@ -38,33 +37,33 @@ Date = Annotated[
 Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 #: What an unknown field passes with unseen; lists, objects and numbers beyond a double's whole ones are looked at more
 #: closely.
-Scalar = Text | bool | Annotated[int | float, Field(ge=-(2**53), le=2**53)]
+Scalar = str | bool | Annotated[int | float, Field(ge=-(2**53), le=2**53)]
 
 
 class Job(TypedDict, total=False):
     """One job, ready to be sent: the fields that the board's page shows."""
 
-    referenceNumber: Required[Text]
-    title: Text
-    city: Text
+    referenceNumber: Required[str]
+    title: str
+    city: str
     state: Literal[*STATES]  # type: ignore[valid-type]
     postalCode: Zip
-    description: Text
-    requirements: Text
-    license: Text
-    specialty: Text
-    shift: Text
-    shiftType: Text
+    description: str
+    requirements: str
+    license: str
+    specialty: str
+    shift: str
+    shiftType: str
     shiftsPerWeek: Whole
     hoursPerShift: Whole
     payAmountMin: Amount
     payAmountMax: Amount
-    payFrequency: Text
+    payFrequency: str
     employmentType: Annotated[Annotated[list[Word], Field(min_length=1)] | Word, Field(union_mode="left_to_right")]
     durationLength: Whole
-    durationUnit: Text
+    durationUnit: str
     startDate: Date
-    benefits: Text
+    benefits: str
 
 
 class OpenJob(Job, total=False, extra_items=Scalar):  # type: ignore[call-arg]  # PEP 728: mypy does not know it yet
@@ -120,7 +119,8 @@ class JobCheck:
         What the parser keeps silent about must not pass unseen: a key that is there twice, or one that was left out. It
         costs at least its colon, so it shows in their number, once none hides in an escape.
         """
-        text = text.strip(b" \t\r\n")
+        if not (text.startswith(b"{") and text.endswith(b"}")):
+            text = text.strip(b" \t\r\n")
         if not _HIDING_OR_BREAK(text):
             try:
                 job: Mapping[str, Any] = self._validators.verbatim.validate_json(text)
@@ -133,6 +133,8 @@ class JobCheck:
         try:
             job = self._validators.trimming.validate_json(text)
         except ValidationError:
+            return None
+        if "" in job.values():
             return None
         body = to_json(job)
         if body.count(b":") != text.count(b":"):
@@ -155,13 +157,15 @@ class JobCheck:
 
         Args:
             fields: by name.
-            trimmed: the texts are, so that none has to be copied.
+            trimmed: the texts are, and none is empty, so that none has to be copied or looked at.
         """
         validator = self._validators.verbatim if trimmed else self._validators.trimming
         try:
             job: Mapping[str, Any] = validator.validate_python(fields)
             body = to_json(job)
         except ValueError:  # of which ValidationError is one; the other is half a surrogate pair
+            return None
+        if not trimmed and "" in job.values():
             return None
         if len(job) < len(fields):
             return self.fields(fields, trimmed=trimmed) if self._learn() else None
@@ -181,10 +185,11 @@ def _is_all(job: Mapping[str, Any], text: bytes) -> bool:
 
 
 def _stands(job: Mapping[str, Any]) -> bool:
-    """Whether a job's text can be sent as it stands: no text in it has to be trimmed, no number has several spellings."""
+    """Whether a job's text can be sent as it stands: no text in it is empty or has to be trimmed, no number has several
+    spellings."""
     for value in job.values():
         if type(value) is str:
-            if value.strip() is not value:  # the text itself, where there is nothing to trim
+            if not value or value.strip() is not value:  # the text itself, where there is nothing to trim
                 return False
         elif type(value) is list:
             if any(each.strip() is not each for each in value):

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final
 from isal import igzip
 from pydantic_core import from_json, to_json
 
-from jobferry.corrections import Warned, shown
+from jobferry.corrections import Warned, shown, unusual, usual
 from jobferry.errors import FeedMissingError, FeedTooLargeError
 from jobferry.feeds import FeedObject, FeedReader, read_rows
 from jobferry.formats import Broken, Row
@@ -176,7 +176,10 @@ def _read_object(key: str, rows: Iterator[Row], reader: RowReader, spooled: _Spo
         clean = reader.clean(content)
         if clean is not None:
             job, body = clean
-            spooled.job(job, body, key, number)
+            if not usual(job):
+                for each in unusual(job):
+                    spooled.warn(Source(key, number), each)
+            spooled.job(job["referenceNumber"], job.get("title"), body, key, number)
             continue
         try:
             spooled.careful(reader.read(content), Source(key, number))
@@ -212,33 +215,31 @@ class _Spool:
         for file in (self._jobs, self._entries, self._held, self._problems):
             file.close()
 
-    def job(self, job: Mapping[str, Any], body: bytes, key: str, row: int | None) -> None:
+    def job(self, reference: str, title: str | None, body: bytes, key: str, row: int | None) -> None:
         """A job to be sent."""
-        reference = job["referenceNumber"]
         self.payload.jobs += 1
         self.payload.references.add(reference)
         self._jobs.write(body)  # by itself: that is cheaper than to copy it
         self._jobs.write(b"\n")
-        self._entries.add(reference, _title(job), key, row)
+        self._entries.add(reference, title and title[:TITLE], key, row)
 
     def careful(self, reading: Reading, source: Source) -> None:
         """A row that is not clean as it stands."""
         for each in reading.warnings:
             self.warn(source, each)
-        if not reading.errors:
-            self.job(reading.job, reading.body, source.key, source.row)
-            return
-        reference = reading.job.get("referenceNumber")
+        reference, title = reading.job.get("referenceNumber"), _title(reading.job)
         if not isinstance(reference, str):
-            self._problem(Problem(source, tuple(reading.errors), None, _title(reading.job)), protected=False)
+            self._problem(Problem(source, tuple(reading.errors), None, title), protected=False)
+        elif not reading.errors:
+            self.job(reference, title, reading.body, source.key, source.row)
         elif self._sends_invalid:
             judged = "it is sent as it is, for the board to judge, so that its posting is not deleted"
-            self._problem(Problem(source, (*reading.errors, judged), reference, _title(reading.job)))
+            self._problem(Problem(source, (*reading.errors, judged), reference, title))
             self._invalid_jobs.append(self.payload.jobs)
-            self.job(reading.job, reading.body, source.key, source.row)
+            self.job(reference, title, reading.body, source.key, source.row)
         else:
-            self._problem(Problem(source, tuple(reading.errors), reference, _title(reading.job)))
-            self._held.add(reference, _title(reading.job), source.key, source.row)
+            self._problem(Problem(source, tuple(reading.errors), reference, title))
+            self._held.add(reference, title, source.key, source.row)
 
     def unreadable(self, source: Source, message: str) -> None:
         """A row that is nothing that could be sent."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
-from jobferry.corrections import Warned, correct, split, unusual, usual
+from jobferry.corrections import Warned, correct, split, unusual
 from jobferry.formats import Fields
 from jobferry.jobs import WHOLE_FIELDS, Clean, JobCheck
 from jobferry.objects import ObjectError, parse_object
@@ -41,10 +41,8 @@ class RowReader:
     def clean(self, row: bytes | Fields) -> Clean | None:
         """The job that a row is and its JSON; None when it takes `read` to see."""
         if self._maps:
-            found = self._clean_mapped(row)
-        else:
-            found = self._check.json(row) if isinstance(row, bytes) else self._check.fields(_typed(row), trimmed=True)
-        return found if found is not None and usual(found[0]) else None
+            return self._clean_mapped(row)
+        return self._check.json(row) if isinstance(row, bytes) else self._check.fields(_typed(row), trimmed=True)
 
     def _clean_mapped(self, row: bytes | Fields) -> Clean | None:
         theirs = self._check.theirs(row) if isinstance(row, bytes) else row

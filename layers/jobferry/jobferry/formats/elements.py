@@ -55,12 +55,15 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
     tag, parent = _row_element(key, head, encoding)
     source, fields = _Source(key, chunks), _Fields()
     number = 0
+    rows_are_in: etree._Element | None = None
     events = etree.iterparse(source, tag=tag, encoding=encoding, **_PARSER)
     try:
         for _, element in events:
             above = element.getparent()
-            if above is None or above.tag != parent:
-                continue  # an element of that name within a row
+            if above is not rows_are_in:
+                if above is None or above.tag != parent:
+                    continue  # an element of that name within a row
+                rows_are_in = above
             number += 1
             source.since_row = 0
             yield number, fields.of(element)
@@ -141,35 +144,41 @@ class _Fields:
     """Reads the fields of row elements."""
 
     def __init__(self) -> None:
-        #: The names of tags seen, as far as they are plain ones.
-        self._names: dict[object, str] = {}
+        #: The tags seen that are plain names.
+        self._names: set[object] = set()
 
     def of(self, element: etree._Element) -> Fields | Broken:
         """The element's attributes and children."""
+        return self._flat(element) or self._any(element)
+
+    def _flat(self, element: etree._Element) -> Fields | None:
+        """The fields of the usual element: its children are texts, each with a name of its own; None of another."""
+        nodes = element.iter()
+        next(nodes)
+        count = texts = 0
+        fields: Fields = {}
+        for node in nodes:
+            count += 1
+            if (text := node.text) and (text := text.strip()):
+                texts += 1
+                fields[node.tag] = text
+        is_flat = count == len(element) and texts == len(fields) and fields.keys() <= self._names
+        return None if not is_flat or element.keys() else fields
+
+    def _any(self, element: etree._Element) -> Fields | Broken:
         fields: Fields = {}
         for attribute, value in element.items():
             if content := str(value).strip():
                 fields[f"@{attribute!s}"] = content
-        names = self._names
         try:
             for child in element:
-                name = names.get(child.tag)
-                if name is None or len(child):
-                    self._add(fields, child)
-                elif (text := child.text) and (text := text.strip()):
-                    if name in fields:
-                        _add(fields, name, text)
-                    else:
-                        fields[name] = text
+                tag = child.tag
+                if isinstance(tag, str) and not tag.startswith("{") and len(self._names) < _NAMES:
+                    self._names.add(tag)
+                _add_nested(fields, child)
         except _EntityError as error:
             return Broken(f"has the entity {error}, which a feed may not bring: the character itself is needed")
         return fields
-
-    def _add(self, fields: Fields, child: etree._Element) -> None:
-        tag = child.tag
-        if isinstance(tag, str) and not tag.startswith("{") and len(self._names) < _NAMES:
-            self._names[tag] = tag
-        _add_nested(fields, child)
 
 
 def _add_nested(fields: Fields, element: etree._Element, path: str = "") -> None:

@@ -40,7 +40,7 @@ def read_table(key: str, chunks: Chunks) -> Iterator[Row]:
                 columns = Columns(cells)
             elif len(cells) == columns.count and columns.plain:
                 fields = dict(zip(columns.names, map(str.strip, cells), strict=True))
-                if "" in fields.values():
+                if not all(fields.values()):
                     fields = {name: value for name, value in fields.items() if value}
                 if fields:
                     yield number, fields
@@ -113,6 +113,7 @@ class Text:
         self._buffer = b""
         self._at = 0
         self._before = 0  # bytes that are no longer in the buffer
+        self._line_end = b"\n"
         self.ended = True
         self.since_row = 0
 
@@ -137,6 +138,7 @@ class Text:
         self._at += len(line)
         self.since_row += len(line)
         self.ended = line.endswith((b"\n", b"\r"))
+        self._line_end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
         return text
 
     def rows(self, delimiter: str) -> Iterator[list[str]]:
@@ -148,17 +150,17 @@ class Text:
             yield cells
 
     def _at_a_glance(self, delimiter: str) -> list[str] | None:
-        """Takes a row that is written as most programs do, and is in the buffer to its end: where a line ends after as
-        many quotation marks as are opened and closed."""
-        end, marks = self._at, 0
+        """Takes a row that is written as most programs do, and is in the buffer to its end: where a line ends, as the one
+        before did, after as many quotation marks as are opened and closed."""
+        buffer, end, marks = self._buffer, self._at, 0
         while end == self._at or marks % 2:
-            start, end = end, self._buffer.find(b"\n", end) + 1
-            if not end:
+            start, stop = end, buffer.find(self._line_end[:1], end)
+            if stop < 0 or not buffer.startswith(self._line_end, stop):
                 return None
-            marks += self._buffer.count(b'"', start, end)
+            end = stop + len(self._line_end)
+            marks += buffer.count(b'"', start, stop)
         try:
-            stop = end - 2 if self._buffer[end - 2 : end] == b"\r\n" else end - 1
-            cells = _cells(self._buffer[self._at : stop].decode(), delimiter)
+            cells = _cells(buffer[self._at : stop].decode(), delimiter)
         except UnicodeDecodeError:
             return None
         if cells:
@@ -190,28 +192,23 @@ class Text:
 def _cells(row: str, delimiter: str) -> list[str] | None:
     """The cells of a row, None where that takes a closer look.
 
-    Its quotation marks begin and end quoted cells in turn. Before the one and after the other there has to be a
-    delimiter, or between them nothing: that is a doubled quotation mark, within a cell.
+    Its quotation marks begin and end quoted texts in turn. A cell is one of them, or several without anything between
+    them: there a doubled quotation mark was.
     """
     parts = row.split('"')
-    first, last = parts[0], parts[-1]
-    if "\r" in row and any("\r" in bare for bare in parts[::2]):
+    quoted = parts[1::2]
+    outline = '"'.join(parts[::2])  # each quoted text is one quotation mark in it
+    if "\r" in outline or "\n" in outline:
         return None
-    if len(parts) == 1:
-        return row.split(delimiter) if row else None
-    if (first and first[-1] != delimiter) or (last and last[0] != delimiter):
-        return None
-    cells, cell = first.split(delimiter)[:-1], ""
-    for content, bare in zip(parts[1::2], parts[2:-1:2], strict=False):  # the last of each comes below
-        cell += content
-        if not bare:
-            cell += '"'
-        elif bare[0] == bare[-1] == delimiter:
-            cells += (cell, *bare.split(delimiter)[1:-1])
-            cell = ""
-        else:
-            return None
-    return [*cells, cell + parts[-2], *last.split(delimiter)[1:]]
+    cells = outline.split(delimiter)
+    seen = 0
+    for place, cell in enumerate(cells):
+        if '"' in cell:
+            if cell.strip('"'):
+                return None
+            cells[place] = '"'.join(quoted[seen : seen + len(cell)])
+            seen += len(cell)
+    return cells if row else None
 
 
 def _delimiter(header: str) -> str:
