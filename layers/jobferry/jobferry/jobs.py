@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple, Required
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, GetPydanticSchema, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import CoreConfig, SchemaValidator, core_schema, from_json, to_json
 from typing_extensions import TypedDict
 
+from jobferry.formats import Fields
 from jobferry.vocabulary import STATES
 
 #: No character that separates several values in one text.
@@ -35,13 +36,18 @@ Date = Annotated[
     ),
 ]
 Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+_DIGITS: Final = core_schema.chain_schema(
+    [core_schema.str_schema(pattern="^[0-9]{1,18}$"), core_schema.int_schema(strict=False)]
+)
+#: The same, also as its digits.
+Digits = Annotated[Annotated[int, GetPydanticSchema(lambda *_: _DIGITS)] | Whole, Field(union_mode="left_to_right")]
 #: What an unknown field passes with unseen; lists, objects and numbers beyond a double's whole ones are looked at more
 #: closely.
 Scalar = str | bool | Annotated[int | float, Field(ge=-(2**53), le=2**53)]
 
 
-class Job(TypedDict, total=False):
-    """One job, ready to be sent: the fields that the board's page shows."""
+class Job[W](TypedDict, total=False):
+    """One job, ready to be sent: the fields that the board's page shows. W is how a whole number is written."""
 
     referenceNumber: Required[str]
     title: str
@@ -54,19 +60,19 @@ class Job(TypedDict, total=False):
     specialty: str
     shift: str
     shiftType: str
-    shiftsPerWeek: Whole
-    hoursPerShift: Whole
+    shiftsPerWeek: W
+    hoursPerShift: W
     payAmountMin: Amount
     payAmountMax: Amount
     payFrequency: str
     employmentType: Annotated[Annotated[list[Word], Field(min_length=1)] | Word, Field(union_mode="left_to_right")]
-    durationLength: Whole
+    durationLength: W
     durationUnit: str
     startDate: Date
     benefits: str
 
 
-class OpenJob(Job, total=False, extra_items=Scalar):  # type: ignore[call-arg]  # PEP 728: mypy does not know it yet
+class OpenJob[W](Job[W], total=False, extra_items=Scalar):  # type: ignore[call-arg]  # PEP 728: mypy does not know it yet
     """One job, ready to be sent, with unknown fields, which are passed on as they are."""
 
 
@@ -76,15 +82,17 @@ AMOUNT_FIELDS: Final = ("payAmountMin", "payAmountMax")
 
 
 class _Validators(NamedTuple):
-    """The checks of one kind of job: of its texts as they stand, and of its texts trimmed."""
+    """The checks of one kind of job: as it stands, with its texts trimmed, and as a format without types has it."""
 
     verbatim: SchemaValidator
     trimming: SchemaValidator
+    untyped: SchemaValidator
 
 
-def _validators(kind: type) -> _Validators:
-    schema = TypeAdapter(kind).core_schema
-    schemas = ({**schema, "config": CoreConfig(strict=True, str_strip_whitespace=trims)} for trims in (False, True))
+def _validators(kind: Any) -> _Validators:
+    typed, untyped = TypeAdapter(kind[Whole]).core_schema, TypeAdapter(kind[Digits]).core_schema
+    strict, trimming = CoreConfig(strict=True), CoreConfig(strict=True, str_strip_whitespace=True)
+    schemas = {**typed, "config": strict}, {**typed, "config": trimming}, {**untyped, "config": strict}
     return _Validators(*map(SchemaValidator, schemas))
 
 
@@ -152,23 +160,23 @@ class JobCheck:
         hides = not isinstance(fields, dict) or _HIDING(text) or body.count(b":") != text.count(b":")
         return None if hides else fields
 
-    def fields(self, fields: Mapping[str, Any], *, trimmed: bool = False) -> Clean | None:
-        """The job that a row's fields are, None when it is not clean as it stands.
+    def typed(self, fields: Mapping[str, Any]) -> Clean | None:
+        """The job that fields with JSON's types are, its texts trimmed; None when it is not clean as it stands."""
+        clean = self._fields(fields, "trimming")
+        return None if clean is None or "" in clean[0].values() else clean
 
-        Args:
-            fields: by name.
-            trimmed: the texts are, and none is empty, so that none has to be copied or looked at.
-        """
-        validator = self._validators.verbatim if trimmed else self._validators.trimming
+    def untyped(self, fields: Fields) -> Clean | None:
+        """The job that the fields of a format without types are; None when it is not clean as it stands."""
+        return self._fields(fields, "untyped")
+
+    def _fields(self, fields: Mapping[str, Any], check: Literal["trimming", "untyped"]) -> Clean | None:
         try:
-            job: Mapping[str, Any] = validator.validate_python(fields)
+            job: Mapping[str, Any] = getattr(self._validators, check).validate_python(fields)
             body = to_json(job)
         except ValueError:  # of which ValidationError is one; the other is half a surrogate pair
             return None
-        if not trimmed and "" in job.values():
-            return None
         if len(job) < len(fields):
-            return self.fields(fields, trimmed=trimmed) if self._learn() else None
+            return self._fields(fields, check) if self._learn() else None
         return None if _CONTROL(body) else (job, body)
 
     def _learn(self) -> bool:

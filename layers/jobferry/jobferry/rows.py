@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from jobferry.corrections import Warned, correct, split, unusual
 from jobferry.formats import Fields
-from jobferry.jobs import WHOLE_FIELDS, Clean, JobCheck
+from jobferry.jobs import Clean, JobCheck
 from jobferry.objects import ObjectError, parse_object
 from jobferry.settings import FeedSettings
 
@@ -42,7 +42,7 @@ class RowReader:
         """The job that a row is and its JSON; None when it takes `read` to see."""
         if self._maps:
             return self._clean_mapped(row)
-        return self._check.json(row) if isinstance(row, bytes) else self._check.fields(_typed(row), trimmed=True)
+        return self._check.json(row) if isinstance(row, bytes) else self._check.untyped(_split(row))
 
     def _clean_mapped(self, row: bytes | Fields) -> Clean | None:
         theirs = self._check.theirs(row) if isinstance(row, bytes) else row
@@ -52,7 +52,7 @@ class RowReader:
             fields = self._map(theirs)
         except ObjectError:
             return None
-        return self._check.fields(fields if isinstance(row, bytes) else _typed(fields))
+        return self._check.typed(fields) if isinstance(row, bytes) else self._check.untyped(_split(fields))
 
     def read(self, row: bytes | Fields) -> Reading:
         """Reads one row: a JSON object's text, or the fields of a format without JSON's types.
@@ -65,8 +65,8 @@ class RowReader:
             present = ((name, _trim(value)) for name, value in parse_object(row).items())
             fields = self._map({name: value for name, value in present if value is not None})
         else:
-            fields = _typed(self._map(row))
-        clean = self._check.fields(fields)
+            fields = _split(self._map(row))
+        clean = self._check.typed(fields) if typed else self._check.untyped(fields)
         if clean is not None:
             return Reading(*clean, (), unusual(clean[0]))
         corrected = correct(fields, typed=typed)
@@ -117,12 +117,8 @@ def _translate(name: str, value: Any, values: Mapping[str, Any]) -> Any:
     return [values.get(part, part) for part in parts] if any(part in values for part in parts) else value
 
 
-def _typed(fields: Fields) -> Fields:
-    """Gives fields the types that a format without types means, where there is no doubt; in place."""
-    for name in WHOLE_FIELDS:
-        text = fields.get(name)
-        if type(text) is str and len(text) < 19 and text.isascii() and text.isdigit():
-            fields[name] = int(text)
+def _split(fields: Fields) -> Fields:
+    """Makes a list of several values in one text, as a format without lists has them; in place."""
     words = fields.get("employmentType")
     if type(words) is str and len(parts := split(words)) > 1:
         fields["employmentType"] = parts

@@ -79,6 +79,20 @@ def test_texts_of_a_table(name: str, text: str, sent: Any, warning: str | None) 
     assert warnings == ([] if warning is None else [f"{warning} (1, jobs.csv row 2)"])
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("9223372036854775808", 'shiftsPerWeek "9223372036854775808" is too large a number'),
+        ("1_000", 'shiftsPerWeek "1_000" is not a whole number'),
+        ("٤", 'shiftsPerWeek "٤" is not a whole number'),
+    ],
+)
+def test_digits_of_a_table_that_are_no_number_of_ours(text: str, message: str) -> None:
+    jobs, problems, _ = read("jobs.csv", table({"referenceNumber": "a", "shiftsPerWeek": text}), deleteJobs=False)
+
+    assert (jobs, problems) == ([], [f"jobs.csv row 2: {message}"])
+
+
 #: Field, its JSON value, what is sent, and the warning; None: no warning.
 VALUES: list[tuple[str, Any, Any, str | None]] = [
     ("state", "Texas", "TX", 'state "Texas" is not the two-letter code, sent as "TX"'),

@@ -23,6 +23,7 @@ from feed_support import (
 )
 
 from jobferry.errors import FeedUnreadableError
+from jobferry.formats.elements import read_elements
 
 
 @pytest.mark.parametrize("gzipped", [False, True], ids=["plain", "gz"])
@@ -308,6 +309,28 @@ def test_elements_of_a_namespace_go_by_their_own_names() -> None:
 
     assert problems == []
     assert jobs == [{"referenceNumber": "a", "description": "x <b>y</b> <i>z</i>"}]
+
+
+@pytest.mark.parametrize(
+    ("row", "fields"),
+    [
+        (b'<job id="7"><referenceNumber>r</referenceNumber></job>', {"@id": "7", "referenceNumber": "r"}),
+        (b"<job><a><city>x</city></a><city>y</city></job>", {"a/city": "x", "city": "y"}),
+        (b"<job><a>x<city>y</city></a></job>", {"a/city": "y"}),
+        (b"<job><city>x</city><city>y</city></job>", {"city": ["x", "y"]}),
+        (b"<job><city>x<!-- or not -->y</city></job>", {"city": "xy"}),
+        (b"<job>text<city>x</city><!-- no --><a/><b> </b></job>", {"city": "x"}),
+        (b"<job></job>", {}),
+    ],
+)
+def test_a_row_element_is_read_alike_before_and_after_its_names_are_known(row: bytes, fields: dict[str, Any]) -> None:
+    usual = b"<job><referenceNumber>r</referenceNumber><a>b</a><city>c</city></job>"
+    document = b"<jobs>%b%b%b%b</jobs>" % (usual, row, usual, row)
+
+    rows = [found for _, found in read_elements("jobs.xml", iter([document]), None)]
+
+    assert rows[1::2] == [fields, fields]
+    assert rows[::2] == [{"referenceNumber": "r", "a": "b", "city": "c"}] * 2
 
 
 def test_xml_without_a_job() -> None:

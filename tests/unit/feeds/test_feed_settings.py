@@ -209,6 +209,14 @@ def test_mapped_values_are_checked_like_the_feed_s_own() -> None:
     assert problems[0].startswith('jobs.xlsx row 2: postalCode "0" is not a ZIP')
 
 
+def test_a_mapped_text_that_is_blank_is_absent() -> None:
+    content = jsonl({"referenceNumber": "a", "place": "  ", "title": " "})
+
+    jobs, problems, _ = read("jobs.jsonl", content, fields={"place": "city"})
+
+    assert (jobs, problems) == ([{"referenceNumber": "a"}], [])
+
+
 def test_values_that_are_numbers_are_mapped_by_their_text() -> None:
     jobs, _, _ = read(
         "jobs.jsonl",

@@ -12,7 +12,7 @@ from lxml import etree
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.formats import Broken, Fields, Row
-from jobferry.streams import CHUNK, MAX_ROW, Chunks, look
+from jobferry.streams import MAX_ROW, Chunks, look
 
 #: The element that is a row, where a format of that root is known to have others first (RSS, RDF, Atom).
 _KNOWN: Final = {"rss": "item", "RDF": "item", "feed": "entry"}
@@ -20,6 +20,8 @@ _DECLARED: Final = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-
 #: Fields whose markup is meant: XHTML written as elements.
 _MARKUP: Final = frozenset({"description", "requirements", "benefits"})
 
+#: Of a document, from which it is told what its rows are. Bytes.
+_HEAD: Final = 1 << 18
 #: Names that are remembered; a document has a few dozen.
 _NAMES: Final = 1000
 _NONE: Final = "{jobferry}none"  # an element that no document has
@@ -51,8 +53,8 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
     Raises:
         FeedUnreadableError: not well-formed, cut off, an entity of its own, no element that could be a row.
     """
-    head, chunks = look(chunks, CHUNK)
-    tag, parent = _row_element(key, head, encoding)
+    head, chunks = look(chunks, _HEAD)
+    tag, parent = _row_element(key, head[:_HEAD], encoding)
     source, fields = _Source(key, chunks), _Fields()
     number = 0
     rows_are_in: etree._Element | None = None
@@ -120,7 +122,7 @@ def _look_at(
     damage: FeedUnreadableError | None = None
     try:
         parser.feed(head)
-        if len(head) < CHUNK:  # the whole document
+        if len(head) < _HEAD:  # the whole document
             parser.close()
     except etree.XMLSyntaxError as error:
         damage = FeedUnreadableError(f"{key} is not well-formed XML: {_words(parser.feed_error_log, error)}")
@@ -148,22 +150,22 @@ class _Fields:
         self._names: set[object] = set()
 
     def of(self, element: etree._Element) -> Fields | Broken:
-        """The element's attributes and children."""
-        return self._flat(element) or self._any(element)
+        """The element's attributes and children.
 
-    def _flat(self, element: etree._Element) -> Fields | None:
-        """The fields of the usual element: its children are texts, each with a name of its own; None of another."""
+        The usual element is told at a glance: its children are texts, each with a name of its own.
+        """
         nodes = element.iter()
         next(nodes)
-        count = texts = 0
+        count = empty = 0
         fields: Fields = {}
         for node in nodes:
             count += 1
             if (text := node.text) and (text := text.strip()):
-                texts += 1
                 fields[node.tag] = text
-        is_flat = count == len(element) and texts == len(fields) and fields.keys() <= self._names
-        return None if not is_flat or element.keys() else fields
+            else:
+                empty += 1
+        usual = count == len(element) == len(fields) + empty and self._names.issuperset(fields) and not element.keys()
+        return fields if usual else self._any(element)
 
     def _any(self, element: etree._Element) -> Fields | Broken:
         fields: Fields = {}
