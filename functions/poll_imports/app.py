@@ -1,5 +1,7 @@
 """PollImports: every five minutes, the second way to a result."""
 
+import jobferry.cold_start  # noqa: F401  # isort: skip
+
 import os
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -42,8 +44,7 @@ poller = Poller(table, bucket, accounts, cache(HttpBoard), submit_import, lambda
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    left = timedelta(milliseconds=context.get_remaining_time_in_millis())
-    polled = poll(poller, datetime.now(UTC) + left)
+    polled = poll(poller, datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis()))
     metrics.add_metric("SettledByPoll", MetricUnit.Count, len(polled.settled))
     for record in polled.settled:
         logger.info("settled", extra={"importId": record.import_id, "feed": record.feed})

@@ -1,5 +1,7 @@
 """ReceiveCallback: the board says that an import is complete."""
 
+import jobferry.cold_start  # noqa: F401  # isort: skip
+
 import json
 import os
 from datetime import UTC, datetime

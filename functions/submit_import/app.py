@@ -1,5 +1,7 @@
 """SubmitImport: the schedule, an upload, a person or the poller starts a run of a feed."""
 
+import jobferry.cold_start  # noqa: F401  # isort: skip
+
 import os
 from datetime import UTC, datetime, timedelta
 from functools import cache

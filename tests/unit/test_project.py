@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -95,6 +96,39 @@ def test_nobody_imports_functions_by_their_folder() -> None:
 @pytest.mark.parametrize("path", APPS, ids=name_of)
 def test_an_app_is_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 60
+
+
+#: What a function has no use for at its start: it would be a part of every cold start.
+_NOT_LOADED: Final = {
+    "submit_import": {"lxml", "openpyxl", "typer", "jobferry.notices", "jobferry.reports", "jobferry.settlement"},
+    "receive_callback": {"lxml", "jobferry.jobs", "jobferry.payload", "jobferry.notices"},
+    "poll_imports": {"lxml", "jobferry.jobs", "jobferry.payload", "jobferry.notices"},
+    "publish_notice": {"lxml", "jobferry.jobs", "jobferry.payload", "jobferry.settings", "jobferry.boards"},
+}
+
+
+@pytest.mark.parametrize("name", _NOT_LOADED)
+def test_a_function_loads_what_it_needs_and_little_else(name: str) -> None:
+    variables = {
+        variable: str(value)
+        for each in make_stack().of_type("AWS::Lambda::Function")
+        if each.properties["Code"]["S3Key"] == f"functions/{name}"
+        for variable, value in each.properties["Environment"]["Variables"].items()
+    }
+    program = "import sys, app; print(*sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT / "functions" / name,
+        env={**os.environ, **variables, "AWS_DEFAULT_REGION": "us-east-1"},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    loaded = set(ended.stdout.split())
+
+    assert "jobferry.imports" in loaded
+    assert not loaded & _NOT_LOADED[name]
 
 
 def test_modules_are_named_after_the_domain() -> None:

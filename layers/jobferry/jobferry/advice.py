@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from jobferry import deletions
 from jobferry.failures import Failures
-from jobferry.imports import FIRST, SHARED_ACCOUNT, Import, State
+from jobferry.imports import FEWER_OBJECTS, FIRST, SHARED_ACCOUNT, TOO_MANY, UNPROTECTED_ROWS, Import, State
 from jobferry.wording import counted, plain, when
 
 #: Characters of a reason that are shown.
@@ -365,15 +364,15 @@ def _withheld(record: Import, stack: Stack) -> list[Step]:
 
 
 _BECAUSE: Final = {
-    deletions.FEWER_OBJECTS: (
+    FEWER_OBJECTS: (
         "Look whether a file is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its last complete "
         "import. If one is, export it again; the next run is then as usual."
     ),
-    deletions.TOO_MANY: (
+    TOO_MANY: (
         "If they should still be there, mend the export: it left out so many at once (more than the feed's "
         "maxDeletePercent) that it looks half-written. The next run is then as usual."
     ),
-    deletions.UNPROTECTED_ROWS: (
+    UNPROTECTED_ROWS: (
         "Mend the rows below that could not be sent (no reference number, not readable, or one number for two different "
         "jobs). Nobody can tell whose postings they are, one of those under WOULD GO perhaps, so nothing is deleted "
         "while there is such a row. The next run is then as usual."

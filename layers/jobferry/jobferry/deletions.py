@@ -11,16 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from jobferry.errors import ConfirmationError
-from jobferry.imports import FIRST, SHARED_ACCOUNT, Posting
+from jobferry.imports import FEWER_OBJECTS, FIRST, SHARED_ACCOUNT, TOO_MANY, UNPROTECTED_ROWS, Posting
 from jobferry.live_sets import Carried
 from jobferry.settings import FeedSettings
 
 #: So few deletions always pass rule 4.
 ALWAYS_PASS: Final = 10
-
-UNPROTECTED_ROWS: Final = "unprotected-rows"
-FEWER_OBJECTS: Final = "fewer-objects"
-TOO_MANY: Final = "too-many"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import BinaryIO, Final, Protocol
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.formats import Row
-from jobferry.settings import FeedSettings
 from jobferry.streams import Allowance, decode, look, unpack
 
 FORMATS: Final = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".rss", ".xlsx")
@@ -37,8 +36,14 @@ class FeedReader(Protocol):
         ...
 
 
-def read_rows(obj: FeedObject, stream: BinaryIO, settings: FeedSettings, allowance: Allowance) -> Iterator[Row]:
+def read_rows(obj: FeedObject, stream: BinaryIO, encoding: str, allowance: Allowance) -> Iterator[Row]:
     """The rows of one object, in its order, its memory bounded.
+
+    Args:
+        obj: the object.
+        stream: its bytes, as they are stored.
+        encoding: of its text, where it does not say so itself.
+        allowance: of the feed, uncompressed.
 
     Raises:
         FeedUnreadableError: the object cannot be read to its end, so nobody knows what else it held.
@@ -56,8 +61,8 @@ def read_rows(obj: FeedObject, stream: BinaryIO, settings: FeedSettings, allowan
 
         if says_encoding(start):
             return read_elements(obj.key, content, None)
-        return read_elements(obj.key, decode(obj.key, content, settings.encoding), "utf-8")
-    text = decode(obj.key, content, settings.encoding)
+        return read_elements(obj.key, decode(obj.key, content, encoding), "utf-8")
+    text = decode(obj.key, content, encoding)
     if suffix in (".jsonl", ".ndjson"):
         from jobferry.formats.lines import read_lines
 

@@ -26,10 +26,13 @@ RETRIES: Final = timedelta(minutes=10)
 #: How long records are kept.
 KEPT: Final = timedelta(days=400)
 OPEN: Final = "open"
-#: In `withheld_because`: people are only being told that from the next import on other postings go; another feed has the
-#: same account. The other reasons are in `deletions`.
+#: Why deletions are withheld, by the rules of `deletions`. The first: people are only being told that from the next
+#: import on other postings go.
 FIRST: Final = "first"
 SHARED_ACCOUNT: Final = "shared-account"
+UNPROTECTED_ROWS: Final = "unprotected-rows"
+FEWER_OBJECTS: Final = "fewer-objects"
+TOO_MANY: Final = "too-many"
 
 _ATTEMPTS: Final = 20
 
@@ -109,7 +112,7 @@ class Import(Record):
         invalid: rows found to be errors before sending.
         expected_deletes: postings that were to go with delete_jobs.
         withheld_deletes: postings that were not deleted, though the feed does not have them.
-        withheld_because: why, see `deletions`.
+        withheld_because: why, FIRST or others of these.
         confirm_code: sends the withheld deletions.
         deletes: the first of the postings that go, or were withheld.
         objects: of the feed, that were read.

@@ -9,7 +9,8 @@ Source: the board's page on job imports, its example request. Field names are th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, NamedTuple, Required
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal, Required
 
 from pydantic import Field, GetPydanticSchema, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import CoreConfig, SchemaValidator, core_schema, from_json, to_json
@@ -81,24 +82,35 @@ WHOLE_FIELDS: Final = ("shiftsPerWeek", "hoursPerShift", "durationLength")
 AMOUNT_FIELDS: Final = ("payAmountMin", "payAmountMax")
 
 
-class _Validators(NamedTuple):
-    """The checks of one kind of job: as it stands, with its texts trimmed, and as a format without types has it."""
+class _Validators:
+    """The checks of one kind of job. Each takes some milliseconds to make, and a feed needs one or two of the six."""
 
-    verbatim: SchemaValidator
-    trimming: SchemaValidator
-    untyped: SchemaValidator
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
 
+    @cached_property
+    def verbatim(self) -> SchemaValidator:
+        """Of a job as it stands."""
+        return self._validator(Whole, trims=False)
 
-def _validators(kind: Any) -> _Validators:
-    typed, untyped = TypeAdapter(kind[Whole]).core_schema, TypeAdapter(kind[Digits]).core_schema
-    strict, trimming = CoreConfig(strict=True), CoreConfig(strict=True, str_strip_whitespace=True)
-    schemas = {**typed, "config": strict}, {**typed, "config": trimming}, {**untyped, "config": strict}
-    return _Validators(*map(SchemaValidator, schemas))
+    @cached_property
+    def trimming(self) -> SchemaValidator:
+        """Of a job with its texts trimmed."""
+        return self._validator(Whole, trims=True)
+
+    @cached_property
+    def untyped(self) -> SchemaValidator:
+        """Of a job as a format without types has it."""
+        return self._validator(Digits, trims=False)
+
+    def _validator(self, number: Any, *, trims: bool) -> SchemaValidator:
+        schema = TypeAdapter(self._kind[number]).core_schema
+        return SchemaValidator({**schema, "config": CoreConfig(strict=True, str_strip_whitespace=trims)})
 
 
 # To look out for no unknown fields saves a tenth of the time, and most feeds have none.
-_JOB: Final = _validators(Job)
-_OPEN_JOB: Final = _validators(OpenJob)
+_JOB: Final = _Validators(Job)
+_OPEN_JOB: Final = _Validators(OpenJob)
 # Looked for with the regular expressions of pydantic's core: Rust's, which search five times as fast as bytes.find.
 #: In what to_json writes: control characters, which it has no short escape for, and nothing else.
 _CONTROL: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u00")).isinstance_python
@@ -162,21 +174,25 @@ class JobCheck:
 
     def typed(self, fields: Mapping[str, Any]) -> Clean | None:
         """The job that fields with JSON's types are, its texts trimmed; None when it is not clean as it stands."""
-        clean = self._fields(fields, "trimming")
+        clean = self._fields(fields, self._validators.trimming)
+        if clean is not None and len(clean[0]) < len(fields):
+            return self.typed(fields) if self._learn() else None
         return None if clean is None or "" in clean[0].values() else clean
 
     def untyped(self, fields: Fields) -> Clean | None:
         """The job that the fields of a format without types are; None when it is not clean as it stands."""
-        return self._fields(fields, "untyped")
+        clean = self._fields(fields, self._validators.untyped)
+        if clean is not None and len(clean[0]) < len(fields):
+            return self.untyped(fields) if self._learn() else None
+        return clean
 
-    def _fields(self, fields: Mapping[str, Any], check: Literal["trimming", "untyped"]) -> Clean | None:
+    @staticmethod
+    def _fields(fields: Mapping[str, Any], validator: SchemaValidator) -> Clean | None:
         try:
-            job: Mapping[str, Any] = getattr(self._validators, check).validate_python(fields)
+            job: Mapping[str, Any] = validator.validate_python(fields)
             body = to_json(job)
         except ValueError:  # of which ValidationError is one; the other is half a surrogate pair
             return None
-        if len(job) < len(fields):
-            return self._fields(fields, check) if self._learn() else None
         return None if _CONTROL(body) else (job, body)
 
     def _learn(self) -> bool:

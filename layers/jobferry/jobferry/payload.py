@@ -146,7 +146,7 @@ def spool(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSetti
         for obj in sorted(objects, key=lambda each: each.key):
             with reader.open_object(obj) as stream:
                 spooled.payload.rows += _read_object(
-                    obj.key, read_rows(obj, stream, settings, allowance), rows, spooled
+                    obj.key, read_rows(obj, stream, settings.encoding, allowance), rows, spooled
                 )
             spooled.payload.sources.append({"key": obj.key, "etag": obj.etag, "bytes": obj.size})
         return spooled.finish()

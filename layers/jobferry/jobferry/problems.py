@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where a job stands in the feed.
 
     Attributes:
@@ -22,8 +22,7 @@ class Source:
         return self.key if self.row is None else f"{self.key} row {self.row}"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """A row that is an error, found before sending.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import difflib
 import re
 from typing import Annotated, Any, Final, Self
 
@@ -147,6 +146,8 @@ def _sentences(errors: ValidationError) -> list[str]:
 def _sentence(name: str, error: Any) -> str:
     match error["type"]:
         case "extra_forbidden":
+            import difflib  # not in every cold start for this
+
             close = difflib.get_close_matches(name, _NAMES, n=1)
             folded = [each for each in _NAMES if each.casefold() == re.sub(r"[\W_]", "", name).casefold()]
             hint = f"did you mean {(folded or close)[0]}?" if folded or close else f"known are {', '.join(_NAMES)}"

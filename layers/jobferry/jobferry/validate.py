@@ -15,7 +15,6 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -122,7 +121,7 @@ def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:
         "unprotected": payload.unprotected,
         "reason": reason_not_to_send(payload, settings),
         "warnings": [
-            {"message": group.message, "count": group.count, "first": asdict(group.first)}
+            {"message": group.message, "count": group.count, "first": group.first._asdict()}
             for group in payload.warning_groups
         ],
     }
@@ -130,7 +129,7 @@ def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     before = ""
     for problem in payload.read_problems():
         line = {
-            "source": asdict(problem.source),
+            "source": problem.source._asdict(),
             "referenceNumber": problem.reference_number,
             "title": problem.title,
             "messages": problem.messages,

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from jobferry import deletions, errors
+from jobferry import errors, imports
 from jobferry.advice import About
 from tests.unit.notices.cases import CASES
 
@@ -39,7 +39,7 @@ def test_every_notice_names_sections_that_are_there(name: str) -> None:
 
 
 def test_every_reason_to_withhold_has_a_section() -> None:
-    reasons = {deletions.TOO_MANY, deletions.FEWER_OBJECTS, deletions.UNPROTECTED_ROWS, deletions.SHARED_ACCOUNT}
+    reasons = {imports.TOO_MANY, imports.FEWER_OBJECTS, imports.UNPROTECTED_ROWS, imports.SHARED_ACCOUNT}
     assert reasons <= set(ANCHORS)
 
 

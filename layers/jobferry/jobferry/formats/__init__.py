@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """A row that cannot be read, while those after it can. The message follows the row's place."""
 
     message: str
@@ -18,8 +16,7 @@ class Broken:
 type Fields = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(NamedTuple):
     """A row that can be read, and something about it that a person should know. The message follows "row"."""
 
     fields: Fields
