@@ -151,6 +151,22 @@ def test_an_unknown_outcome_fails_the_invocation_and_its_retry_sends_again(stage
     assert stage.record(outcome.import_id or "").attempts == 2
 
 
+def test_what_was_made_ready_and_deleted_is_not_sent_and_the_next_run_begins_anew(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.put_jobs("A-1")
+    with monkeypatch.context() as patched:
+        patched.setattr(stage.bucket, "fetch", lambda *_: False)
+        record = stage.run()
+
+    assert (record.state, record.cause) == (State.REJECTED, "archive-gone")
+    assert record.reason == f"the jobs that were made ready are gone from the bucket: {record.payload}"
+    assert stage.board.requests == []
+
+    stage.complete()
+    assert stage.postings() == ["A-1"]
+
+
 def test_resuming_what_does_not_exist_is_refused(stage: Stage) -> None:
     with pytest.raises(EventError, match="there is no import"):
         stage.event({"feed": FEED, "resume": "default-20261124T020000Z"})

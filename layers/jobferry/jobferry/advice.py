@@ -155,8 +155,8 @@ def headline(record: Import, failures: Failures) -> str:
             return f"nothing was sent, {_BLOCKED_BRIEFLY.get(record.cause or '', 'see why')}"
         case State.REJECTED if record.cause == "board-unreachable":
             return "the board could not be reached"
-        case State.REJECTED if record.cause == "secret":
-            return "nothing was sent, the API key is not usable"
+        case State.REJECTED if record.cause in _UNSENT:
+            return f"nothing was sent, {_UNSENT[record.cause]}"
         case State.REJECTED:
             return _REFUSED_BRIEFLY.get(_status(record), "the board refused the import")
         case State.EXPIRED:
@@ -199,6 +199,11 @@ _BLOCKED_BRIEFLY: Final = {
     "abandoned": "the run was cut off",
 }
 
+#: Why a rejected import never reached the board.
+_UNSENT: Final = {
+    "secret": "the API key is not usable",
+    "archive-gone": "what was made ready is gone",
+}
 _REFUSED_BRIEFLY: Final = {
     "401": "the board refused the API key",
     "403": "the board refused the API key",
@@ -271,7 +276,7 @@ def steps(record: Import, failures: Failures, stack: Stack) -> list[Step]:
 
 def happened(record: Import, failures: Failures) -> str:
     """What happened and whether anything is lost, in a few sentences."""
-    if record.state is State.BLOCKED or (record.state is State.REJECTED and record.cause == "secret"):
+    if record.state is State.BLOCKED or (record.state is State.REJECTED and record.cause in _UNSENT):
         return f"Nothing was sent: all postings on the board are as they were before. {_because(record, failures)}"
     if record.state is State.REJECTED:
         tried = "It was tried until time was up, and the" if record.cause == "board-unreachable" else "The"
@@ -505,6 +510,12 @@ def _rejected(record: Import, stack: Stack) -> list[Step]:
         return [Step(text.format(**names), run)]
     if record.cause == "secret":
         return [Step(f"{_PUT_KEY} {_RUN_NOW}", run)]
+    if record.cause == "archive-gone":
+        text = (
+            "Find out who or what deleted it: nothing but the archive's own rule should, after 90 days. The next run makes "
+            f"everything ready anew. {_AT_ONCE}"
+        )
+        return [Step(text, run)]
     match _status(record):
         case "401" | "403":
             text = (

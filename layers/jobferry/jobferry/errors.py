@@ -124,6 +124,12 @@ class SecretError(JobferryError):
     cause = "secret"
 
 
+class ArchiveGoneError(JobferryError):
+    """What was made ready to be sent is no longer in the bucket."""
+
+    cause = "archive-gone"
+
+
 class BoardError(JobferryError):
     """The board did not do what was asked."""
 

@@ -24,6 +24,7 @@ from jobferry.accounts import Account, account_of
 from jobferry.boards import UNAUTHORIZED, RequestBody
 from jobferry.callback_urls import callback_url
 from jobferry.errors import (
+    ArchiveGoneError,
     BoardRefusedError,
     BoardUnreachableError,
     ConflictError,
@@ -223,7 +224,7 @@ def send(record: Import, invocation: Invocation, world: World) -> Import:
 
     Raises:
         BoardUnknownError: it may have reached the board.
-        BoardRefusedError, BoardUnreachableError, SecretError: the board does not take it now, though it may have before.
+        ArchiveGoneError, BoardRefusedError, BoardUnreachableError, SecretError: the board does not take it now, though it may have before.
     """
     if not _may_send(record, invocation, world):
         return record
@@ -244,7 +245,7 @@ def send(record: Import, invocation: Invocation, world: World) -> Import:
                 return record
             body = RequestBody(jobs, url, delete_jobs=record.delete_jobs)
             answer = _deliver(body, record, account, invocation, world)
-    except (BoardRefusedError, BoardUnreachableError, SecretError) as error:
+    except (ArchiveGoneError, BoardRefusedError, BoardUnreachableError, SecretError) as error:
         rejected = move(world.store, record.import_id, _rejected(before, error, invocation))
         if rejected.state is not State.REJECTED:
             raise
@@ -309,7 +310,7 @@ def _unpack(record: Import, world: World, directory: Path) -> Path:
     """The jobs as they are sent, from the archive."""
     packed, jobs = directory / "payload.jsonl.gz", directory / "payload.jsonl"
     if record.payload is None or not world.bucket.fetch(record.payload, packed):
-        raise BoardRefusedError("the archived jobs are gone, so they cannot be sent", 0)
+        raise ArchiveGoneError(f"the jobs that were made ready are gone from the bucket: {record.payload}")
     with igzip.open(packed, "rb") as source, jobs.open("wb") as target:  # type: ignore[no-untyped-call]
         shutil.copyfileobj(source, target, CHUNK)
     packed.unlink()
@@ -335,7 +336,9 @@ def _accept(record: Import, answer: JobImport, world: World) -> Import:
 
 
 def _rejected(
-    before: Import, error: BoardRefusedError | BoardUnreachableError | SecretError, invocation: Invocation
+    before: Import,
+    error: ArchiveGoneError | BoardRefusedError | BoardUnreachableError | SecretError,
+    invocation: Invocation,
 ) -> Change:
     """The import is rejected if nobody else sent it; otherwise what was said is kept, for whoever has to mend it."""
 

@@ -376,6 +376,14 @@ CASES: Final[dict[str, Case]] = {
             board_import_id=None,
         )
     ),
+    "rejected-archive-gone": Case(
+        sent(
+            State.REJECTED,
+            "archive-gone",
+            "the jobs that were made ready are gone from the bucket: archive/default/default-20261124T060000Z.jsonl.gz",
+            board_import_id=None,
+        )
+    ),
     # No result
     "expired": Case(sent(State.EXPIRED, "no-result", "the board gave no result within 12 hours")),
     "expired-with-deletions": Case(

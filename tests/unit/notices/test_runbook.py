@@ -45,7 +45,7 @@ def test_every_reason_to_withhold_has_a_section() -> None:
 
 def test_every_cause_has_a_section() -> None:
     blocking = {each.cause for each in (*_errors(errors.FeedError), errors.SecretError)} - {errors.FeedError.cause}
-    refusing = {errors.BoardRefusedError.cause, errors.BoardUnreachableError.cause}
+    refusing = {errors.BoardRefusedError.cause, errors.BoardUnreachableError.cause, errors.ArchiveGoneError.cause}
     assert blocking | refusing | {"abandoned", "no-result"} <= set(ANCHORS)
 
 
