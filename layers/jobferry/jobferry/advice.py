@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -146,6 +146,11 @@ def count(record: Import, name: str) -> int:
     """One of the board's counts; 0 when it did not give it."""
     value = (record.results or {}).get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def briefly(because: Iterable[str]) -> str:
+    """Why deletions are withheld, in a line."""
+    return "; ".join(_WITHHELD_BRIEFLY.get(each, each) for each in because)
 
 
 def headline(record: Import, failures: Failures) -> str:
@@ -368,6 +373,13 @@ def _withheld(record: Import, stack: Stack) -> list[Step]:
     return found
 
 
+_WITHHELD_BRIEFLY: Final = {
+    FIRST: "they are announced, and go from the next import on",
+    FEWER_OBJECTS: "the feed has fewer files than before",
+    TOO_MANY: "so many at once look like a fault of the export",
+    UNPROTECTED_ROWS: "some rows cannot be told from those postings",
+    SHARED_ACCOUNT: "another feed has the same account",
+}
 _BECAUSE: Final = {
     FEWER_OBJECTS: (
         "Look whether a file is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its last complete "

@@ -78,7 +78,7 @@ def _facts(record: Import, stack: Stack, failures: Failures) -> dict[str, str | 
     if record.delete_jobs:
         deletes = f"with deletions, {record.expected_deletes:,} expected"
     elif record.withheld_deletes:
-        deletes = f"without deletions, {record.withheld_deletes:,} withheld ({', '.join(record.withheld_because)})"
+        deletes = f"without deletions, {record.withheld_deletes:,} withheld: {advice.briefly(record.withheld_because)}"
     source = record.retry or (record.sources[0]["key"] if record.sources else None)
     more = f" and {counted(record.objects - 1, 'more object')}" if record.objects > 1 else ""
     return {
@@ -137,7 +137,7 @@ def preview(found: Mapping[str, Any]) -> list[str]:
         elif found.get("withheldDeletes"):
             deletes = f"with {counted(found['withheldDeletes'], 'deletion')} withheld"
         lines.append(f"{counted(found['jobs'], 'job')} would be sent, {deletes}.")
-        because = ", ".join(found.get("withheldBecause") or [])
+        because = advice.briefly(found.get("withheldBecause") or [])
         lines += pairs({"because": because, "code": found.get("confirmCode")})
     problems = found.get("problems") or []
     if problems:
