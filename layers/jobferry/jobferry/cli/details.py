@@ -60,7 +60,7 @@ def describe(findings: Findings, stack: Stack, shown: int | None) -> Iterator[st
         yield from ("", "What happened")
         yield from text(_plainly(advice.happened(record, failures)))
         yield from ("", "What to do")
-        for step in advice.steps(record, failures, stack.advice):
+        for step in advice.steps(record, failures, stack.steps):
             yield from text(_plainly(step.text), "    ", "  - ")
             if step.command:
                 yield f"      {step.command}"
@@ -163,7 +163,7 @@ def data(findings: Findings, stack: Stack) -> dict[str, Any]:
     steps = []
     if record.state in ENDED - {State.SKIPPED}:
         failures = collect(record, findings.failed, findings.invalid, findings.previously)
-        steps = advice.steps(record, failures, stack.advice)
+        steps = advice.steps(record, failures, stack.steps)
     return {
         "import": import_data(record),
         "failed": failed_data(findings.failed),

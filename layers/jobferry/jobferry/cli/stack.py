@@ -93,14 +93,19 @@ class Stack:
 
     @cached_property
     def advice(self) -> advice.Stack:
-        """Names for what a person is told to do."""
-        return Steps(
+        """Names for what a person is told to do, also where there is no command line: a report is handed on."""
+        return advice.Stack(
             function=self._output("SubmitImportFunction"),
             table=self._output("ImportsTable"),
             bucket=self.bucket_name,
             accounts=f"{self.name}/accounts/",
             region=self.session.region_name,
         )
+
+    @property
+    def steps(self) -> Steps:
+        """The same for whoever has the command line before them."""
+        return Steps(**vars(self.advice))
 
     def start(self, event: dict[str, Any]) -> None:
         """Starts SubmitImport without waiting for it, so that Lambda tries again if it is cut off."""
