@@ -16,7 +16,7 @@ from jobferry.findings import Findings
 from jobferry.imports import FailedJob, Import, State
 from jobferry.wording import counted, day, when
 
-#: Failed jobs that are shown unless all are asked for.
+#: Failed jobs that are shown unless all are asked for; postings that are shown at all.
 SHOWN: Final = 25
 # The command line is what the advice speaks of, so it need not say where its commands go.
 _WHERE: Final = re.compile(r",? in AWS CloudShell or a terminal with the AWS CLI")
@@ -64,6 +64,7 @@ def describe(findings: Findings, stack: Stack, shown: int | None) -> Iterator[st
             yield from text(_plainly(step.text), "    ", "  - ")
             if step.command:
                 yield f"      {step.command}"
+        yield from _deletions(record)
     if total := failures.total + failures.taken:
         cut = shown is not None and total > shown
         yield from ("", f"Failed ({total:,}{f', the first {shown}; --all shows all' if cut else ''})")
@@ -96,6 +97,31 @@ def _facts(record: Import, stack: Stack, failures: Failures) -> dict[str, str | 
         "its id": record.board_import_id,
         "parts": f"{record.parts:,} imports, this is the first" if record.parts > 1 else None,
     }
+
+
+def _deletions(record: Import) -> Iterator[str]:
+    """The postings that the advice sends people to, under the words that it has for them."""
+    number = record.withheld_deletes or record.expected_deletes
+    if not number or not record.deletes:
+        return
+    if record.withheld_deletes:
+        heading = "WOULD GO"
+    elif record.state is State.COMPLETE and advice.count(record, "deleted") <= number:
+        heading = "WENT"
+    else:
+        heading = "WERE TO GO"
+    postings = record.deletes[:SHOWN]
+    more = f"; all of them: jobferry report {record.import_id}" if number > len(postings) else ""
+    yield from ("", f"{heading} ({_first_of(len(postings), number)}{more})")
+    yield from _postings((each.reference_number, each.title) for each in postings)
+
+
+def _postings(rows: Iterable[tuple[str, str | None]]) -> list[str]:
+    return [f"  {line}" for line in table(("POSTING", "TITLE"), rows)]
+
+
+def _first_of(shown: int, number: int) -> str:
+    return f"{number:,}" if shown >= number else f"the first {shown:,} of {number:,}"
 
 
 def _job(failing: Failing, record: Import) -> Iterator[str]:
@@ -150,10 +176,9 @@ def preview(found: Mapping[str, Any]) -> list[str]:
     postings = found.get("firstDeletes") or []
     if postings:
         number = found.get("deletes") or found.get("withheldDeletes") or len(postings)
-        lines += ["", f"{'Would go' if found.get('deleteJobs') else 'Not in the feed any more'} ({number:,})"]
-        lines += [
-            f"  {line}" for line in table(("POSTING", "TITLE"), [(p["referenceNumber"], p["title"]) for p in postings])
-        ]
+        heading = "Would go" if found.get("deleteJobs") else "Not in the feed any more"
+        lines += ["", f"{heading} ({_first_of(len(postings), number)})"]
+        lines += _postings((each["referenceNumber"], each["title"]) for each in postings)
     return lines
 
 
