@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from jobferry.cli import details
-from jobferry.imports import State
+from jobferry.imports import Feed, State
 from tests.unit.cli.person import Person
-from tests.unit.notices.cases import CASES, complete, postings, results, sent
+from tests.unit.notices.cases import CASES, CREATED, blocked, complete, postings, results, sent
 
 ID = "default-20261124T070000Z"
 
@@ -17,6 +17,18 @@ ID = "default-20261124T070000Z"
 @pytest.fixture
 def person(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Person:
     return Person(monkeypatch, capsys)
+
+
+@pytest.fixture
+def split(person: Person) -> Person:
+    """A run of three imports: of the second two jobs failed, the third the board refused."""
+    person.have(
+        complete(results(40, 0, 0), parts=3),
+        complete(results(38, 0, 0, 2), import_id=f"{ID}-2", run=ID),
+        sent(State.REJECTED, "board-refused", "the board answered 422", import_id=f"{ID}-3", run=ID, jobs=7),
+        Feed(feed="default", last_import=ID, last_complete=ID, last_complete_at=CREATED),
+    )
+    return person
 
 
 def test_a_report_is_read_where_no_command_line_is(person: Person, tmp_path: Path) -> None:
@@ -61,3 +73,52 @@ def test_a_dry_run_says_that_it_names_the_first_postings_only() -> None:
     found = {"jobs": 20, "deleteJobs": False, "withheldDeletes": 80, "firstDeletes": named, "invalid": 0}
     assert "Not in the feed any more (the first 25 of 80)" in details.preview(found)
     assert "Would go (25)" in details.preview(found | {"deleteJobs": True, "deletes": 25})
+
+
+def test_a_split_run_is_as_its_worst_import_in_the_overview(split: Person) -> None:
+    lines = split.lines("status")
+    assert split.status == 1
+    assert lines[1].split() == ["default", "rejected", "2026-11-24", "07:06", "87", "2", "0", "-", "-"]
+    assert "default: rejected: the board answered 422" in lines
+    assert lines[-2:] == [
+        f"What to do for default: jobferry show {ID}-2",
+        f"What to do for default: jobferry show {ID}-3",
+    ]
+
+
+def test_the_first_import_of_a_split_run_shows_the_whole_run(split: Person) -> None:
+    lines = split.lines("show", ID)
+    assert split.status == 1
+    assert lines[0] == f"{ID}: of its run, {ID}-3 is rejected: the board answered 422"
+    facts = [" ".join(line.split()) for line in lines]
+    assert "state rejected" in facts
+    assert "run 3 imports, this is the first; all together 87 jobs, 2 failed" in facts
+    assert lines[lines.index("What to do") :] == [
+        "What to do",
+        f"  - Look at {ID}-2, another import of this run: complete.",
+        f"      jobferry show {ID}-2",
+        f"  - Look at {ID}-3, another import of this run: rejected.",
+        f"      jobferry show {ID}-3",
+    ]
+    assert f'"command": "jobferry show {ID}-3"' in split("show", ID, "--json")
+    further = [line.split() for line in split.lines("show", f"{ID}-2")]
+    assert ["run", "a", "further", "import", "of", ID] in further
+
+
+def test_a_split_run_of_which_all_is_well(person: Person) -> None:
+    person.have(
+        complete(results(40, 0, 0), parts=2),
+        complete(results(38, 0, 0), import_id=f"{ID}-2", run=ID),
+        Feed(feed="default", last_import=ID, last_complete=ID, last_complete_at=CREATED),
+    )
+    assert person.lines("show", ID)[0] == f"{ID}: all 40 jobs are on the board"
+    assert person.status == 0
+    assert person.lines("status")[1].split()[1:6] == ["complete", "2026-11-24", "07:06", "78", "0"]
+    assert person.status == 0
+
+
+def test_an_import_of_a_run_that_never_went_is_to_be_looked_at(person: Person) -> None:
+    left = blocked("abandoned", "cut off", import_id=f"{ID}-2", run=ID, state=State.SKIPPED)
+    person.have(complete(parts=2), left)
+    assert person.lines("show", ID)[0] == f"{ID}: of its run, {ID}-2 is skipped: cut off"
+    assert person.status == 1

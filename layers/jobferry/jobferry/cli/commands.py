@@ -21,7 +21,7 @@ from jobferry import reports
 from jobferry import validate as local_feed
 from jobferry.cli import details, following, mending, overview, pausing, scheduling
 from jobferry.cli.faults import FAULTS, CannotBeDoneError, words
-from jobferry.cli.outcomes import CANNOT, ENDED, FINE, MEND, exit_status, import_data
+from jobferry.cli.outcomes import CANNOT, ENDED, FINE, MEND, exit_status, import_data, run_of, worst
 from jobferry.cli.schedules import Schedule
 from jobferry.cli.screen import answer, complain, moment, say, text
 from jobferry.cli.stack import Stack, find
@@ -246,13 +246,14 @@ def show(
     """
     stack = call.stack()
     record = stack.require_import(import_id)
+    run = run_of(record, stack.table)
     with gather(stack.table, record) as findings:
         if call.as_json:
-            answer(details.data(findings, stack))
+            answer(details.data(findings, run, stack))
         else:
-            for line in details.describe(findings, stack, None if everything else details.SHOWN):
+            for line in details.describe(findings, run, stack, None if everything else details.SHOWN):
                 say(line)
-    return exit_status(record)
+    return exit_status(worst(run))
 
 
 @command

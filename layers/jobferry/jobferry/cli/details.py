@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
 from jobferry import advice
-from jobferry.cli.outcomes import ENDED, counts, failed_data, import_data, words
+from jobferry.cli.outcomes import ENDED, FINE, counts, exit_status, failed_data, import_data, words, worst
 from jobferry.cli.screen import duration, pairs, table, text
 from jobferry.cli.stack import Stack
 from jobferry.failures import SENT_ANYWAY, Failing, Failures, collect, failing_jobs
@@ -42,28 +42,34 @@ def _row(record: Import) -> list[object]:
     ]
 
 
-def describe(findings: Findings, stack: Stack, shown: int | None) -> Iterator[str]:
+def describe(findings: Findings, run: Sequence[Import], stack: Stack, shown: int | None) -> Iterator[str]:
     """An import for a person.
 
     Args:
         findings: the import.
+        run: it, and the further imports of the run that it begins.
         stack: names for what is to be done.
         shown: how many of the failed jobs; None: all.
     """
     record = findings.record
     ended = record.state in ENDED - {State.SKIPPED}
     failures = collect(record, findings.failed, findings.invalid, findings.previously)
-    yield from text(advice.headline(record, failures) if ended else words(record), "    ", f"{record.import_id}: ")
+    headline = advice.headline(record, failures) if ended else words(record)
+    if (other := worst(run)) is not record:
+        headline = f"of its run, {other.import_id} is {words(other)}"
+    yield from text(headline, "    ", f"{record.import_id}: ")
     yield ""
-    yield from pairs(_facts(record, stack, failures))
+    yield from pairs(_facts(record, run, stack, failures))
     if ended:
-        yield from ("", "What happened")
+        yield from ("", "What happened to this import" if len(run) > 1 else "What happened")
         yield from text(_plainly(advice.happened(record, failures)))
+    if steps := _steps(record, run, failures, stack):
         yield from ("", "What to do")
-        for step in advice.steps(record, failures, stack.steps):
-            yield from text(_plainly(step.text), "    ", "  - ")
-            if step.command:
-                yield f"      {step.command}"
+    for step in steps:
+        yield from text(_plainly(step.text), "    ", "  - ")
+        if step.command:
+            yield f"      {step.command}"
+    if ended:
         yield from _deletions(record)
     if total := failures.total + failures.taken:
         cut = shown is not None and total > shown
@@ -72,7 +78,21 @@ def describe(findings: Findings, stack: Stack, shown: int | None) -> Iterator[st
             yield from _job(failing, record)
 
 
-def _facts(record: Import, stack: Stack, failures: Failures) -> dict[str, str | None]:
+def _steps(record: Import, run: Sequence[Import], failures: Failures, stack: Stack) -> list[advice.Step]:
+    """What to do; what is to be done about other imports of the run is told where one looks at them."""
+    others = [
+        advice.Step(
+            f"Look at {each.import_id}, another import of this run: {each.state}.", f"jobferry show {each.import_id}"
+        )
+        for each in run
+        if each is not record and exit_status(each) != FINE
+    ]
+    if record.state not in ENDED - {State.SKIPPED} or (others and exit_status(record) == FINE):
+        return others
+    return others + advice.steps(record, failures, stack.steps)
+
+
+def _facts(record: Import, run: Sequence[Import], stack: Stack, failures: Failures) -> dict[str, str | None]:
     took = record.settled_at - record.created_at if record.settled_at else None
     confirmed = "confirmed by the board" if record.verified else "not yet confirmed by the board"
     deletes = "without deletions"
@@ -83,7 +103,7 @@ def _facts(record: Import, stack: Stack, failures: Failures) -> dict[str, str | 
     source = record.retry or (record.sources[0]["key"] if record.sources else None)
     more = f" and {counted(record.objects - 1, 'more object')}" if record.objects > 1 else ""
     return {
-        "state": record.state.value,
+        "state": worst(run).state.value,
         "begun": when(record.created_at),
         "result": f"after {duration(took.total_seconds())}, by {record.settled_by}, {confirmed}" if took else None,
         "sent": f"{counted(record.jobs, 'job')}, {deletes}" if record.submitted_at else None,
@@ -95,8 +115,17 @@ def _facts(record: Import, stack: Stack, failures: Failures) -> dict[str, str | 
         "archive": f"s3://{stack.bucket_name}/{record.payload}" if record.payload else None,
         "board": record.board,
         "its id": record.board_import_id,
-        "parts": f"{record.parts:,} imports, this is the first" if record.parts > 1 else None,
+        "run": _run(record, run),
     }
+
+
+def _run(record: Import, run: Sequence[Import]) -> str | None:
+    if record.run:
+        return f"a further import of {record.run}"
+    if record.parts == 1:
+        return None
+    jobs, failed = sum(each.jobs for each in run), sum(advice.count(each, "failed") for each in run)
+    return f"{record.parts:,} imports, this is the first; all together {counted(jobs, 'job')}, {failed:,} failed"
 
 
 def _deletions(record: Import) -> Iterator[str]:
@@ -182,13 +211,11 @@ def preview(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def data(findings: Findings, stack: Stack) -> dict[str, Any]:
+def data(findings: Findings, run: Sequence[Import], stack: Stack) -> dict[str, Any]:
     """The same for programs, with every failed job."""
     record = findings.record
-    steps = []
-    if record.state in ENDED - {State.SKIPPED}:
-        failures = collect(record, findings.failed, findings.invalid, findings.previously)
-        steps = advice.steps(record, failures, stack.steps)
+    failures = collect(record, findings.failed, findings.invalid, findings.previously)
+    steps = _steps(record, run, failures, stack)
     return {
         "import": import_data(record),
         "failed": failed_data(findings.failed),

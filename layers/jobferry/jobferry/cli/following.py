@@ -7,10 +7,10 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, Protocol, TextIO
+from typing import Final, TextIO
 
 from jobferry.cli.faults import CannotBeDoneError
-from jobferry.cli.outcomes import ENDED, words
+from jobferry.cli.outcomes import ENDED, Records, words
 from jobferry.cli.screen import duration
 from jobferry.imports import Import, part_id
 from jobferry.wording import plain
@@ -21,12 +21,6 @@ _LONGEST_WAIT: Final = 5.0
 #: Until an import that was asked for has to be there: Lambda may have others to run first. Seconds.
 _PATIENCE: Final = 120.0
 _TIME: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z")
-
-
-class Records(Protocol):
-    """Where the records are."""
-
-    def get(self, import_id: str) -> Import | None: ...
 
 
 class Told:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol
 
 from jobferry import advice
 from jobferry.advice import About
-from jobferry.imports import FailedJob, Import, State
+from jobferry.imports import FailedJob, Import, State, part_id
 from jobferry.wording import counted
 
 #: Exit statuses: all is well; something is to be mended, or did not work; it cannot be done, or was not understood.
@@ -21,17 +21,35 @@ _NEWS: Final = frozenset({About.SUCCESS, About.LATE, About.FIRST})
 _INTERNAL: Final = {"revision", "claimed_by", "claimed_until", "polled_at", "open"}
 
 
+class Records(Protocol):
+    """Where the records are."""
+
+    def get(self, import_id: str) -> Import | None: ...
+
+
 def exit_status(record: Import) -> int:
     """Whether this import did what it was to do."""
     match record.state:
         case State.COMPLETE:
             return MEND if set(advice.topics(record)) - _NEWS else FINE
         case State.SKIPPED:
-            return MEND if record.retry else FINE  # the feed runs once more by itself, a retry does not
+            # The feed runs once more by itself, a retry does not; of a split run jobs were left out.
+            return MEND if record.retry or record.run else FINE
         case State.BLOCKED | State.REJECTED | State.EXPIRED:
             return MEND
         case _:
             return FINE
+
+
+def run_of(first: Import, store: Records) -> list[Import]:
+    """The imports of the run that it begins: of a split feed several, otherwise and of a further one itself alone."""
+    further = (store.get(part_id(first.import_id, number)) for number in range(2, first.parts + 1))
+    return [first, *filter(None, further)]
+
+
+def worst(run: Sequence[Import]) -> Import:
+    """The import of a run whose state says most of what is to be done: the first of those that are alike."""
+    return max(run, key=lambda each: (exit_status(each), each.state is not State.COMPLETE))
 
 
 def words(record: Import) -> str:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from jobferry import advice
 from jobferry.cli.faults import is_denied
-from jobferry.cli.outcomes import FINE, MEND, exit_status, import_data, words
+from jobferry.cli.outcomes import FINE, MEND, exit_status, import_data, run_of, words, worst
 from jobferry.cli.schedules import Schedule
 from jobferry.cli.screen import moment, table, text
 from jobferry.cli.stack import Stack
@@ -35,7 +35,8 @@ class FeedStatus:
     Attributes:
         fault: why its settings cannot be used.
         open_imports: of the run that is under way.
-        last: the latest run that was not skipped; last_complete: the latest with a result.
+        last_run: the imports of the latest run that was not skipped, of a split feed several.
+        last_complete_run: those of the latest with a result.
         live_set: how many postings may be on the board; None: nobody knows.
         schedule: its own; None: it has none, or may not be looked at.
         next_run: when it runs by itself; None: not at a known time.
@@ -46,8 +47,8 @@ class FeedStatus:
     paused: bool
     fault: str | None
     open_imports: list[Import]
-    last: Import | None
-    last_complete: Import | None
+    last_run: list[Import]
+    last_complete_run: list[Import]
     live_set: int | None
     schedule: Schedule | None
     next_run: datetime | None
@@ -59,18 +60,18 @@ class FeedStatus:
         if self.open_imports:
             state = self.open_imports[0].state.value
         else:
-            state = self.last.state.value if self.last else "never ran"
+            state = worst(self.last_run).state.value if self.last_run else "never ran"
         return f"paused ({state})" if self.paused else f"{state}, overdue" if self.overdue else state
 
     @property
     def exit_status(self) -> int:
         """Whether somebody has to mend something."""
-        return MEND if self.fault or self.overdue or self.is_last_wrong else FINE
+        return MEND if self.fault or self.overdue or self.wrong else FINE
 
     @property
-    def is_last_wrong(self) -> bool:
-        """Whether the last import is what is to be looked at."""
-        return self.last is not None and self.last.cause != "paused" and exit_status(self.last) != FINE
+    def wrong(self) -> list[Import]:
+        """The imports that are to be looked at."""
+        return [each for each in self.last_run if each.cause != "paused" and exit_status(each) != FINE]
 
 
 def look(stack: Stack, feeds: Iterable[str], now: datetime) -> list[FeedStatus]:
@@ -96,13 +97,18 @@ def _look_at(stack: Stack, feed: str, now: datetime) -> FeedStatus:
         paused=settings.paused,
         fault=fault,
         open_imports=[found for each in record.open_imports if (found := get(each))],
-        last=get(record.last_import) if record.last_import else None,
-        last_complete=get(record.last_complete) if record.last_complete else None,
+        last_run=_run(stack, record.last_import),
+        last_complete_run=_run(stack, record.last_complete),
         live_set=_size(stack, record.live_set),
         schedule=schedule,
         next_run=schedule.next_run(now) if schedule else None,
         overdue=stack.alarm_after if late else None,
     )
+
+
+def _run(stack: Stack, import_id: str | None) -> list[Import]:
+    first = stack.table.get(import_id) if import_id else None
+    return run_of(first, stack.table) if first else []
 
 
 def _schedule(stack: Stack, feed: str) -> Schedule | None:
@@ -134,15 +140,15 @@ def lines(feeds: list[FeedStatus]) -> list[str]:
 
 
 def _row(status: FeedStatus) -> list[object]:
-    last = status.last_complete
+    run = status.last_complete_run
     schedule = status.schedule.words() if status.schedule else None
     return [
         status.feed,
         status.state,
-        moment(last.settled_at) if last else None,
-        last.jobs if last else None,
-        advice.count(last, "failed") if last else None,
-        last.invalid if last else None,
+        moment(max((each.settled_at for each in run if each.settled_at), default=None)),
+        sum(each.jobs for each in run) if run else None,
+        sum(advice.count(each, "failed") for each in run) if run else None,
+        run[0].invalid if run else None,
         status.live_set,
         moment(status.next_run) or schedule,
     ]
@@ -156,10 +162,10 @@ def _notes(status: FeedStatus) -> list[str]:
         hours = counted(int(status.overdue / timedelta(hours=1)), "hour")
         own = "" if status.schedule else ", and no schedule of it is known"
         found += ["", *text(f"overdue: no completed import within {hours}{own}", "    ", f"{status.feed}: ")]
-    if status.last and status.last.state is not State.COMPLETE and status.exit_status:
-        found += ["", *text(words(status.last), "    ", f"{status.feed}: ")]
-    if status.last and (status.is_last_wrong or status.fault):
-        found += ["", f"What to do for {status.feed}: jobferry show {status.last.import_id}"]
+    if status.last_run and (last := worst(status.last_run)).state is not State.COMPLETE and status.exit_status:
+        found += ["", *text(words(last), "    ", f"{status.feed}: ")]
+    if wrong := status.wrong or status.last_run[:1] * bool(status.fault):
+        found += ["", *(f"What to do for {status.feed}: jobferry show {each.import_id}" for each in wrong)]
     elif status.overdue:
         found += ["", f"What to do for {status.feed}: jobferry submit {status.feed} --wait"]
     return found
@@ -171,14 +177,14 @@ def data(feeds: list[FeedStatus]) -> dict[str, Any]:
 
 
 def _data(status: FeedStatus) -> dict[str, Any]:
-    optional: Callable[[Import | None], Any] = lambda record: import_data(record) if record else None  # noqa: E731
+    first: Callable[[list[Import]], Any] = lambda run: import_data(run[0]) if run else None  # noqa: E731
     return {
         "feed": status.feed,
         "paused": status.paused,
         "fault": status.fault,
         "openImports": [import_data(each) for each in status.open_imports],
-        "lastImport": optional(status.last),
-        "lastComplete": optional(status.last_complete),
+        "lastImport": first(status.last_run),
+        "lastComplete": first(status.last_complete_run),
         "liveSet": status.live_set,
         "overdue": status.overdue is not None,
         **schedule_data(status.schedule, status.next_run),
