@@ -41,12 +41,12 @@ class Person:
         self._monkeypatch, self._capsys = monkeypatch, capsys
         monkeypatch.setenv("COLUMNS", "120")
         monkeypatch.setattr(commands, "find", self._find)
+        for name, fake in {"table": self.store, "bucket": self.bucket, "scheduler": _NoSchedules()}.items():
+            monkeypatch.setattr(Stack, name, fake)
 
     def _find(self, name: str, profile: str | None, region: str | None) -> Stack:
         session = boto3.Session("key", "secret", region_name=region or "us-east-1")
-        stack = Stack(name, session, _OUTPUTS, {"DefaultFeed": "default", "AlarmAfterHours": "1000000"})
-        vars(stack).update(table=self.store, bucket=self.bucket, scheduler=_NoSchedules())
-        return stack
+        return Stack(name, session, _OUTPUTS, {"DefaultFeed": "default", "AlarmAfterHours": "1000000"})
 
     def __call__(self, *arguments: str) -> str:
         """What is said to the standard output."""

@@ -122,3 +122,23 @@ def test_an_import_of_a_run_that_never_went_is_to_be_looked_at(person: Person) -
     person.have(complete(parts=2), left)
     assert person.lines("show", ID)[0] == f"{ID}: of its run, {ID}-2 is skipped: cut off"
     assert person.status == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "options"),
+    [
+        ([], [], ""),
+        (["--stack", "jobferry-prod"], [], " --stack jobferry-prod"),
+        ([], ["--region", "eu-west-1", "--profile", "my own"], " --profile 'my own' --region eu-west-1"),
+        (["--stack", "a", "--region", "r-1"], ["--stack", "b"], " --stack b --region r-1"),
+    ],
+)
+def test_a_command_that_is_shown_names_the_stack_as_it_was_named(
+    split: Person, monkeypatch: pytest.MonkeyPatch, before: list[str], after: list[str], options: str
+) -> None:
+    monkeypatch.setenv("JOBFERRY_STACK", "there")  # whoever pastes the command has it, too
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    assert split.lines(*before, "status", *after)[-1] == f"What to do for default: jobferry{options} show {ID}-3"
+    assert f"      jobferry{options} show {ID}-3" in split.lines(*before, "show", ID, *after)
+    assert split.lines(*before, "watch", f"{ID}-3", *after)[-1] == f"What to do: jobferry{options} show {ID}-3"
+    assert f"      jobferry{options} submit default" in split.lines(*before, "show", f"{ID}-3", *after)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import io
+import shlex
 import shutil
 import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -61,17 +62,19 @@ class Call:
     Attributes:
         name: of the stack.
         profile, region: AWS's.
+        options: those of the three that were typed, as they would be typed again.
         as_json: a program reads the answer.
     """
 
     name: str
     profile: str | None
     region: str | None
+    options: str
     as_json: bool
 
     def stack(self) -> Stack:
         """The stack. Raises CannotBeDoneError, and AWS's own errors."""
-        return find(self.name, self.profile, self.region)
+        return replace(find(self.name, self.profile, self.region), options=self.options)
 
     def told(self) -> following.Told:
         """Progress goes where the answer does not."""
@@ -90,7 +93,14 @@ def _place(
     ] = None,
     region: Annotated[str | None, typer.Option("--region", envvar="AWS_REGION", metavar="NAME", help="Of AWS.")] = None,
 ) -> None:
-    context.obj = (stack, profile, region)
+    place = {"stack": stack, "profile": profile, "region": region}
+    # What comes of the environment is there, too, where a command is pasted.
+    typed = {
+        name: value
+        for name, value in place.items()
+        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+    }
+    context.obj = (place, typed)
 
 
 _SHARED: Final = {"stack": StackName, "profile": Profile, "region": Region, "as_json": AsJson}
@@ -103,9 +113,11 @@ def command(function: Callable[..., int]) -> Callable[..., NoReturn]:
     """
 
     def run(context: typer.Context, **arguments: Any) -> NoReturn:
-        given = [arguments.pop(name) for name in ("stack", "profile", "region")]
-        stack, profile, region = (own or before for own, before in zip(given, context.obj, strict=True))
-        call = Call(stack, profile, region, as_json=arguments.pop("as_json"))
+        before, typed = context.obj
+        after = {name: value for name in before if (value := arguments.pop(name))}
+        options = "".join(f" --{name} {shlex.quote(value)}" for name, value in (typed | after).items() if value)
+        stack, profile, region = (before | after).values()
+        call = Call(stack, profile, region, options, as_json=arguments.pop("as_json"))
         try:
             status = function(call, **arguments)
         except FAULTS as error:
@@ -158,7 +170,7 @@ def status(
     if call.as_json:
         answer(overview.data(found))
     elif found:
-        say(*overview.lines(found))
+        say(*overview.lines(found, stack))
     else:
         say(f"There is no feed yet: put an export into s3://{stack.bucket_name}/feeds/default/")
     return max((each.exit_status for each in found), default=FINE)
@@ -302,7 +314,7 @@ def retry(
     """
     if (mended is None) is (export is None):
         raise CannotBeDoneError(
-            f"either `--export FILE`, or a mended file: jobferry retry {import_id} --export mend.jsonl"
+            f"either `--export FILE`, or a mended file: jobferry{call.options} retry {import_id} --export mend.jsonl"
         )
     stack = call.stack()
     record = stack.require_import(import_id)
@@ -378,7 +390,7 @@ def _started(call: Call, stack: Stack, import_id: str, *, wait: bool) -> int:
     if call.as_json:
         answer({"importId": import_id})
     else:
-        say(f"Started {import_id}.", f"To follow it: jobferry watch {import_id}")
+        say(f"Started {import_id}.", f"To follow it: {stack.command(f'watch {import_id}')}")
     return FINE
 
 
@@ -390,7 +402,7 @@ def _follow(call: Call, stack: Stack, import_ids: list[str]) -> int:
     else:
         for record in records:
             if exit_status(record) != FINE:
-                say(f"What to do: jobferry show {record.import_id}")
+                say(f"What to do: {stack.command(f'show {record.import_id}')}")
     return result
 
 
@@ -426,8 +438,10 @@ def _export(call: Call, stack: Stack, record: Import, path: Path) -> int:
     if done.held:
         say(f"{counted(done.held, 'job')} held back before sending: not in the archive, mend them in the export.")
     if done.nameless:
-        say(f"{counted(done.nameless, 'job')} of which the board does not say which: look at `jobferry show`.")
-    say(f"Mend the file, then: jobferry retry {record.import_id} {plain(path, 400)}")
+        say(
+            f"{counted(done.nameless, 'job')} of which the board does not say which: look at `{stack.command('show')}`."
+        )
+    say(f"Mend the file, then: {stack.command(f'retry {record.import_id} {plain(path, 400)}')}")
     return FINE
 
 
@@ -438,7 +452,8 @@ def _set_paused(call: Call, feed: str, *, paused: bool) -> int:
     if call.as_json:
         answer({"feed": feed, "paused": paused, "changed": changed})
     elif paused:
-        say(f"{feed} is paused{'' if changed else ' already'}: nothing is sent until `jobferry resume {feed}`.")
+        resume = stack.command(f"resume {feed}")
+        say(f"{feed} is paused{'' if changed else ' already'}: nothing is sent until `{resume}`.")
     else:
         say(f"{feed} {'is sent again, from its next run on' if changed else 'is not paused'}.")
     return FINE
@@ -449,7 +464,7 @@ def _scheduled(call: Call, feed: str, own: Schedule | None) -> int:
     if call.as_json:
         answer({"feed": feed} | overview.schedule_data(own, next_run))
     elif own is None:
-        say(f"{feed} runs only when somebody starts it: jobferry submit {feed}")
+        say(f"{feed} runs only when somebody starts it: jobferry{call.options} submit {feed}")
     else:
         first = f"next at {moment(next_run)} UTC" if next_run else own.words()
         say(f"{feed} runs by itself, {plain(first, 200)}.")

@@ -70,7 +70,7 @@ def describe(findings: Findings, run: Sequence[Import], stack: Stack, shown: int
         if step.command:
             yield f"      {step.command}"
     if ended:
-        yield from _deletions(record)
+        yield from _deletions(record, stack)
     if total := failures.total + failures.taken:
         cut = shown is not None and total > shown
         yield from ("", f"Failed ({total:,}{f', the first {shown}; --all shows all' if cut else ''})")
@@ -82,7 +82,8 @@ def _steps(record: Import, run: Sequence[Import], failures: Failures, stack: Sta
     """What to do; what is to be done about other imports of the run is told where one looks at them."""
     others = [
         advice.Step(
-            f"Look at {each.import_id}, another import of this run: {each.state}.", f"jobferry show {each.import_id}"
+            f"Look at {each.import_id}, another import of this run: {each.state}.",
+            stack.command(f"show {each.import_id}"),
         )
         for each in run
         if each is not record and exit_status(each) != FINE
@@ -128,7 +129,7 @@ def _run(record: Import, run: Sequence[Import]) -> str | None:
     return f"{record.parts:,} imports, this is the first; all together {counted(jobs, 'job')}, {failed:,} failed"
 
 
-def _deletions(record: Import) -> Iterator[str]:
+def _deletions(record: Import, stack: Stack) -> Iterator[str]:
     """The postings that the advice sends people to, under the words that it has for them."""
     number = record.withheld_deletes or record.expected_deletes
     if not number or not record.deletes:
@@ -140,7 +141,7 @@ def _deletions(record: Import) -> Iterator[str]:
     else:
         heading = "WERE TO GO"
     postings = record.deletes[:SHOWN]
-    more = f"; all of them: jobferry report {record.import_id}" if number > len(postings) else ""
+    more = f"; all of them: {stack.command(f'report {record.import_id}')}" if number > len(postings) else ""
     yield from ("", f"{heading} ({_first_of(len(postings), number)}{more})")
     yield from _postings((each.reference_number, each.title) for each in postings)
 

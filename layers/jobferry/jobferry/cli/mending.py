@@ -96,7 +96,7 @@ def checked(path: Path, record: Import, stack: Stack) -> Iterator[tuple[Payload,
     key, text = stack.bucket.settings(record.feed)
     settings = (FeedSettings() if text is None else parse_settings(text, key)).for_retry()
     if settings.paused:
-        raise CannotBeDoneError(f"{record.feed} is paused: `jobferry resume {record.feed}` first")
+        raise CannotBeDoneError(f"{record.feed} is paused: `{stack.command(f'resume {record.feed}')}` first")
     with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
         obj = FeedObject(path.name, "", path.stat().st_size)
         yield spool([obj], Files(path.parent), settings, Path(directory)), settings
@@ -107,7 +107,7 @@ def submit(path: Path, record: Import, stack: Stack, now: datetime) -> str:
     require_retryable(record, stack)
     if still_open := stack.table.get_feed(record.feed).open_imports:
         raise CannotBeDoneError(
-            f"{still_open[0]} is still open, and a feed has one run at a time: `jobferry watch {record.feed}`, then "
+            f"{still_open[0]} is still open, and a feed has one run at a time: `{stack.command(f'watch {record.feed}')}`, then "
             "retry again. Nothing was sent"
         )
     key = retry_key(record.feed, record.import_id, now)

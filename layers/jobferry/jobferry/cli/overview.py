@@ -131,11 +131,11 @@ def _size(stack: Stack, live_set: LiveSet | None) -> int | None:
             return sum(1 for _ in read_live_set(stream, whole=live_set.whole))
 
 
-def lines(feeds: list[FeedStatus]) -> list[str]:
+def lines(feeds: list[FeedStatus], stack: Stack) -> list[str]:
     """A table, and below it what is to be looked at."""
     header = ("FEED", "STATE", "LAST COMPLETE", "JOBS", "FAILED", "INVALID", "ON BOARD", "NEXT RUN")
     rows = [_row(each) for each in feeds]
-    notes = [line for each in feeds for line in _notes(each)]
+    notes = [line for each in feeds for line in _notes(each, stack)]
     return [*table(header, rows), "", "Times are UTC. ON BOARD: postings of the feed that may be there.", *notes]
 
 
@@ -154,7 +154,7 @@ def _row(status: FeedStatus) -> list[object]:
     ]
 
 
-def _notes(status: FeedStatus) -> list[str]:
+def _notes(status: FeedStatus, stack: Stack) -> list[str]:
     found: list[str] = []
     if status.fault:
         found += ["", *text(status.fault, "    ", f"{status.feed}: ")]
@@ -165,9 +165,9 @@ def _notes(status: FeedStatus) -> list[str]:
     if status.last_run and (last := worst(status.last_run)).state is not State.COMPLETE and status.exit_status:
         found += ["", *text(words(last), "    ", f"{status.feed}: ")]
     if wrong := status.wrong or status.last_run[:1] * bool(status.fault):
-        found += ["", *(f"What to do for {status.feed}: jobferry show {each.import_id}" for each in wrong)]
+        found += ["", *(f"What to do for {status.feed}: {stack.command(f'show {each.import_id}')}" for each in wrong)]
     elif status.overdue:
-        found += ["", f"What to do for {status.feed}: jobferry submit {status.feed} --wait"]
+        found += ["", f"What to do for {status.feed}: {stack.command(f'submit {status.feed} --wait')}"]
     return found
 
 

@@ -34,11 +34,18 @@ _CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "st
 _PATIENT: Final = Config(connect_timeout=5, read_timeout=_ANSWER_SECONDS, retries={"total_max_attempts": 1})
 
 
+@dataclass(frozen=True)
 class Steps(advice.Stack):
-    """Advice whose commands are those of the command line."""
+    """Advice whose commands are those of the command line.
+
+    Attributes:
+        options: see Stack.
+    """
+
+    options: str = ""
 
     def run(self, feed: str, confirm: str | None = None) -> str:
-        return f"jobferry confirm {feed} {confirm}" if confirm else f"jobferry submit {feed}"
+        return f"jobferry{self.options} {f'confirm {feed} {confirm}' if confirm else f'submit {feed}'}"
 
 
 @dataclass(frozen=True)
@@ -50,12 +57,18 @@ class Stack:
         session: credentials and region.
         outputs: of the stack.
         parameters: with which it was deployed.
+        options: those that a person typed to name it, to be in the commands that they are shown.
     """
 
     name: str
     session: boto3.Session
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
+    options: str = ""
+
+    def command(self, words: str) -> str:
+        """A command that a person may paste: it acts on this stack as theirs did."""
+        return f"jobferry{self.options} {words}"
 
     @cached_property
     def table(self) -> ImportsTable:
@@ -105,7 +118,7 @@ class Stack:
     @property
     def steps(self) -> Steps:
         """The same for whoever has the command line before them."""
-        return Steps(**vars(self.advice))
+        return Steps(**vars(self.advice), options=self.options)
 
     def start(self, event: dict[str, Any]) -> None:
         """Starts SubmitImport without waiting for it, so that Lambda tries again if it is cut off."""
@@ -160,7 +173,7 @@ class Stack:
         """The record. Raises CannotBeDoneError when there is none."""
         record = self.table.get(import_id)
         if record is None:
-            raise CannotBeDoneError(f"there is no import {import_id}; `jobferry history FEED` lists a feed's")
+            raise CannotBeDoneError(f"there is no import {import_id}; `{self.command('history FEED')}` lists a feed's")
         return record
 
     def _output(self, name: str) -> str:
