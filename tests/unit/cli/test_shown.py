@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from jobferry.cli import details
+from jobferry.cli.outcomes import words
 from jobferry.imports import Feed, State
 from tests.unit.cli.person import Person
 from tests.unit.notices.cases import CASES, CREATED, blocked, complete, postings, results, sent
@@ -142,3 +144,18 @@ def test_a_command_that_is_shown_names_the_stack_as_it_was_named(
     assert f"      jobferry{options} show {ID}-3" in split.lines(*before, "show", ID, *after)
     assert split.lines(*before, "watch", f"{ID}-3", *after)[-1] == f"What to do: jobferry{options} show {ID}-3"
     assert f"      jobferry{options} submit default" in split.lines(*before, "show", f"{ID}-3", *after)
+
+
+def test_an_import_whose_answer_was_lost_says_when_it_is_sent_again(person: Person) -> None:
+    lost = sent(State.SUBMITTING, "", "", jobs=3, attempts=3, claimed_until=CREATED + timedelta(minutes=15))
+    person.have(lost)
+    assert " ".join(person("show", ID).split("\n\n")[0].split()) == (
+        f"{ID}: submitting: 3 jobs sent 3 times, and the answer of the board was lost; the import is sent again by itself "
+        "soon after 07:25 UTC"
+    )
+    assert words(lost.changed(attempts=1)) == "submitting: 3 jobs on the way to the board"
+    assert words(lost.changed(reason="the board answered 503")).endswith(
+        "; the last that was heard: the board answered 503"
+    )
+    late = lost.changed(claimed_until=lost.deadline)
+    assert "the import is given up soon after 19:10 UTC" in words(late)

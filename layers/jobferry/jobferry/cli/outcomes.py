@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC
 from typing import Any, Final, Protocol
 
 from jobferry import advice
 from jobferry.advice import About
-from jobferry.imports import FailedJob, Import, State, part_id
+from jobferry.imports import RETRIES, FailedJob, Import, State, part_id
 from jobferry.wording import counted
 
 #: Exit statuses: all is well; something is to be mended, or did not work; it cannot be done, or was not understood.
@@ -58,6 +59,14 @@ def words(record: Import) -> str:
     match record.state:
         case State.PREPARING:
             return "preparing: the feed is being read"
+        case State.SUBMITTING if record.attempts > 1 and record.claimed_until:
+            again = record.claimed_until + RETRIES
+            then = "sent again by itself" if again <= record.deadline else "given up"
+            said = f"; the last that was heard: {record.reason}" if record.reason else ""
+            return (
+                f"submitting: {jobs} sent {record.attempts:,} times, and the answer of the board was lost; "
+                f"the import is {then} soon after {again.astimezone(UTC):%H:%M} UTC{said}"
+            )
         case State.SUBMITTING:
             return f"submitting: {jobs} on the way to the board"
         case State.PENDING:
