@@ -159,3 +159,25 @@ def test_an_import_whose_answer_was_lost_says_when_it_is_sent_again(person: Pers
     )
     late = lost.changed(claimed_until=lost.deadline)
     assert "the import is given up soon after 19:10 UTC" in words(late)
+
+
+def test_a_retry_does_not_hide_what_is_wrong_with_the_run(person: Person) -> None:
+    retry = f"{ID[:-1]}-retry"
+    person.have(
+        complete(results(failed=2), full_sync=True, withheld_deletes=20, withheld_because=["too-many"]),
+        complete(results(0, 1, 0), import_id=retry, retry=f"archive/default/{ID}.retry-20261124T080000Z.jsonl"),
+        Feed(feed="default", last_import=retry, last_complete=ID, last_complete_at=CREATED),
+    )
+    assert person.lines("status")[-1] == f"What to do for default: jobferry show {ID}"
+    assert person.status == 1
+
+
+def test_a_run_does_not_remember_the_one_before(person: Person) -> None:
+    later = ID.replace("070000", "080000")
+    person.have(
+        complete(results(failed=2)),
+        sent(State.PENDING, "", "", import_id=later),
+        Feed(feed="default", last_import=later, last_complete=ID, last_complete_at=CREATED, open_imports=[later]),
+    )
+    assert "What to do" not in person("status")
+    assert person.status == 0

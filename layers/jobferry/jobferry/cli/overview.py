@@ -71,7 +71,10 @@ class FeedStatus:
     @property
     def wrong(self) -> list[Import]:
         """The imports that are to be looked at."""
-        return [each for each in self.last_run if each.cause != "paused" and exit_status(each) != FINE]
+        looked_at = list(self.last_run)
+        if any(each.retry for each in looked_at):
+            looked_at += self.last_complete_run  # a retry mends some of its jobs, and does nothing about its deletions
+        return [each for each in looked_at if each.cause != "paused" and exit_status(each) != FINE]
 
 
 def look(stack: Stack, feeds: Iterable[str], now: datetime) -> list[FeedStatus]:
