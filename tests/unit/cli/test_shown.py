@@ -9,7 +9,7 @@ import pytest
 
 from jobferry.cli import details
 from jobferry.cli.outcomes import words
-from jobferry.imports import Feed, State
+from jobferry.imports import ERROR, INVALID, Feed, State
 from tests.unit.cli.person import Person
 from tests.unit.notices.cases import CASES, CREATED, blocked, complete, postings, results, sent
 
@@ -181,3 +181,15 @@ def test_a_run_does_not_remember_the_one_before(person: Person) -> None:
     )
     assert "What to do" not in person("status")
     assert person.status == 0
+
+
+def test_a_job_that_the_board_took_is_not_among_those_that_failed(person: Person) -> None:
+    case = CASES["found-and-refused"]
+    person.have(case.record)
+    person.have_failed(case.record, ERROR, *case.failed)
+    person.have_failed(case.record, INVALID, *case.invalid)
+    lines = person.lines("show", ID)
+    assert "1 of 199 jobs failed" in lines[0]
+    failed, taken = lines.index("Failed (1)"), lines.index("Taken by the board, but look again (1)")
+    assert [line.split()[1] for line in lines[failed:taken] if line.startswith("  - ")] == ["LT-10014,"]
+    assert [line.split()[1] for line in lines[taken:] if line.startswith("  - ")] == ["LT-10015,"]

@@ -71,10 +71,16 @@ def describe(findings: Findings, run: Sequence[Import], stack: Stack, shown: int
             yield f"      {step.command}"
     if ended:
         yield from _deletions(record, stack)
-    if total := failures.total + failures.taken:
-        cut = shown is not None and total > shown
-        yield from ("", f"Failed ({total:,}{f', the first {shown}; --all shows all' if cut else ''})")
-        for failing in islice(failing_jobs(record, findings.failed, findings.invalid), shown):
+    for heading, number, taken in (
+        ("Failed", failures.total, False),
+        ("Taken by the board, but look again", failures.taken, True),
+    ):
+        if not number:
+            continue
+        cut = shown is not None and number > shown
+        yield from ("", f"{heading} ({number:,}{f', the first {shown}; --all shows all' if cut else ''})")
+        jobs = failing_jobs(record, findings.failed, findings.invalid)
+        for failing in islice((each for each in jobs if each.taken is taken), shown):
             yield from _job(failing, record)
 
 
