@@ -96,6 +96,8 @@ def _steps(record: Import, run: Sequence[Import], failures: Failures, stack: Sta
     ]
     if record.state not in ENDED - {State.SKIPPED} or (others and exit_status(record) == FINE):
         return others
+    if record.cause == "paused":
+        return [advice.Step("Nothing. To send the feed again:", stack.command(f"resume {record.feed}"))]
     return others + advice.steps(record, failures, stack.steps)
 
 
