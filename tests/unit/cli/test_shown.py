@@ -9,7 +9,7 @@ import pytest
 
 from jobferry.cli import details
 from jobferry.cli.outcomes import words
-from jobferry.imports import ERROR, INVALID, Feed, State
+from jobferry.imports import ERROR, INVALID, Feed, Import, State
 from tests.unit.cli.person import Person
 from tests.unit.notices.cases import CASES, CREATED, blocked, complete, postings, results, sent
 
@@ -202,3 +202,23 @@ def test_a_paused_feed_is_resumed_with_a_command(person: Person) -> None:
         "  - Nothing. To send the feed again:",
         "      jobferry --region eu-west-1 resume default",
     ]
+
+
+@pytest.mark.parametrize(
+    ("record", "state"),
+    [
+        (blocked("feed-invalid", "the feed has no valid job"), "blocked (the feed looks broken)"),
+        (sent(State.REJECTED, "board-refused", "it answered 422"), "rejected (the board refused the import)"),
+        (sent(State.REJECTED, "board-refused", "it answered 401"), "rejected (the board refused the API key)"),
+        (sent(State.REJECTED, "secret", "no key"), "rejected (the API key is not usable)"),
+        (sent(State.EXPIRED, "no-result", "none"), "expired (no result from the board within 12 hours)"),
+        (blocked("open", "another is still open", state=State.SKIPPED), "skipped (an import was still open)"),
+        (sent(State.SUBMITTING, "board-refused", "it answered 503"), "submitting"),
+        (complete(), "complete"),
+    ],
+)
+def test_the_history_says_in_words_why_nothing_came_of_an_import(person: Person, record: Import, state: str) -> None:
+    person.have(record)
+    header, row = person.lines("history", "default")
+    column = header.index("STATE")
+    assert row[column : header.index("JOBS", column)].split("  ")[0].strip() == state

@@ -18,6 +18,12 @@ from jobferry.wording import counted, day, when
 
 #: Failed jobs that are shown unless all are asked for; postings that are shown at all.
 SHOWN: Final = 25
+#: Why an import was skipped.
+_SKIPPED_BRIEFLY: Final = {
+    "open": "an import was still open",
+    "fewer-parts": "the feed needed fewer imports",
+    "abandoned": "the run was cut off",
+}
 # The command line is what the advice speaks of, so it need not say where its commands go.
 _WHERE: Final = re.compile(r",? in AWS CloudShell or a terminal with the AWS CLI")
 
@@ -33,13 +39,21 @@ def _row(record: Import) -> list[object]:
     known = record.state is State.COMPLETE
     return [
         record.import_id,
-        record.state.value if known or not record.cause else f"{record.state} ({record.cause})",
+        _state(record),
         record.jobs,
         *(advice.count(record, name) if known else None for name in names),
         record.invalid,
         advice.count(record, "deleted") if known else None,
         record.withheld_deletes,
     ]
+
+
+def _state(record: Import) -> str:
+    if record.state is State.SKIPPED and record.cause in _SKIPPED_BRIEFLY:
+        return f"{record.state} ({_SKIPPED_BRIEFLY[record.cause]})"
+    if record.state in ENDED - {State.COMPLETE, State.SKIPPED}:
+        return f"{record.state} ({advice.headline(record, Failures()).removeprefix('nothing was sent, ')})"
+    return record.state.value
 
 
 def describe(findings: Findings, run: Sequence[Import], stack: Stack, shown: int | None) -> Iterator[str]:
