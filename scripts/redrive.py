@@ -1,16 +1,19 @@
-"""Does again what is in the dead letter queue: `make redrive STACK=name`. Exit status: 1 when letters are left.
+"""Does again what is in the dead letter queue: `make redrive STACK=name`.
+
+Exit status: 0 all was done again, 1 letters are left, 2 it was called without the name of a stack.
 
 Doing it again is harmless: an import is known by its trigger, and a notice that went out is marked. A letter is deleted when
-what it is about has been started; one that is not understood stays.
+what it is about has been started; one that is not understood stays, and so does one that came meanwhile.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jobferry.cli.stack import find
 
@@ -24,6 +27,20 @@ _UNTOLD: Final = (
     "#item = :import AND #state IN (:complete, :blocked, :rejected, :expired)"
     " AND attribute_not_exists(#open) AND attribute_not_exists(notifiedAt)"
 )
+
+
+class Outcome(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        done: in words.
+        left: letters that are not understood.
+        late: letters that came after the beginning, and wait for the next time.
+    """
+
+    done: list[str]
+    left: int
+    late: int
 
 
 @dataclass(frozen=True)
@@ -46,13 +63,21 @@ class Redrive:
     publish_notice: str
     hidden: int = 120
 
-    def run(self) -> tuple[list[str], int]:
-        """Deals with every letter that is there now: what was done, in words, and how many are left."""
-        done, left, notices = [], 0, False
+    def run(self) -> Outcome:
+        """Deals with every letter that is there now.
+
+        What is started may fail at once and send another letter: taking that one too would go on for ever. The time is
+        this machine's; AWS refuses calls from one that is minutes wrong, so that it ends in any case.
+        """
+        done, left, late, notices = [], 0, 0, False
+        began = time.time() * 1000
         seen: set[str] = set()
         while letters := self._receive(seen):
             for letter in letters:
                 seen.add(letter["MessageId"])
+                if int(letter["Attributes"]["SentTimestamp"]) > began:
+                    late += 1
+                    continue
                 body = _json(letter["Body"])
                 match body:
                     case {"DDBStreamBatchInfo": {}}:
@@ -68,11 +93,15 @@ class Redrive:
                         left += 1
                         continue
                 self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=letter["ReceiptHandle"])
-        return done, left
+        return Outcome(done, left, late)
 
     def _receive(self, seen: set[str]) -> list[Any]:
         answer = self.sqs.receive_message(
-            QueueUrl=self.queue, MaxNumberOfMessages=10, VisibilityTimeout=self.hidden, WaitTimeSeconds=1
+            QueueUrl=self.queue,
+            MaxNumberOfMessages=10,
+            MessageSystemAttributeNames=["SentTimestamp"],
+            VisibilityTimeout=self.hidden,
+            WaitTimeSeconds=1,
         )
         return [each for each in answer.get("Messages", []) if each["MessageId"] not in seen]
 
@@ -121,8 +150,12 @@ def _json(text: str) -> Any:
         return None
 
 
-def main(name: str) -> int:
-    """Deals with the letters of a stack."""
+def main(arguments: Sequence[str]) -> int:
+    """Deals with the letters of the stack that is named."""
+    if len(arguments) != 1 or not arguments[0]:
+        print("of which stack? make redrive STACK=name", file=sys.stderr)
+        return 2
+    [name] = arguments
     stack = find(name, None, None)
     client, outputs = stack.session.client, stack.outputs
     redrive = Redrive(
@@ -134,12 +167,17 @@ def main(name: str) -> int:
         outputs["SubmitImportFunction"],
         outputs["PublishNoticeFunction"],
     )
-    done, left = redrive.run()
+    done, left, late = redrive.run()
     print("\n".join(done) or "no letter")
     if left:
-        print(f"{left} letters are not understood, and left where they are", file=sys.stderr)
-    return 1 if left else 0
+        print(f"{left} not understood, and left in the queue", file=sys.stderr)
+    if late:
+        print(
+            f"{late} came while this ran, and left in the queue: see why it failed, then run this again",
+            file=sys.stderr,
+        )
+    return 1 if left or late else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
 
 from local.system import LocalSystem
-from scripts.redrive import Redrive
+from scripts.redrive import Redrive, main
 from tests.events import load_event
 
 pytestmark = pytest.mark.xdist_group("redrive")
@@ -72,7 +73,7 @@ def test_a_record_that_cannot_be_told_holds_up_nobody(system: LocalSystem, redri
         redrive.run()
     assert letters(redrive) == 1, "the letter stays until it is dealt with"
     redrive.dynamodb.delete_item(TableName=redrive.table, Key=key)
-    assert redrive.run() == (["notices: 0 imports looked at"], 0)
+    assert redrive.run() == (["notices: 0 imports looked at"], 0, 0)
     assert letters(redrive) == 0
 
 
@@ -84,12 +85,12 @@ def test_a_notice_that_could_not_be_published_is_published_once(system: LocalSys
     assert "notifiedAt" not in system.wait_for_import(import_id)
     wait(lambda: letters(redrive) == 1)
     assert sns.create_topic(Name=topic.attributes["TopicName"])["TopicArn"] == topic.ref
-    assert redrive.run() == (["notices: 1 imports looked at"], 0)
+    assert redrive.run() == (["notices: 1 imports looked at"], 0, 0)
     (notice,) = system.notices()
     assert import_id in notice.text
     assert "notifiedAt" in (system.record(import_id) or {})
     send(redrive, {"DDBStreamBatchInfo": {"shardId": "s"}, "requestContext": {"functionArn": "arn"}})
-    assert redrive.run() == (["notices: 0 imports looked at"], 0)
+    assert redrive.run() == (["notices: 0 imports looked at"], 0, 0)
     assert len(system.notices()) == 1, "nothing is told twice"
 
 
@@ -103,8 +104,8 @@ def test_a_start_that_failed_is_done_once_however_often_it_is_sent(
     letter = {"requestContext": {"functionArn": f"{arn}:$LATEST"}, "requestPayload": event}
     for each in (letter, event, letter):  # of Lambda, and of the scheduler or a rule
         send(redrive, each)
-        done, left = redrive.run()
-        assert (len(done), left) == (1, 0)
+        done, left, late = redrive.run()
+        assert (len(done), left, late) == (1, 0, 0)
         assert "SubmitImport" in done[0]
         system.wait_until_idle()
         (import_id,) = {record["importId"] for record in system.imports()} - before
@@ -115,6 +116,42 @@ def test_a_start_that_failed_is_done_once_however_often_it_is_sent(
 def test_what_is_not_understood_stays(redrive: Redrive) -> None:
     for letter in ("not JSON", {"other": "thing"}, [1]):
         send(redrive, letter)
-    assert redrive.run() == ([], 3)
+    assert redrive.run() == ([], 3, 0)
     assert letters(redrive) == 3
     redrive.sqs.purge_queue(QueueUrl=redrive.queue)
+
+
+class FailsAtOnce:
+    """Lambda, where whatever is started fails at once and leaves a letter."""
+
+    def __init__(self, redrive: Redrive, letter: Any) -> None:
+        self.redrive, self.letter, self.started = redrive, letter, 0
+
+    def invoke(self, **_: Any) -> Any:
+        self.started += 1
+        assert self.started < 5, "it would go on for ever"
+        send(self.redrive, self.letter)
+
+
+def test_what_fails_again_at_once_is_left_for_the_next_time(system: LocalSystem, redrive: Redrive) -> None:
+    arn = system.stack.resource("PollImportsFunction").arn
+    letter = {"requestContext": {"functionArn": f"{arn}:$LATEST"}, "requestPayload": load_event("poll")}
+    functions: Any = FailsAtOnce(redrive, letter)
+    failing = replace(redrive, functions=functions)
+    send(redrive, letter)
+    for started in (1, 2):  # the letter that came the first time is the one that is taken the second time
+        done, left, late = failing.run()
+        assert (len(done), left, late) == (1, 0, 1)
+        assert "PollImports" in done[0]
+        assert functions.started == started
+        assert letters(redrive) == 1
+    assert redrive.run()[1:] == (0, 0), "and when it fails no more, all is done"
+    assert letters(redrive) == 0
+
+
+@pytest.mark.parametrize("arguments", [[], [""], ["one", "two"]])
+def test_without_the_name_of_a_stack_it_says_how_to_call_it(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert main(arguments) == 2
+    assert "make redrive STACK=name" in capsys.readouterr().err
