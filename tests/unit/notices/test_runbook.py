@@ -72,3 +72,16 @@ def test_its_commands_use_outputs_that_the_stack_has() -> None:
     used = set(re.findall(r"\$\(output (\w+)\)", RUNBOOK))
     assert len(used) >= 5
     assert used <= outputs
+
+
+def test_the_search_for_what_ended_a_function_finds_a_plain_line() -> None:
+    """A time-out and an exception that nobody caught are no JSON: a pattern of fields does not find them."""
+    patterns = re.findall(r"--filter-pattern '(.*)'$", RUNBOOK, re.MULTILINE)
+    of_errors = [each for each in patterns if "ERROR" in each]
+    assert len(of_errors) == 2
+    assert all({"?ERROR", '?"Task', "timed", 'out"'} <= set(each.split()) for each in of_errors)
+
+
+def test_no_command_puts_a_key_into_a_secret_that_may_be_anothers() -> None:
+    names = re.findall(r"secretsmanager \S+ \S+ (\S+)", RUNBOOK)
+    assert names == ['"$STACK/accounts/SECRET"'] * 2
