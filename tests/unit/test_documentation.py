@@ -526,6 +526,11 @@ def test_the_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in slugs(there.read_text()), target
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    linked = set(re.findall(r"\]\((docs/[^)#]+)\)", (ROOT / "README.md").read_text()))
+    assert {f"docs/{page.name}" for page in PAGES[1:]} <= linked
+
+
 def test_the_alarms_and_workflows_lead_somewhere() -> None:
     sources = [TEMPLATE, *(ROOT / ".github").rglob("*.y*ml")]
     named = {each for path in sources for each in re.findall(r"docs/([\w-]+\.md)#([\w-]+)", path.read_text())}
