@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from jobferry.adapters.table import ImportsTable
 from jobferry.errors import ConflictError, StoreError
 from jobferry.imports import ERROR, INVALID, OPEN, FailedJob, Feed, Import, LiveSet, Posting, State
 from local.template import Stack
+from tests.events import load_event
 from tests.integration.inprocess import InProcess, Stub
 
 NOW = datetime(2026, 11, 24, 2, 0, 1, 204511, UTC)
@@ -436,3 +438,22 @@ def test_numbers_that_no_item_can_hold_become_texts(table: ImportsTable) -> None
     record = table.get("default-20261124T020000Z")
     assert record is not None
     assert record.results == {"added": str(huge), "more": ["1e+300", 0.1, -(10**37)]}
+
+
+@pytest.mark.parametrize(
+    "name", ["notice-complete", "notice-blocked", "notice-expired", "notice-paused", "notice-batch"]
+)
+def test_the_events_of_the_stream_have_the_records_as_they_are_written(
+    table: ImportsTable, stack: Stack, cloud: InProcess, name: str
+) -> None:
+    images = [record["dynamodb"]["NewImage"] for record in load_event(name)["Records"]]
+    for image in images:
+        cloud.client("dynamodb").put_item(TableName=stack.resource("ImportsTable").ref, Item=image)
+        record = table.get(image["importId"]["S"])
+        assert record is not None
+        table.save(record)
+        assert record.account in (None, "BoardApiKey"), "the name as feed.json has it"
+        archived = rf"archive/{record.feed}/{record.import_id}\.[0-9a-f]{{10}}\.jsonl\.gz"
+        assert record.payload is None or re.fullmatch(archived, record.payload)
+    written = {item["importId"]["S"]: item | {"revision": None} for item in items(stack, cloud)}
+    assert written == {image["importId"]["S"]: image | {"revision": None} for image in images}
