@@ -115,7 +115,8 @@ def topics(record: Import) -> list[About]:
             found = {
                 About.DELETED_MORE: count(record, "deleted") > record.expected_deletes,
                 About.WITHHELD: record.withheld_deletes > 0 or bool(withheld_because(record)),
-                About.FIRST: FIRST in record.withheld_because,
+                # While the account is shared nothing begins.
+                About.FIRST: FIRST in record.withheld_because and SHARED_ACCOUNT not in record.withheld_because,
                 About.FAILED: count(record, "failed") > 0 or record.invalid > 0,
                 About.UNACCOUNTED: record.unaccounted > 0,
                 About.UNVERIFIED: not record.verified,
@@ -155,6 +156,19 @@ def briefly(because: Iterable[str]) -> str:
 
 def headline(record: Import, failures: Failures) -> str:
     """What happened, in a few words: the subject without the feed."""
+    retry = "retry of mended jobs" if record.retry else ""
+    about = ", ".join(each for each in (part(record), retry) if each)
+    return f"{about}: {_headline(record, failures)}" if about else _headline(record, failures)
+
+
+def part(record: Import) -> str:
+    """Which part of a split feed it is; "" of a feed that is whole."""
+    if record.run is not None:
+        return f"part {record.import_id.removeprefix(f'{record.run}-')}"
+    return f"part 1 of {record.parts:,}" if record.parts > 1 else ""
+
+
+def _headline(record: Import, failures: Failures) -> str:
     match record.state:
         case State.BLOCKED:
             return f"nothing was sent, {_BLOCKED_BRIEFLY.get(record.cause or '', 'see why')}"
@@ -173,7 +187,7 @@ def headline(record: Import, failures: Failures) -> str:
     if About.WITHHELD in about:
         number = record.withheld_deletes
         words.append(f"{counted(number, 'deletion')} withheld" if number else "deletions withheld")
-    if About.FIRST in about:
+    if About.FIRST in about and not withheld_because(record):
         words.append("deletions begin with the next run")
     if failed := max(failures.by_board, count(record, "failed")) + failures.held:
         known = f" ({failures.new:,} new)" if failures.new else " (all known)"
@@ -220,7 +234,8 @@ _AT_ONCE: Final = "To run it at once, in AWS CloudShell or a terminal with the A
 _RUN_NOW: Final = f"The next run then sends everything. {_AT_ONCE}"
 _PUT_KEY: Final = (
     "Put the board account's API key into the secret that the reason below names (AWS console, Secrets Manager, Retrieve "
-    "secret value, Edit)."
+    "secret value, Edit). If there is no such secret: is apiKeySecret in feed.json spelt right? If so, store a new one by "
+    "that name."
 )
 
 
@@ -235,6 +250,8 @@ class Step:
 def steps(record: Import, failures: Failures, stack: Stack) -> list[Step]:
     """What to do, the most urgent first."""
     match record.state:
+        case State.BLOCKED | State.REJECTED if record.retry:
+            return [_RETRY] + [_failed(failures)] * bool(failures.total)
         case State.BLOCKED:
             return _blocked(record, failures, stack)
         case State.REJECTED:
@@ -279,13 +296,23 @@ def steps(record: Import, failures: Failures, stack: Stack) -> list[Step]:
     return found or [Step("Nothing.")]
 
 
+_RETRY: Final = Step(
+    "Mend what the reason below says, then give the command jobferry retry again, with the import whose jobs failed and "
+    "the file of the mended ones. The feed itself was not run; its next run sends everything, as always."
+)
+
+
 def happened(record: Import, failures: Failures) -> str:
     """What happened and whether anything is lost, in a few sentences."""
     if record.state is State.BLOCKED or (record.state is State.REJECTED and record.cause in _UNSENT):
         return f"Nothing was sent: all postings on the board are as they were before. {_because(record, failures)}"
     if record.state is State.REJECTED:
-        tried = "It was tried until time was up, and the" if record.cause == "board-unreachable" else "The"
-        untouched = f"{tried} board accepted nothing: all postings on it are as they were before."
+        if part(record):
+            untouched = f"The board accepted nothing of {part(record)} of the feed; its other parts are told apart."
+        elif record.retry:
+            untouched = "The board accepted nothing of the retry: all postings on it are as they were before."
+        else:
+            untouched = "The board accepted nothing: all postings on it are as they were before."
         return f"{untouched} {_because(record, failures)}"
     if record.state is State.EXPIRED:
         return _expired_happened(record)
@@ -296,7 +323,7 @@ def happened(record: Import, failures: Failures) -> str:
         text.append("The result that you were told was missing has come after all; nothing was lost.")
     if About.UNVERIFIED in about:
         text.append(
-            "This result came with the board's callback. The board itself could not be asked within 12 hours, and a "
+            f"This result came with the board's callback. The board itself could not be asked {_so_far(record)}, and a "
             "callback alone proves nothing. It says:"
         )
     if About.UNACCOUNTED in about:
@@ -313,6 +340,10 @@ def happened(record: Import, failures: Failures) -> str:
     if record.withheld_deletes:
         text.append(f"{_postings(record.withheld_deletes)} not in the feed stayed there too.")
     return " ".join(text)
+
+
+def _so_far(record: Import) -> str:
+    return "so far" if record.open else "within 12 hours"
 
 
 def _because(record: Import, failures: Failures) -> str:
@@ -336,7 +367,7 @@ def _failed(failures: Failures) -> Step:
     top = failures.reasons[0]
     share = f"all {failures.total:,}" if top.jobs == failures.total else f"{top.jobs:,} of the {failures.total:,}"
     return Step(
-        f"Begin with the first reason below, which stands for {share} jobs. Mend it where your export takes the jobs "
+        f"Begin with the reason of {share} jobs ({plain(top.message, 200)}). Mend it where your export takes the jobs "
         "from; if the export always writes a value that the board does not know, feed.json can translate it (the setting "
         '"values"). The next run sends the jobs again by itself.'
     )
@@ -355,8 +386,8 @@ def _withheld(record: Import, stack: Stack) -> list[Step]:
         found.append(
             Step(
                 f"Look at {them} under WOULD GO: should {'it' if one else 'they'} still be on the board? "
-                f"{'It is' if one else 'They are'} not in the feed, and nothing was deleted. If you do nothing, "
-                f"{'it stays' if one else 'they stay'}, and the next run withholds {'it' if one else 'them'} again."
+                f"{'It is' if one else 'They are'} not in the feed, and nothing was deleted. "
+                + _if_nothing_is_done(record, "it" if one else "them", stack)
             )
         )
     found += [Step(_BECAUSE[each].format(**_names(record, stack))) for each in withheld_because(record)]
@@ -371,6 +402,16 @@ def _withheld(record: Import, stack: Stack) -> list[Step]:
             )
         )
     return found
+
+
+def _if_nothing_is_done(record: Import, them: str, stack: Stack) -> str:
+    if withheld_because(record):
+        stays = "it stays" if them == "it" else "they stay"
+        return f"If you do nothing, {stays}, and the next run withholds {them} again."
+    return (
+        f"If you do nothing, the next run deletes {them}. To keep {them}, put {them} into the feed, or set deleteJobs to "
+        f"false in {stack.settings(record.feed)}."
+    )
 
 
 _WITHHELD_BRIEFLY: Final = {
@@ -391,11 +432,11 @@ _BECAUSE: Final = {
     ),
     UNPROTECTED_ROWS: (
         "Mend the rows below that could not be sent (no reference number, not readable, or one number for two different "
-        "jobs). Nobody can tell whose postings they are, one of those under WOULD GO perhaps, so nothing is deleted "
-        "while there is such a row. The next run is then as usual."
+        "jobs). Nobody can tell whose postings they are{perhaps}, so nothing is deleted while there is such a row. The "
+        "next run is then as usual."
     ),
     SHARED_ACCOUNT: (
-        "Give each feed an account of its own. {others} on the same account of the board, and each would delete the "
+        "{unread}Give each feed an account of its own. {others} on the same account of the board, and each would delete the "
         "other's postings, so nothing is deleted, and nothing can be confirmed, while that is so. Either put all their "
         "files under one feed; or give each its own API key (apiKeySecret in its feed.json, here {secret}); or set "
         "deleteJobs to false in each."
@@ -404,10 +445,12 @@ _BECAUSE: Final = {
 
 
 def _first(record: Import, stack: Stack) -> Step:
+    begins = "from then on, and from any run that you start,"
+    if withheld_because(record):
+        begins = "once nothing speaks against deletions any more, or you confirm some,"
     return Step(
-        "Before the next scheduled run, look at your account on the board's own site: from then on, and from any run that you "
-        "start, every posting that is not in this feed is deleted, also those posted by hand or by another system. Nothing was deleted this time. "
-        "To keep such postings, put them into the feed, or set deleteJobs to false in "
+        f"Before the next scheduled run, look at your account on the board's own site: {begins} every posting that is not "
+        "in this feed is deleted, also those posted by hand or by another system. Nothing was deleted this time. To keep such postings, put them into the feed, or set deleteJobs to false in "
         f"{stack.settings(record.feed)}. If all postings come from this feed, there is nothing to do."
     )
 
@@ -476,8 +519,9 @@ def _blocked(record: Import, failures: Failures, stack: Stack) -> list[Step]:
             return [Step(text.format(**names), run)]
         case "confirmation":
             text = (
-                "Run the feed without a code, or wait for the next run: if deletions are withheld, its notice has the "
-                "present list and its code. Look at that list, then confirm that code."
+                "If the reason below says that deleteJobs is off, or that another feed has the same account, mend that first: "
+                "there is no code before. Otherwise run the feed without a code, or wait for the next run: if deletions are "
+                "withheld, its notice has the present list and its code. Look at that list, then confirm that code."
             )
             return [Step(text, run)]
         case "secret":
@@ -499,8 +543,8 @@ def _feed_invalid(record: Import, failures: Failures, names: Mapping[str, str], 
         text = f"Look into the export: its file has no job in it. Export it again, to the same place. {_RUN_NOW}"
         return [Step(text, run), empty]
     text = (
-        "Mend what most jobs have in common, the first reason below: so many at once is a fault of the export, or of "
-        f"the feed's settings ({{settings}}), hardly of the jobs. {_RUN_NOW}"
+        f"Mend what most of the jobs have in common ({plain(failures.reasons[0].message, 200)}): so many at once is a fault of the "
+        f"export, or of the feed's settings ({names['settings']}), hardly of the jobs. {_RUN_NOW}"
     )
     allowed = Step(
         "If the jobs really are so, and the others are to go out all the same, raise maxInvalidPercent in {settings}.".format(
@@ -508,7 +552,7 @@ def _feed_invalid(record: Import, failures: Failures, names: Mapping[str, str], 
         )
     )
     some = record.jobs > 0 and "maxInvalidPercent" in (record.reason or "")
-    return [Step(text.format(**names), run)] + [allowed] * some
+    return [Step(text, run)] + [allowed] * some
 
 
 def _rejected(record: Import, stack: Stack) -> list[Step]:
@@ -517,7 +561,8 @@ def _rejected(record: Import, stack: Stack) -> list[Step]:
     if record.cause == "board-unreachable":
         text = (
             "Nothing, if it happened once: the next run sends everything. If it happens again, look whether the board's "
-            f"site works, and whether {{board}} is its right address. {_AT_ONCE}"
+            "site works, and whether {board} is its right address. If the reason says that the board asked to be left "
+            f"alone, wait for as long. {_AT_ONCE}"
         )
         return [Step(text.format(**names), run)]
     if record.cause == "secret":
@@ -591,7 +636,8 @@ def _expired_happened(record: Import) -> str:
 
 
 def _names(record: Import, stack: Stack) -> dict[str, str]:
-    others = [plain(each, 64) for each in record.shared_with]
+    others = [plain(each, 100) for each in record.shared_with]
+    unread = [each for each in others if each.endswith(" cannot be read)")]
     listed = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
     return {
         "bucket": stack.bucket,
@@ -599,7 +645,11 @@ def _names(record: Import, stack: Stack) -> dict[str, str]:
         "settings": stack.settings(record.feed),
         "secret": stack.accounts + plain(record.account or "BoardApiKey", 100),
         "board": plain(record.board or "the stack's parameter BoardUrl", 200),
-        "others": f"This feed and {listed} are" if others else "This feed and another one are",
+        "others": f"This feed and {listed} {'may be' if unread else 'are'}"
+        if others
+        else "This feed and another one are",
+        "unread": "Mend first what cannot be read: whoever's it is may be on the same account. " if unread else "",
+        "perhaps": ", one of those under WOULD GO perhaps" if record.withheld_deletes else "",
     }
 
 

@@ -103,7 +103,7 @@ class Results(_Answer):
     def unaccounted(self, sent: int) -> int:
         """How many of the jobs sent are in none of the counts, or in two."""
         parts = self.added + self.updated + self.unchanged + self.failed
-        return abs(sent - self.processed) + abs(self.processed - parts)
+        return max(abs(sent - self.processed), abs(sent - parts))
 
 
 class JobImport(_Answer):

@@ -353,7 +353,7 @@ def _report(record: Import, failures: Failures, stack: Stack, links: Links) -> I
 def _footer(record: Import) -> str:
     result = f", result at {when(record.settled_at)}" if record.settled_at else ""
     board = f"; the board calls it {plain(record.board_import_id, 200)}" if record.board_import_id else ""
-    parts = f" It is the first of {record.parts:,} imports of a split feed." if record.parts > 1 else ""
+    parts = f" It is {advice.part(record)} of a split feed." if advice.part(record) else ""
     sections = ", ".join(each.replace("-", " ").capitalize() for each in anchors(record))
     return (
         f"Import {record.import_id} of the feed {record.feed}, begun at {when(record.created_at)}{result}{board}.{parts}\n"
@@ -367,7 +367,7 @@ def anchors(record: Import) -> list[str]:
         return [record.cause or record.state.value]
     because = advice.withheld_because(record)
     about = advice.topics(record) or [About.SUCCESS]
-    return list(chain.from_iterable(because if each is About.WITHHELD and because else [each.value] for each in about))
+    return list(chain.from_iterable(because if each is About.WITHHELD else [each.value] for each in about))
 
 
 # The data

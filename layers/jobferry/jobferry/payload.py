@@ -130,6 +130,8 @@ def build(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSetti
 
 def reason_not_to_send(payload: Payload, settings: FeedSettings) -> str | None:
     """Why nothing of the feed may be sent, in words: no job is valid, or too many are not. None: it may."""
+    if not payload.rows:
+        return "the feed has no job: its files hold none"
     if payload.invalid >= payload.rows:
         return "the feed has no valid job"
     if payload.invalid * 100 > payload.rows * settings.max_invalid_percent:

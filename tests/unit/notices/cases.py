@@ -258,6 +258,30 @@ CASES: Final[dict[str, Case]] = {
             deletes=postings(3),
         )
     ),
+    "withheld-shared-account-at-first": Case(
+        complete(
+            results(3, 7, 390),
+            full_sync=True,
+            withheld_deletes=3,
+            withheld_because=["first", "shared-account"],
+            shared_with=["west"],
+            deletes=postings(3),
+        )
+    ),
+    "first-full-sync-with-deletions-to-come": Case(
+        complete(
+            results(3, 7, 390), full_sync=True, withheld_deletes=3, withheld_because=["first"], deletes=postings(3)
+        )
+    ),
+    "first-full-sync-with-too-many": Case(
+        complete(
+            results(3, 7, 390),
+            full_sync=True,
+            withheld_deletes=512,
+            withheld_because=["first", "too-many"],
+            deletes=postings(512),
+        )
+    ),
     "first-full-sync": Case(complete(results(400, 0, 0), full_sync=True, withheld_because=["first"], previous=None)),
     "deleted-more": Case(
         complete(
@@ -367,6 +391,25 @@ CASES: Final[dict[str, Case]] = {
     ),
     "rejected-unreachable": Case(
         sent(State.REJECTED, "board-unreachable", "the board answered 503", board_import_id=None)
+    ),
+    "rejected-part": Case(
+        sent(
+            State.REJECTED,
+            "board-refused",
+            'the board answered 422: {"error": {"status": 422}}',
+            board_import_id=None,
+            run="default-20261124T070000Z",
+            import_id="default-20261124T070000Z-2",
+        )
+    ),
+    "rejected-retry": Case(
+        sent(
+            State.REJECTED,
+            "board-refused",
+            'the board answered 422: {"error": {"status": 422}}',
+            board_import_id=None,
+            retry="retries/default/mended.jsonl",
+        )
     ),
     "rejected-secret": Case(
         sent(

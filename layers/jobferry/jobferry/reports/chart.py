@@ -96,8 +96,13 @@ def _column(column: _Import, left: float, width: float, most: int) -> Iterator[s
 
 
 def _words(column: _Import) -> str:
-    state = _STATES[column.record.state]
-    return state if column.failing is None else f"{column.failing:,} of {counted(column.record.jobs, 'job')} failed"
+    record = column.record
+    if column.failing is not None:
+        jobs = record.jobs + (0 if record.full_sync else record.invalid)
+        return f"{column.failing:,} of {counted(jobs, 'job')} failed"
+    if record.state is State.REJECTED and record.cause == "board-unreachable":
+        return "the board was not reached"
+    return _STATES[record.state]
 
 
 _LEGEND: Final = (

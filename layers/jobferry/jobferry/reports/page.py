@@ -40,7 +40,7 @@ _MESSAGE: Final = 600
 
 _SEVERITY: Final = {
     advice.Severity.INFO: "For your information",
-    advice.Severity.WARNING: "To be mended",
+    advice.Severity.WARNING: "To be looked at",
     advice.Severity.CRITICAL: "Urgent",
 }
 
@@ -201,9 +201,9 @@ def _deletions(record: Import, postings: list[Posting], stack: Stack) -> tuple[s
     elif not record.expected_deletes:
         return "", None
     elif record.state is State.COMPLETE and advice.count(record, "deleted") <= record.expected_deletes:
-        number, title, words = record.expected_deletes, "Went", "that were not in the feed any more"
+        number, title, words = record.expected_deletes, "Went", "not in the feed any more"
     else:
-        number, title, words = record.expected_deletes, "Were to go", "that were not in the feed any more"
+        number, title, words = record.expected_deletes, "Were to go", "not in the feed any more"
     heading = f"{title} ({number:,})"
     rows = [
         f'<tr role="row"><td role="cell" class="ref">{_text(each.reference_number, _REFERENCE)}</td>'
