@@ -52,6 +52,8 @@ def test_the_pages_results() -> None:
         (12, {"processed": 10, "added": 10}, 2),
         (10, {"processed": 10, "added": 7}, 3),
         (10, {"processed": 11, "added": 11}, 1),
+        (10, {"processed": 8, "added": 10}, 2),
+        (10, {"processed": 8, "added": 8}, 2),
         (10, {}, 10),
     ],
 )
