@@ -59,15 +59,19 @@ class StreamReader:
         arn = self._properties["EventSourceArn"]
         streams = self._cloud.client("dynamodbstreams")
         shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
-        start = {"ShardIteratorType": self._properties["StartingPosition"]}
-        iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, **start)["ShardIterator"]
+        position = {"ShardIteratorType": self._properties["StartingPosition"]}
         while not self._stopping.is_set():
-            answer = streams.get_records(ShardIterator=iterator)
-            iterator = answer["NextShardIterator"]
-            records = [_record(each, arn) for each in answer["Records"]]
-            self._deliver([each for each in records if self._wanted(each)], shard)
-            if not records:
+            # A new iterator each time: where a transaction is cancelled, moto puts a copy in the table's place, and the
+            # next iterator of an answer goes on reading what was there before.
+            iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, **position)["ShardIterator"]
+            found = streams.get_records(ShardIterator=iterator)["Records"]
+            if not found:
                 self._stopping.wait(POLL_SECONDS)
+                continue
+            last = found[-1]["dynamodb"]["SequenceNumber"]
+            position = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": last}
+            records = [_record(each, arn) for each in found]
+            self._deliver([each for each in records if self._wanted(each)], shard)
 
     def _wanted(self, record: Record) -> bool:
         return not self._filters or any(matches(pattern, record) for pattern in self._filters)

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from local.cloud import Cloud
 from local.functions import Outcome
 from local.stream import StreamReader
 from local.template import Resource
@@ -113,3 +115,40 @@ def test_all_is_well(answer: Any) -> None:
 
 def test_reports_count_only_where_the_template_says_so() -> None:
     assert deliver(report("a"), "a", FunctionResponseTypes=[])[0] == [["a"]]
+
+
+def test_reading_goes_on_after_a_transaction_was_cancelled() -> None:
+    class Function:
+        arn = "arn:f"
+
+        def invoke(self, event: Any) -> Outcome:
+            told.extend(record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"])
+            (heard if told[-1] == "first" else stopping).set()
+            return Outcome("r", None)
+
+    told: list[str] = []
+    heard, stopping = threading.Event(), threading.Event()
+    with Cloud() as cloud:
+        table = cloud.client("dynamodb")
+        made = table.create_table(
+            TableName="t",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        )
+        mapping = {"EventSourceArn": made["TableDescription"]["LatestStreamArn"], "StartingPosition": "TRIM_HORIZON"}
+        resource = Resource("M", "AWS::Lambda::EventSourceMapping", mapping, "m", {})
+        reader = StreamReader(resource, Function(), None, cloud, 1e6, stopping)  # type: ignore[arg-type]
+        reader.start()
+
+        table.put_item(TableName="t", Item={"id": {"S": "first"}})
+        assert heard.wait(10)
+        put = {"TableName": "t", "Item": {"id": {"S": "first"}}, "ConditionExpression": "attribute_not_exists(id)"}
+        with pytest.raises(ClientError, match="TransactionCanceled"):
+            table.transact_write_items(TransactItems=[{"Put": put}])
+        table.put_item(TableName="t", Item={"id": {"S": "second"}})
+
+        assert stopping.wait(10)
+        reader.join()
+    assert told == ["first", "second"]
