@@ -1,6 +1,6 @@
 """Does again what is in the dead letter queue: `make redrive STACK=name`.
 
-Exit status: 0 all was done again, 1 letters are left, 2 it was called without the name of a stack.
+Exit status: 0 all was done again, 1 letters are left, 2 it could not be done, and why.
 
 Doing it again is harmless: an import is known by its trigger, and a notice that went out is marked. A letter is deleted when
 what it is about has been started; one that is not understood stays, and so does one that came meanwhile.
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from jobferry.cli.faults import FAULTS, words
 from jobferry.cli.stack import find
 
 if TYPE_CHECKING:
@@ -155,7 +156,14 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or not arguments[0]:
         print("of which stack? make redrive STACK=name", file=sys.stderr)
         return 2
-    [name] = arguments
+    try:
+        return _redrive(arguments[0])
+    except (RuntimeError, *FAULTS) as error:
+        print(words(error), file=sys.stderr)
+        return 2
+
+
+def _redrive(name: str) -> int:
     stack = find(name, None, None)
     client, outputs = stack.session.client, stack.outputs
     redrive = Redrive(

@@ -155,3 +155,11 @@ def test_without_the_name_of_a_stack_it_says_how_to_call_it(
 ) -> None:
     assert main(arguments) == 2
     assert "make redrive STACK=name" in capsys.readouterr().err
+
+
+def test_what_aws_refuses_is_said_in_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    assert main(["some-stack"]) == 2
+    assert capsys.readouterr().err.startswith("no region is known: ")
