@@ -160,6 +160,8 @@ def test_without_the_name_of_a_stack_it_says_how_to_call_it(
 def test_what_aws_refuses_is_said_in_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     assert main(["some-stack"]) == 2
     assert capsys.readouterr().err.startswith("no region is known: ")
