@@ -317,7 +317,7 @@ def happened(record: Import, failures: Failures) -> str:
     if record.state is State.EXPIRED:
         return _expired_happened(record)
     about = topics(record)
-    of = "of the retry" if record.retry else "of the feed"
+    of = "of the retry" if record.retry else f"of {part(record) or 'the feed'}"
     text = []
     if About.LATE in about:
         text.append("The result that you were told was missing has come after all; nothing was lost.")

@@ -113,7 +113,7 @@ def test_a_split_run_of_which_all_is_well(person: Person) -> None:
         complete(results(38, 0, 0), import_id=f"{ID}-2", run=ID),
         Feed(feed="default", last_import=ID, last_complete=ID, last_complete_at=CREATED),
     )
-    assert person.lines("show", ID)[0] == f"{ID}: all 40 jobs are on the board"
+    assert person.lines("show", ID)[0] == f"{ID}: part 1 of 2: all 40 jobs are on the board"
     assert person.status == 0
     assert person.lines("status")[1].split()[1:6] == ["complete", "2026-11-24", "07:06", "78", "0"]
     assert person.status == 0
