@@ -117,7 +117,8 @@ def _steps(record: Import, run: Sequence[Import], failures: Failures, stack: Sta
 
 def _facts(record: Import, run: Sequence[Import], stack: Stack, failures: Failures) -> dict[str, str | None]:
     took = record.settled_at - record.created_at if record.settled_at else None
-    confirmed = "confirmed by the board" if record.verified else "not yet confirmed by the board"
+    unconfirmed = "not yet confirmed by the board" if record.open else "not confirmed by the board"
+    confirmed = "confirmed by the board" if record.verified else unconfirmed
     deletes = "without deletions"
     if record.delete_jobs:
         deletes = f"with deletions, {record.expected_deletes:,} expected"
