@@ -193,9 +193,9 @@ def report(
         lines.append(f"| {row.measure} | {spread(row.values)} | {row.target} | {word(row.met)} | {seconds} | {rate} |")
     lines += [
         "",
-        "What a miss is made of shows in the rows that say `alone`. JSONL pays for the check of each job, for writing it, and in",
-        "Python's own steps for its reference number and its entry in the manifest. CSV pays for splitting rows, in less time than",
-        "Python's csv takes, for a check and for writing JSON. XML pays for lxml, then for each field that is asked of it, then as CSV.",
+        "Where the time goes shows in the rows that say `alone`. JSONL pays for the check of each job and for writing it. CSV pays",
+        "for splitting rows, in less time than Python's csv takes, for the check and for writing JSON. XML pays for lxml, then for",
+        "each field that is asked of it, then as CSV.",
         "",
         f"Peak memory of a process that builds one feed and its archive, {int(count * SMALL):,} and {count * LARGE:,} jobs; the",
         "targets are a ratio of 1.15 at most, and less than 150 MB.",

@@ -154,11 +154,9 @@ class _Fields:
 
         The usual element is told at a glance: its children are texts, each with a name of its own.
         """
-        nodes = element.iter()
-        next(nodes)
         count = empty = 0
         fields: Fields = {}
-        for node in nodes:
+        for node in element.iterdescendants():
             count += 1
             if (text := node.text) and (text := text.strip()):
                 fields[node.tag] = text
