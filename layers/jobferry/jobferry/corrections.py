@@ -111,7 +111,8 @@ class _WrongError(ValueError):
 
 # Control characters that JSON has no short escape for: no text needs them, and databases choke on NUL.
 _CONTROLS: Final = re.compile(r"[\x00-\x07\x0b\x0e-\x1f]+")
-_SEPARATORS: Final = re.compile(r"[;|,\r\n]")
+#: Between several values in one text.
+SEPARATORS: Final = re.compile(r"[;|,\r\n]")
 _WHOLE: Final = re.compile(r"([+-]?)0*([0-9]{1,19})(?:\.0*)?")
 _AMOUNT: Final = re.compile(
     r"(?:USD|US\$|\$)?\s*(-?)\s*\$?\s*([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})?(?:\.([0-9]*))?\s*(?:USD)?"
@@ -308,7 +309,7 @@ def _iso_date(text: str) -> str | None:
 
 def split(text: str) -> list[str]:
     """The values that one text holds."""
-    return [part for each in _SEPARATORS.split(text) if (part := each.strip())]
+    return [part for each in SEPARATORS.split(text) if (part := each.strip())]
 
 
 def _no_reference_number(job: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
-from jobferry.corrections import Warned, correct, split, unusual
+from jobferry.corrections import SEPARATORS, Warned, correct, split, unusual
 from jobferry.formats import Fields
 from jobferry.jobs import Clean, JobCheck
 from jobferry.objects import ObjectError, parse_object
@@ -120,6 +120,6 @@ def _translate(name: str, value: Any, values: Mapping[str, Any]) -> Any:
 def _split(fields: Fields) -> Fields:
     """Makes a list of several values in one text, as a format without lists has them; in place."""
     words = fields.get("employmentType")
-    if type(words) is str and len(parts := split(words)) > 1:
+    if type(words) is str and SEPARATORS.search(words) and len(parts := split(words)) > 1:
         fields["employmentType"] = parts
     return fields
