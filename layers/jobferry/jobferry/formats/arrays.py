@@ -170,33 +170,38 @@ class _Text:
 
     def _end(self) -> int:
         """Where the value that begins here ends, told by its brackets and quotation marks alone."""
-        while (end := self._end_in_buffer()) is None:
-            if len(self._buffer) - self._at > MAX_ROW:
-                raise self._error(f"it is longer than {MAX_ROW:,} bytes; is a quotation mark or a bracket missing?")
-            if not self._more():
-                raise self._cut()
-        return end
-
-    def _end_in_buffer(self) -> int | None:
-        buffer, at = self._buffer, self._at
-        if buffer.startswith(b'"', at):
-            text = _STRING.match(buffer, at)
-            return text.end() if text else None
-        if buffer[at : at + 1] not in (b"{", b"["):
-            scalar = _SCALAR.match(buffer, at)
-            return scalar.end() if scalar and scalar.end() < len(buffer) else None
-        depth = 0
-        while (inner := _TO_BRACKET.match(buffer, at)) and inner.end() < len(buffer):
-            byte, at = buffer[inner.end()], inner.end() + 1
-            if byte in _OPEN:
-                depth += 1
-            elif byte in _CLOSE:
-                depth -= 1
+        if self._buffer[self._at : self._at + 1] not in (b"{", b"["):
+            while (end := self._end_of_simple()) is None:
+                self._grow()
+            return end
+        depth = seen = 0  # brackets that are open, and bytes that need not be looked at again
+        while True:
+            buffer, at = self._buffer, self._at + seen
+            while (inner := _TO_BRACKET.match(buffer, at)) and inner.end() < len(buffer):
+                byte = buffer[inner.end()]
+                if byte not in _OPEN and byte not in _CLOSE:
+                    break  # a text that has no end so far
+                depth += 1 if byte in _OPEN else -1
+                at = inner.end() + 1
                 if depth == 0:
                     return at
-            else:
-                break  # a text that has no end so far
-        return None
+            seen = at - self._at
+            self._grow()
+
+    def _end_of_simple(self) -> int | None:
+        """Where the text, number or word that begins here ends, if that is in the buffer."""
+        if self._buffer.startswith(b'"', self._at):
+            text = _STRING.match(self._buffer, self._at)
+            return text.end() if text else None
+        word = _SCALAR.match(self._buffer, self._at)
+        return word.end() if word and word.end() < len(self._buffer) else None
+
+    def _grow(self) -> None:
+        """Reads more of a value that has no end so far."""
+        if len(self._buffer) - self._at > MAX_ROW:
+            raise self._error(f"it is longer than {MAX_ROW:,} bytes; is a quotation mark or a bracket missing?")
+        if not self._more():
+            raise self._cut()
 
     def _more(self) -> bool:
         piece = next(self._pieces, b"")
