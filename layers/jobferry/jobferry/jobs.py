@@ -31,7 +31,6 @@ Amount = Annotated[str, StringConstraints(pattern=r"^-?(?:0|[1-9][0-9]{0,14})\.[
 Date = Annotated[
     str,
     StringConstraints(
-        strip_whitespace=True,
         pattern=r"^(?:19|20)[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
         r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))$",
     ),

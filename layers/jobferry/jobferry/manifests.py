@@ -6,8 +6,7 @@ are made when the archive is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import batched
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -16,8 +15,9 @@ from pydantic_core import from_json, to_json
 
 from jobferry.streams import CHUNK
 
-#: Entries that are written, or made lines of, at once: some 20 KB.
+#: Entries that are written at once, some 20 KB of them; and characters of their reference numbers, which have no limit.
 _BLOCK: Final = 200
+_CHARACTERS: Final = 1 << 16
 
 
 class Entry(NamedTuple):
@@ -43,10 +43,12 @@ class EntrySpool:
         self.path = path
         self._file: BinaryIO = path.open("wb", CHUNK)
         self._block: list[tuple[str, str | None, str, int | None]] = []
+        self._characters = 0
 
     def add(self, reference_number: str, title: str | None, key: str, row: int | None) -> None:
         self._block.append((reference_number, title, key, row))
-        if len(self._block) == _BLOCK:
+        self._characters += len(reference_number)
+        if len(self._block) == _BLOCK or self._characters > _CHARACTERS:
             self._flush()
 
     def close(self) -> None:
@@ -57,20 +59,25 @@ class EntrySpool:
     def _flush(self) -> None:
         self._file.write(to_json(self._block) + b"\n")
         self._block.clear()
+        self._characters = 0
 
 
 def read_entries(path: Path) -> Iterator[Entry]:
     """The entries of a spool."""
-    with path.open("rb", CHUNK) as blocks:
-        for block in blocks:
-            yield from map(Entry._make, from_json(block))
+    for block in _read_blocks(path):
+        yield from map(Entry._make, block)
 
 
-def write_manifest(entries: Iterator[Entry], path: Path, compresslevel: int) -> None:
-    """Writes gzip JSON Lines, each `{"referenceNumber", "title", "key", "row"}`."""
+def write_manifest(spool: Path, path: Path, compresslevel: int) -> None:
+    """Writes a spool's entries as gzip JSON Lines, each `{"referenceNumber", "title", "key", "row"}`."""
     with igzip.open(path, "wb", compresslevel=compresslevel) as manifest:  # type: ignore[no-untyped-call]
-        for block in batched(entries, _BLOCK, strict=False):  # gzip is slow to take lines one by one
+        for block in _read_blocks(spool):  # gzip is slow to take lines one by one
             manifest.write(b"".join(map(_line, block)))
+
+
+def _read_blocks(path: Path) -> Iterator[list[Any]]:
+    with path.open("rb", CHUNK) as blocks:
+        yield from map(from_json, blocks)
 
 
 def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
@@ -79,6 +86,6 @@ def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
         yield from map(from_json, lines)
 
 
-def _line(entry: Entry) -> bytes:
+def _line(entry: Sequence[Any]) -> bytes:
     reference_number, title, key, row = entry
     return to_json({"referenceNumber": reference_number, "title": title, "key": key, "row": row}) + b"\n"

@@ -159,7 +159,7 @@ def pack(part: Part) -> None:
     with part.body.open("rb") as body, igzip.open(part.archive, "wb", compresslevel=_GZIP_LEVEL) as archive:  # type: ignore[no-untyped-call]
         shutil.copyfileobj(body, archive, CHUNK)
     entries = _spooled(part.manifest)
-    write_manifest(read_entries(entries), part.manifest, _GZIP_LEVEL)
+    write_manifest(entries, part.manifest, _GZIP_LEVEL)
     entries.unlink()
 
 

@@ -271,6 +271,7 @@ def _written_rows(draw: st.DrawFn) -> bytes:
 @example(row=rb'{"referenceNumber":"r","title":"a\\","title":"b\\"}', spoilt=None)
 @example(row=rb'{"referenceNumber":"r","title":"a\"","title":"b\"","x":"\""}', spoilt=None)
 @example(row=rb'{"referenceNumber":"r","title":"a","title":"b\u003a"}', spoilt=None)
+@example(row=rb'{"referenceNumber":"r","startDate":" 2024-03-02\n"}', spoilt=None)
 @example(row=rb'{"referenceNumber":"r","title":"a","title":"b\u003Ac"}', spoilt=None)
 @example(row=rb'{"referenceNumber":"r","title" :"a:","title":"b:"}', spoilt=None)
 @example(row=rb'{"referenceNumber":"r","title":"a:","x:":"b:","y":1}', spoilt=None)

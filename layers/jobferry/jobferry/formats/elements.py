@@ -21,7 +21,7 @@ _DECLARED: Final = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-
 _MARKUP: Final = frozenset({"description", "requirements", "benefits"})
 
 #: Of a document, from which it is told what its rows are. Bytes.
-_HEAD: Final = 1 << 18
+_HEAD: Final = 1 << 20
 #: Names that are remembered; a document has a few dozen.
 _NAMES: Final = 1000
 _NONE: Final = "{jobferry}none"  # an element that no document has
