@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from jobferry.failures import Failures
-from jobferry.imports import FEWER_OBJECTS, FIRST, SHARED_ACCOUNT, TOO_MANY, UNPROTECTED_ROWS, Import, State
+from jobferry.imports import FEWER_OBJECTS, FIRST, SHARED_ACCOUNT, TOO_MANY, UNPROTECTED_ROWS, UNREAD, Import, State
 from jobferry.wording import counted, plain, when
 
 #: Characters of a reason that are shown.
@@ -147,6 +147,14 @@ def count(record: Import, name: str) -> int:
     """One of the board's counts; 0 when it did not give it."""
     value = (record.results or {}).get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def deletions(record: Import) -> tuple[str, int]:
+    """The words under which the postings are listed that go, went or were to go, and how many they are."""
+    if record.withheld_deletes:
+        return "Would go", record.withheld_deletes
+    as_expected = record.state is State.COMPLETE and count(record, "deleted") <= record.expected_deletes
+    return "Went" if as_expected else "Were to go", record.expected_deletes
 
 
 def briefly(because: Iterable[str]) -> str:
@@ -637,7 +645,7 @@ def _expired_happened(record: Import) -> str:
 
 def _names(record: Import, stack: Stack) -> dict[str, str]:
     others = [plain(each, 100) for each in record.shared_with]
-    unread = [each for each in others if each.endswith(" cannot be read)")]
+    unread = [each for each in others if each.endswith(UNREAD)]
     listed = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
     return {
         "bucket": stack.bucket,

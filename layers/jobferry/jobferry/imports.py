@@ -33,6 +33,8 @@ SHARED_ACCOUNT: Final = "shared-account"
 UNPROTECTED_ROWS: Final = "unprotected-rows"
 FEWER_OBJECTS: Final = "fewer-objects"
 TOO_MANY: Final = "too-many"
+#: Ends the name of a feed in `shared_with` of which nobody can tell whether it has the account.
+UNREAD: Final = " cannot be read)"
 
 _ATTEMPTS: Final = 20
 

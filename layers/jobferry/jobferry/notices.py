@@ -251,13 +251,9 @@ def _aligned(lines: list[tuple[int, str]]) -> Iterator[str]:
 
 def _postings(record: Import, stack: Stack, links: Links | None) -> Section:
     """The postings that would go, or were to go, when that is what it is about."""
-    about = advice.topics(record)
-    if About.WITHHELD in about:
-        title, number = "WOULD GO", record.withheld_deletes
-    elif About.EXPIRED in about or About.DELETED_MORE in about:
-        title, number = "WERE TO GO", record.expected_deletes
-    else:
+    if not {About.WITHHELD, About.EXPIRED, About.DELETED_MORE} & set(advice.topics(record)):
         return "", []
+    title, number = advice.deletions(record)
     lines = [
         f"- {plain(each.reference_number, _REFERENCE)}" + (f", {plain(each.title, _TITLE)}" if each.title else "")
         for each in record.deletes[:SHOWN]
@@ -268,7 +264,7 @@ def _postings(record: Import, stack: Stack, links: Links | None) -> Section:
     elif number > shown and record.live_set:
         whole = record.live_set.replace(".live.", ".deletes.")
         lines += ["", "All of them, in AWS CloudShell or a terminal with the AWS CLI:", "", f"   {stack.show(whole)}"]
-    return _heading(title, number, shown), lines
+    return _heading(title.upper(), number, shown), lines
 
 
 def _heading(title: str, number: int, shown: int) -> str:

@@ -25,6 +25,7 @@ from jobferry.feeds import FeedObject
 from jobferry.imports import (
     INVALID,
     SHARED_ACCOUNT,
+    UNREAD,
     FailedJob,
     Feed,
     Import,
@@ -225,9 +226,9 @@ def _sharing(feed: str, account: Account, world: World) -> Iterator[str]:
         try:
             theirs = world.accounts.get(_settings(other, world).api_key_secret, fresh=True)
         except SettingsError:
-            yield f"{other} (its feed.json cannot be read)"
+            yield f"{other} (its feed.json{UNREAD}"
         except SecretError:
-            yield f"{other} (its secret cannot be read)"  # and what it posted, when it could, may be of this account
+            yield f"{other} (its secret{UNREAD}"  # and what it posted, when it could, may be of this account
         else:
             if theirs.api_key == account.api_key:  # however the board's URL is written there
                 yield other

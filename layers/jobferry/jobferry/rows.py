@@ -49,7 +49,7 @@ class RowReader:
         if theirs is None:
             return None
         try:
-            fields = self._map(theirs)
+            fields = self._map(_present(theirs) if isinstance(row, bytes) else theirs)
         except ObjectError:
             return None
         return self._check.typed(fields) if isinstance(row, bytes) else self._check.untyped(_split(fields))
@@ -61,11 +61,7 @@ class RowReader:
             ObjectError: the row is nothing that could be sent; EncodingError, one of these: a byte is not UTF-8.
         """
         typed = isinstance(row, bytes)
-        if isinstance(row, bytes):
-            present = ((name, _trim(value)) for name, value in parse_object(row).items())
-            fields = self._map({name: value for name, value in present if value is not None})
-        else:
-            fields = _split(self._map(row))
+        fields = self._map(_present(parse_object(row))) if isinstance(row, bytes) else _split(self._map(row))
         clean = self._check.typed(fields) if typed else self._check.untyped(fields)
         if clean is not None:
             return Reading(*clean, (), unusual(clean[0]))
@@ -92,11 +88,11 @@ class RowReader:
         fields |= mapped
         for name, values in self._settings.values.items():
             if name in fields:
-                value = _trim(_translate(name, fields.pop(name), values))
+                value = _trim_ours(name, _translate(name, fields.pop(name), values))
                 if value is not None:
                     fields[name] = value
         for name, each in self._settings.defaults.items():
-            if name not in fields and (value := _trim(each)) is not None:
+            if name not in fields and (value := _trim_ours(name, each)) is not None:
                 fields[name] = value
         return fields
 
@@ -104,6 +100,19 @@ class RowReader:
 def _trim(value: Any) -> Any:
     """The value, a text trimmed; None for what stands for absent."""
     return value.strip() or None if isinstance(value, str) else value
+
+
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are not absent, their texts trimmed."""
+    present = ((name, _trim(value)) for name, value in fields.items())
+    return {name: value for name, value in present if value is not None}
+
+
+def _trim_ours(name: str, value: Any) -> Any:
+    """A value that the settings made, as `_trim` has it; of a list of ours, each part."""
+    if name != "employmentType" or not isinstance(value, list):
+        return _trim(value)
+    return [word for each in value if (word := _trim(each)) is not None] or None
 
 
 def _translate(name: str, value: Any, values: Mapping[str, Any]) -> Any:

@@ -224,7 +224,8 @@ def send(record: Import, invocation: Invocation, world: World) -> Import:
 
     Raises:
         BoardUnknownError: it may have reached the board.
-        ArchiveGoneError, BoardRefusedError, BoardUnreachableError, SecretError: the board does not take it now, though it may have before.
+        ArchiveGoneError, SecretError: it was not sent.
+        BoardRefusedError, BoardUnreachableError: the board does not take it now, though it may have before.
     """
     if not _may_send(record, invocation, world):
         return record

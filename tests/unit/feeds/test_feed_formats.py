@@ -96,6 +96,8 @@ def test_json_lines_count_blank_ones_and_take_any_line_end() -> None:
         b'{ "referenceNumber" : "x" , "list" : [ ] }',
         b'{"referenceNumber":"x","list":[{"a":1},{"b":2}]}',
         '{"referenceNumber":"x","title":"漢字 🙂"}'.encode(),
+        b'{"referenceNumber":"x","list":["a},{",":b"]}',
+        b'{"referenceNumber":"x","list":["a},{","b:"]}',
     ],
 )
 @pytest.mark.parametrize("separator", [b",", b" ,\n\t "])
@@ -331,6 +333,30 @@ def test_a_row_element_is_read_alike_before_and_after_its_names_are_known(row: b
 
     assert rows[1::2] == [fields, fields]
     assert rows[::2] == [{"referenceNumber": "r", "a": "b", "city": "c"}] * 2
+
+
+def test_a_long_list_before_the_jobs_is_not_taken_for_them() -> None:
+    rooms = b"".join(b"<room><id>R%d</id><title>%b</title></room>" % (number, b"x" * 200) for number in range(1500))
+    jobs = b"<job><id>J1</id></job><job><id>J2</id></job>"
+    document = b"<export><lookup><rooms>%b</rooms></lookup>%b</export>" % (rooms, jobs)
+    assert len(document) > 300_000
+
+    found, problems, _ = read("jobs.xml", document, fields={"id": "referenceNumber"})
+
+    assert (found, problems) == ([{"referenceNumber": "J1"}, {"referenceNumber": "J2"}], [])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"<jobs><job><referenceNumber>1</referenceNumber><g:id>7</g:id></job><job><a>1</a></job></jobs>",
+        b"<jobs><job><a>1</a></job><job><description>a<g:b>c</g:b></description></job></jobs>",
+        b"<g:jobs><g:job><a>1</a></g:job><g:job><a>2</a></g:job></g:jobs>",
+    ],
+)
+def test_a_prefix_that_is_not_declared_is_named(document: bytes) -> None:
+    with pytest.raises(FeedUnreadableError, match=r'Namespace prefix g .* declare it, as in xmlns:g="'):
+        read("jobs.xml", document)
 
 
 def test_xml_without_a_job() -> None:

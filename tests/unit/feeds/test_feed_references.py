@@ -138,6 +138,21 @@ def test_reference_numbers_that_look_alike_are_not() -> None:
     assert problems == warnings == []
 
 
+def test_long_reference_numbers_are_not_held_in_memory(tmp_path: Path) -> None:
+    import tracemalloc
+
+    long = [f"{number}{'x' * 1_000_000}" for number in range(60)]
+    content = jsonl(*({"referenceNumber": each} for each in long))
+    tracemalloc.start()
+    try:
+        payload = payload_of({"jobs.jsonl": content}, tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert payload.jobs == 60
+    assert peak < 20_000_000  # of 60
+
+
 class TestReferenceSet:
     def test_it_is_a_set(self) -> None:
         draw = random.Random(4)

@@ -217,6 +217,47 @@ def test_a_mapped_text_that_is_blank_is_absent() -> None:
     assert (jobs, problems) == ([{"referenceNumber": "a"}], [])
 
 
+@pytest.mark.parametrize("state", ["PA", "Pennsylvania"])  # told at a glance, and put right
+def test_an_absent_value_is_not_mapped(state: str) -> None:
+    row = {"referenceNumber": "a", "title": "", "city": None, "state": state}
+
+    jobs, _, _ = read("a.jsonl", jsonl(row), values={"title": {"": "Untitled"}, "city": {"null": "Nowhere"}})
+
+    assert jobs == [{"referenceNumber": "a", "state": "PA"}]
+
+
+@pytest.mark.parametrize("state", ["PA", "Pennsylvania"])
+def test_a_number_that_is_none_is_a_problem_though_another_field_takes_its_place(state: str) -> None:
+    row = b'{"referenceNumber":"a","city":NaN,"place":"X","state":"%b"}\n' % state.encode()
+
+    jobs, problems, _ = read("a.jsonl", row, fields={"place": "city"})
+
+    assert jobs == []
+    assert problems == ["a.jsonl row 1: the row holds NaN, which is not JSON: leave the value out, or write null"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [
+        ({"values": {"employmentType": {"FT": " Full "}}}, ["Full", "PT"]),
+        ({"values": {"employmentType": {"FT": " "}}}, ["PT"]),
+        ({"values": {"employmentType": {"FT": " ", "PT": ""}}}, None),
+    ],
+)
+def test_words_that_the_settings_make_are_trimmed(settings: dict[str, Any], sent: list[str] | None) -> None:
+    row = {"referenceNumber": "a", "employmentType": "FT;PT"}
+    expected = [{"referenceNumber": "a"} | ({"employmentType": sent} if sent else {})]
+
+    assert read("a.csv", table(row), **settings)[0] == expected
+    assert read("a.jsonl", jsonl(row), **settings)[0] == expected
+
+
+def test_a_default_without_a_word_is_absent() -> None:
+    assert read("a.csv", table({"referenceNumber": "a"}), defaults={"employmentType": [" "]})[0] == [
+        {"referenceNumber": "a"}
+    ]
+
+
 def test_values_that_are_numbers_are_mapped_by_their_text() -> None:
     jobs, _, _ = read(
         "jobs.jsonl",

@@ -154,18 +154,12 @@ def _run(record: Import, run: Sequence[Import]) -> str | None:
 
 def _deletions(record: Import, stack: Stack) -> Iterator[str]:
     """The postings that the advice sends people to, under the words that it has for them."""
-    number = record.withheld_deletes or record.expected_deletes
+    title, number = advice.deletions(record)
     if not number or not record.deletes:
         return
-    if record.withheld_deletes:
-        heading = "WOULD GO"
-    elif record.state is State.COMPLETE and advice.count(record, "deleted") <= number:
-        heading = "WENT"
-    else:
-        heading = "WERE TO GO"
     postings = record.deletes[:SHOWN]
     more = f"; all of them: {stack.command(f'report {record.import_id}')}" if number > len(postings) else ""
-    yield from ("", f"{heading} ({_first_of(len(postings), number)}{more})")
+    yield from ("", f"{title.upper()} ({_first_of(len(postings), number)}{more})")
     yield from _postings((each.reference_number, each.title) for each in postings)
 
 

@@ -107,8 +107,8 @@ def submit(path: Path, record: Import, stack: Stack, now: datetime) -> str:
     require_retryable(record, stack)
     if still_open := stack.table.get_feed(record.feed).open_imports:
         raise CannotBeDoneError(
-            f"{still_open[0]} is still open, and a feed has one run at a time: `{stack.command(f'watch {record.feed}')}`, then "
-            "retry again. Nothing was sent"
+            f"{still_open[0]} is still open, and a feed has one run at a time: "
+            f"`{stack.command(f'watch {record.feed}')}`, then retry again. Nothing was sent"
         )
     key = retry_key(record.feed, record.import_id, now)
     stack.bucket.store(key, path)

@@ -17,8 +17,8 @@ from jobferry.streams import MAX_ROW, Chunks, pieces
 
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 #: After an element: a comma and the first key of the next one. Within a text this cannot stand, since its quotation
-#: marks are escaped, but across the end of one it just can; then the element is no JSON, and its row a problem.
-_NEXT: Final = re.compile(rb'(\}[ \t\r\n]*,[ \t\r\n]*)\{[ \t\r\n]*"[^"\\]*"[ \t\r\n]*:')
+#: marks are escaped; nor across the end of one, after which no such key begins.
+_NEXT: Final = re.compile(rb'(\}[ \t\r\n]*,[ \t\r\n]*)\{[ \t\r\n]*"(?![ \t\r\n,:\]}])[^"\\]+"[ \t\r\n]*:')
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _SCALAR: Final = re.compile(rb'[^"{}\[\],]*+')
 #: To the next bracket, over texts and whatever is in them.

@@ -91,10 +91,10 @@ def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]
     if not families:
         raise damage or FeedUnreadableError(f"{key} is not XML: it has no element")
     root = next(iter(families))[:1]
-    known = _KNOWN.get(etree.QName(root[0]).localname)
+    known = _KNOWN.get(_local(root[0]))
     inner = [each for each in families if len(each) > 1]
     if known:
-        rows = [each for each in inner if etree.QName(each[-1]).localname == known]
+        rows = [each for each in inner if _local(each[-1]) == known]
     else:
         rows = [each for each in inner if families[each] > 1] or [each for each in inner if each in leafy]
     if rows:
@@ -182,7 +182,7 @@ class _Fields:
 
 
 def _add_nested(fields: Fields, element: etree._Element, path: str = "") -> None:
-    """Adds the fields of a child that has children of its own, comments or entities."""
+    """Adds the fields of a child: its text, or those of its own children."""
     if isinstance(element, etree._Entity):
         raise _EntityError(element.text)
     if isinstance(element, (etree._Comment, etree._ProcessingInstruction)):
@@ -208,7 +208,7 @@ def _inner(element: etree._Element) -> str:
                 raise _EntityError(entity.text)
             alone = deepcopy(child)  # without namespaces, its own and those of the elements above it: HTML has none
             for each in alone.iter(etree.Element):
-                each.tag = etree.QName(each).localname
+                each.tag = _local(str(each.tag)).rpartition(":")[2]
             etree.cleanup_namespaces(alone)
             parts.append(etree.tostring(alone, encoding="unicode", with_tail=False))
         parts.append(child.tail or "")
@@ -227,8 +227,13 @@ def _add(fields: Fields, name: str, text: str) -> None:
 
 def _name(element: etree._Element) -> str:
     """An element's name as the file writes it: with its prefix, if it has one."""
-    local = etree.QName(element).localname
+    local = _local(str(element.tag))
     return f"{element.prefix}:{local}" if element.prefix else local
+
+
+def _local(tag: str) -> str:
+    """Without its namespace. A prefix that is not declared stays, which lxml's own QName refuses."""
+    return tag.rpartition("}")[2]
 
 
 class _Source:
@@ -251,7 +256,9 @@ def _words(log: Any, error: etree.XMLSyntaxError) -> str:
     """What is wrong with a document, for a person: the first thing that the parser could not go on from."""
     fatal = next((entry for entry in log if entry.level_name == "FATAL"), None)
     if fatal is None:
-        return error.msg or "it is empty"
+        said = error.msg or "it is empty"
+        prefix = re.match(r"Namespace prefix (\S+) ", said)
+        return f'{said}: the root element has to declare it, as in xmlns:{prefix[1]}="..."' if prefix else said
     text = f"{' '.join(fatal.message.split()):.200}, line {fatal.line}, column {fatal.column}"
     if "huge" in text or "Excessive" in text or "XML_PARSE_HUGE" in text:
         return f"more than 10 MB in one place, or more than 256 levels ({text})"

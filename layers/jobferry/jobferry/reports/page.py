@@ -196,14 +196,10 @@ def _counts(record: Import, failures: Failures) -> Iterator[tuple[int, str, bool
 
 def _deletions(record: Import, postings: list[Posting], stack: Stack) -> tuple[str, Iterator[str] | None]:
     """The heading, in the words to which the steps refer, and the list."""
-    if record.withheld_deletes:
-        number, title, words = record.withheld_deletes, "Would go", "that are not in the feed, and were kept"
-    elif not record.expected_deletes:
+    title, number = advice.deletions(record)
+    if not number:
         return "", None
-    elif record.state is State.COMPLETE and advice.count(record, "deleted") <= record.expected_deletes:
-        number, title, words = record.expected_deletes, "Went", "not in the feed any more"
-    else:
-        number, title, words = record.expected_deletes, "Were to go", "not in the feed any more"
+    words = "not in the feed, and kept" if record.withheld_deletes else "not in the feed any more"
     heading = f"{title} ({number:,})"
     rows = [
         f'<tr role="row"><td role="cell" class="ref">{_text(each.reference_number, _REFERENCE)}</td>'
