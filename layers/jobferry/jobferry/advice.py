@@ -312,15 +312,14 @@ _RETRY: Final = Step(
 
 def happened(record: Import, failures: Failures) -> str:
     """What happened and whether anything is lost, in a few sentences."""
-    if record.state is State.BLOCKED or (record.state is State.REJECTED and record.cause in _UNSENT):
-        return f"Nothing was sent: all postings on the board are as they were before. {_because(record, failures)}"
-    if record.state is State.REJECTED:
+    if record.state in (State.BLOCKED, State.REJECTED):
+        unsent = record.state is State.BLOCKED or record.cause in _UNSENT
+        nothing = "Nothing was sent" if unsent else "The board accepted nothing"
         if part(record):
-            untouched = f"The board accepted nothing of {part(record)} of the feed; its other parts are told apart."
-        elif record.retry:
-            untouched = "The board accepted nothing of the retry: all postings on it are as they were before."
+            untouched = f"{nothing} of {part(record)} of the feed; its other parts are told apart."
         else:
-            untouched = "The board accepted nothing: all postings on it are as they were before."
+            of = " of the retry" if record.retry else ""
+            untouched = f"{nothing}{of}: all postings on the board are as they were before."
         return f"{untouched} {_because(record, failures)}"
     if record.state is State.EXPIRED:
         return _expired_happened(record)

@@ -35,8 +35,6 @@ from jobferry.streams import CHUNK, Allowance, encoding_error
 TITLE: Final = 200
 #: isal's levels go from 0 to 3; 1 packs job texts as well as 2, and faster.
 _GZIP_LEVEL: Final = 1
-_FIRST_UNPROTECTED: Final = 10
-_EXAMPLES: Final = 10
 #: Kinds of warnings that are told apart; a feed with more of them has the rest counted as one.
 _WARNING_GROUPS: Final = 200
 
@@ -74,7 +72,6 @@ class Payload:
         problems: the spool of all problems; `read_problems` reads it.
         references: the reference numbers of the jobs to be sent.
         unprotected: rows that protect no posting: not sendable, without a reference number, or contradicting another.
-        first_unprotected: the first of these.
     """
 
     parts: list[Part]
@@ -87,7 +84,6 @@ class Payload:
     warnings: int = 0
     warning_groups: list[WarningGroup] = field(default_factory=list)
     unprotected: int = 0
-    first_unprotected: list[Problem] = field(default_factory=list)
 
     def read_problems(self) -> Iterator[Problem]:
         """All problems: by row, then those about reference numbers."""
@@ -256,8 +252,6 @@ class _Spool:
             else:
                 group = self._groups[warned.group] = WarningGroup(warned.message, 0, source)
         group.count += 1
-        if len(group.examples) < _EXAMPLES:
-            group.examples.append(source)
 
     def finish(self) -> Payload:
         """Sorts out the reference numbers that are there twice, and makes the parts."""
@@ -313,7 +307,7 @@ class _Spool:
                     problem = Problem(source, (message,), reference, title)
                     if counted:
                         amended[source] = message
-                        self._unprotect(problem)
+                        self.payload.unprotected += 1
                     else:
                         self._problem(problem, protected=False)
                 elif group is not None and reference in sent:
@@ -347,7 +341,7 @@ class _Spool:
         """Records a problem, the only one of its row."""
         self.payload.invalid += 1
         if not protected:
-            self._unprotect(problem)
+            self.payload.unprotected += 1
         line = {
             "key": problem.source.key,
             "row": problem.source.row,
@@ -356,11 +350,6 @@ class _Spool:
             "title": problem.title,
         }
         self._problems.write(to_json(line) + b"\n")
-
-    def _unprotect(self, problem: Problem) -> None:
-        self.payload.unprotected += 1
-        if len(self.payload.first_unprotected) < _FIRST_UNPROTECTED:
-            self.payload.first_unprotected.append(problem)
 
     def _read_jobs(self) -> Iterator[tuple[Entry, bytes]]:
         """The spooled jobs: their entries, and their bodies with the line feed."""

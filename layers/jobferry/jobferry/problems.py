@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -51,4 +51,3 @@ class WarningGroup:
     message: str
     count: int
     first: Source
-    examples: list[Source] = field(default_factory=list)

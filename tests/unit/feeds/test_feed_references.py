@@ -41,7 +41,6 @@ def test_rows_that_differ_are_errors_all_of_them(tmp_path: Path) -> None:
     )
     assert problems_of(payload) == [f"{where}: {message}" for where in ("a.jsonl row 1", "b.csv row 3", "c.csv row 2")]
     assert (payload.rows, payload.jobs, payload.invalid, payload.unprotected) == (5, 2, 3, 3)
-    assert [problem.source.key for problem in payload.first_unprotected] == ["a.jsonl", "b.csv", "c.csv"]
     assert "a" not in payload.references
     assert "b" in payload.references
     assert len(payload.references) == 2
@@ -94,7 +93,6 @@ def test_with_delete_jobs_an_invalid_job_is_sent_as_it_is(tmp_path: Path) -> Non
         'jobs.jsonl row 5: referenceNumber is an object, a text is needed: {"a":1}',
     ]
     assert (payload.rows, payload.jobs, payload.invalid, payload.unprotected) == (5, 2, 4, 3)
-    assert [problem.source.row for problem in payload.first_unprotected] == [3, 4, 5]
     assert "a" in payload.references
 
 
@@ -120,13 +118,6 @@ def test_invalid_rows_that_are_alike_are_sent_once_with_delete_jobs(tmp_path: Pa
     assert warnings_of(payload) == [
         'referenceNumber "a" is in 2 rows that are alike: one is sent (1, jobs.jsonl row 2)'
     ]
-
-
-def test_only_the_first_unprotected_rows_are_kept(tmp_path: Path) -> None:
-    payload = payload_of({"jobs.jsonl": jsonl(*[{"title": "t"}] * 25)}, tmp_path)
-
-    assert payload.unprotected == 25
-    assert [problem.source.row for problem in payload.first_unprotected] == list(range(1, 11))
 
 
 def test_reference_numbers_that_look_alike_are_not() -> None:

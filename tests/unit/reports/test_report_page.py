@@ -184,7 +184,7 @@ def test_a_list_that_is_too_long_says_so_and_where_all_of_it_is() -> None:
     deletes = (Posting(reference_number=str(each)) for each in range(ROWS + 7))
     record = CASES["withheld-too-many"].record.changed(withheld_deletes=ROWS + 7)
     words = Read(page(findings(record), deletes)).words
-    assert "5,007 postings that are not in the feed, and were kept. The first 5,000 of them are here." in words
+    assert "5,007 postings not in the feed, and kept. The first 5,000 of them are here." in words
     assert "default-20261124T070000Z.deletes.jsonl.gz" in words
 
 
@@ -206,7 +206,7 @@ class TestHistory:
         assert text.count('<rect class="none"') == 1
         assert text.count('<circle class="good"') == 2
         assert "07:00 UTC on 24 November 2026 (this import) complete 200 1 0" in words
-        assert "07:00 UTC on 20 November 2026 nothing was sent 0" in words
+        assert "07:00 UTC on 20 November 2026 nothing was sent, the feed has no file 0" in words
         assert "25 October 2026" not in words
 
     def test_leaves_out_what_came_later_what_is_open_and_an_old_copy_of_this_one(self) -> None:

@@ -88,9 +88,7 @@ class TestStore:
         archive.deletes = None
         reports.store(of_case("withheld-too-many"), archive, STACK, NOW)
         assert archive.stored[links.html_key][1].count(b'class="ref">LT-') == 25
-        assert (
-            b"512 postings that are not in the feed, and were kept. The first 25" in archive.stored[links.html_key][1]
-        )
+        assert b"512 postings not in the feed, and kept. The first 25" in archive.stored[links.html_key][1]
 
     def test_asks_for_no_deletions_where_there_are_none(self, tmp_path: Path) -> None:
         class NoArchive(MemoryArchive):

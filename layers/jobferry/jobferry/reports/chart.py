@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from html import escape
 from itertools import dropwhile, islice
 from typing import Final
 
 from jobferry import advice
+from jobferry.failures import Failures
 from jobferry.imports import Import, State
 from jobferry.wording import counted, day, when
 
@@ -17,12 +19,6 @@ _ENDED: Final = frozenset({State.COMPLETE, State.BLOCKED, State.REJECTED, State.
 # Pixels: where bars may begin and end.
 _TOP: Final = 22
 _BOTTOM: Final = 124
-_STATES: Final = {
-    State.COMPLETE: "complete",
-    State.BLOCKED: "nothing was sent",
-    State.REJECTED: "refused by the board",
-    State.EXPIRED: "no result",
-}
 
 
 @dataclass(frozen=True)
@@ -96,13 +92,18 @@ def _column(column: _Import, left: float, width: float, most: int) -> Iterator[s
 
 
 def _words(column: _Import) -> str:
-    record = column.record
-    if column.failing is not None:
-        jobs = record.jobs + (0 if record.full_sync else record.invalid)
-        return f"{column.failing:,} of {counted(jobs, 'job')} failed"
-    if record.state is State.REJECTED and record.cause == "board-unreachable":
-        return "the board was not reached"
-    return _STATES[record.state]
+    if column.failing is None:
+        return _result(column.record)
+    return f"{column.failing:,} of {counted(_jobs(column.record), 'job')} failed"
+
+
+def _result(record: Import) -> str:
+    return "complete" if record.state is State.COMPLETE else escape(advice.headline(record, Failures()))
+
+
+def _jobs(record: Import) -> int:
+    """Those of the feed: with a full sync the ones that were found wrong before sending are among those sent."""
+    return record.jobs + (0 if record.full_sync else record.invalid)
 
 
 _LEGEND: Final = (
@@ -127,7 +128,7 @@ def _table(columns: list[_Import]) -> Iterator[str]:
         deleted = "" if column.failing is None else f"{advice.count(record, 'deleted'):,}"
         this = ' <span class="quiet">(this import)</span>' if column.this else ""
         yield (
-            f'<tr><th scope="row">{when(record.created_at)}{this}</th><td>{_STATES[record.state]}</td>'
-            f'<td class="number">{record.jobs:,}</td><td class="number">{failing}</td><td class="number">{deleted}</td></tr>\n'
+            f'<tr><th scope="row">{when(record.created_at)}{this}</th><td>{_result(record)}</td>'
+            f'<td class="number">{_jobs(record):,}</td><td class="number">{failing}</td><td class="number">{deleted}</td></tr>\n'
         )
     yield "</tbody></table></div>\n"
