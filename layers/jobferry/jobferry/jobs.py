@@ -115,11 +115,10 @@ _OPEN_JOB: Final = _Validators(OpenJob)
 #: only takes the slower way.
 _CONTROL: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u00")).isinstance_python
 #: In a row's text: the escapes of such characters, and of a colon, which hides it from being counted.
-_HIDING: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u00(?:[01]|3[aA])")).isinstance_python
+_ESCAPES: Final = r"\\u00(?:[01]|3[aA])"
+_HIDING: Final = SchemaValidator(core_schema.str_schema(pattern=_ESCAPES)).isinstance_python
 #: The same, or a line break.
-_HIDING_OR_BREAK: Final = SchemaValidator(
-    core_schema.str_schema(pattern=r"\\u00(?:[01]|3[aA])|[\r\n]")
-).isinstance_python
+_HIDING_OR_BREAK: Final = SchemaValidator(core_schema.str_schema(pattern=rf"{_ESCAPES}|[\r\n]")).isinstance_python
 
 #: A job's fields, and the job as JSON on one line.
 type Clean = tuple[Mapping[str, Any], bytes]
