@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from local.template import Stack, expand
 
@@ -23,9 +24,56 @@ METRICS: Final = {
     "DeletesWithheld",
     "SettledByPoll",
     "SecondsToResult",
-    "FeedsOverdue",
+    "FeedOverdue",
     "NoticesPublished",
 }
+
+
+#: A query for one figure of each feed, as CloudWatch's Metrics Insights has it; without the last two clauses an alarm has
+#: no contributors. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Metrics_Insights_Alarm.html
+_QUERY: Final = re.compile(
+    r"SELECT MAX\((?P<metric>\w+)\) FROM SCHEMA\((?P<namespace>\w+), (?P<group>\w+), (?P<dimension>\w+)\) "
+    r"WHERE (?P=dimension) = '(?P<value>[^']+)' GROUP BY (?P=group) ORDER BY MAX\(\) DESC"
+)
+
+
+class Watched(NamedTuple):
+    """The metric that an alarm or a widget is about.
+
+    Attributes:
+        each_by: the further dimension by whose values it is told apart.
+    """
+
+    namespace: str
+    metric: str
+    dimension: str
+    value: str
+    each_by: str | None = None
+
+
+def watched_by_alarm(properties: dict[str, Any]) -> Watched:
+    """What the alarm watches."""
+    if "Metrics" in properties:
+        [query] = properties["Metrics"]
+        assert query["ReturnData"] is True
+        return _queried(query["Expression"])
+    [dimension] = properties["Dimensions"]
+    return Watched(properties["Namespace"], properties["MetricName"], dimension["Name"], dimension["Value"])
+
+
+def shown_by_widget(widget: dict[str, Any]) -> Iterator[Watched]:
+    """What the dashboard's widget shows."""
+    for metric in widget["properties"].get("metrics", []):
+        if isinstance(metric[0], dict):
+            yield _queried(metric[0]["expression"])
+        else:
+            yield Watched(*metric[:4])
+
+
+def _queried(query: str) -> Watched:
+    match = _QUERY.fullmatch(query)
+    assert match, query
+    return Watched(match["namespace"], match["metric"], match["dimension"], match["value"], match["group"])
 
 
 class _Attributes(Mapping[str, str]):

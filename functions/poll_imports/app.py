@@ -16,7 +16,7 @@ from jobferry.adapters.aws import CONFIG, on_demand
 from jobferry.adapters.board import HttpBoard
 from jobferry.adapters.bucket import FeedsBucket
 from jobferry.adapters.functions import SubmitImportFunction
-from jobferry.adapters.metrics import add_settled
+from jobferry.adapters.metrics import add_settled, emit_overdue
 from jobferry.adapters.secrets import SecretAccounts
 from jobferry.adapters.table import ImportsTable
 from jobferry.errors import PollingError
@@ -52,8 +52,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.info("polled", extra=polled.counts())
     if is_looked_at(event):
         late = overdue_feeds(table, bucket, datetime.now(UTC), timedelta(hours=int(os.environ["ALARM_AFTER_HOURS"])))
-        metrics.add_metric("FeedsOverdue", MetricUnit.Count, len(late))
         for feed in late:
+            emit_overdue(feed.feed)
             logger.warning("overdue", extra={"feed": feed.feed, "lastComplete": feed.last_complete})
     if polled.failed:
         raise PollingError(polled.failed)

@@ -16,7 +16,7 @@ import pytest
 from jobferry.adapters.table import ImportsTable
 from local.board import Fault
 from local.system import LocalSystem
-from tests.stack import METRICS
+from tests.stack import METRICS, Watched, shown_by_widget, watched_by_alarm
 
 pytestmark = pytest.mark.xdist_group("alarms")
 
@@ -31,6 +31,12 @@ class Figure(NamedTuple):
     namespace: str
     name: str
     dimensions: tuple[tuple[str, str], ...]
+
+    @property
+    def watched(self) -> Watched:
+        """As an alarm or a widget names it."""
+        [own] = [each for each, _ in self.dimensions if each != "service"] or [None]
+        return Watched(self.namespace, self.name, "service", dict(self.dimensions)["service"], own)
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +118,13 @@ def totals(system: LocalSystem, function: str | None = None) -> Counter[str]:
     return found
 
 
-def check(system: LocalSystem, figure: Figure) -> None:
+def check(system: LocalSystem, watched: Watched) -> None:
     """Somebody emits it: our functions, in this run; or AWS, of something that is in this stack."""
-    if not figure.namespace.startswith("AWS/"):
-        assert figure in {each for each, _ in emitted(system)}
+    namespace, _, dimension, value, _ = watched
+    if not namespace.startswith("AWS/"):
+        assert watched in {each.watched for each, _ in emitted(system)}
         return
     resource = system.stack.resource
-    [(dimension, value)] = figure.dimensions
     there = {
         "FunctionName": {each.name for each in system.functions},
         "QueueName": {resource("DeadLetterQueue").attributes["QueueName"]},
@@ -130,27 +136,26 @@ def check(system: LocalSystem, figure: Figure) -> None:
 def test_every_alarm_watches_what_is_emitted(system: LocalSystem) -> None:
     alarms = system.stack.of_type("AWS::CloudWatch::Alarm")
     for alarm in alarms:
-        properties = alarm.properties
-        dimensions = tuple((each["Name"], each["Value"]) for each in properties["Dimensions"])
-        check(system, Figure(properties["Namespace"], properties["MetricName"], dimensions))
-    assert {"NoCompletedImport", "FeedsOverdue"} <= {each.logical_id for each in alarms}
+        check(system, watched_by_alarm(alarm.properties))
+    assert {"NoCompletedImport", "FeedOverdue"} <= {each.logical_id for each in alarms}
 
 
 def test_the_dashboard_shows_what_is_emitted_and_all_of_it(system: LocalSystem) -> None:
     body = json.loads(system.stack.resource("Dashboard").properties["DashboardBody"])
     shown = set()
     for widget in body["widgets"]:
-        for namespace, metric, dimension, value, *_ in widget["properties"].get("metrics", []):
-            figure = Figure(namespace, metric, ((dimension, value),))
-            check(system, figure)
-            shown.add(figure)
-    assert {each for each, _ in emitted(system)} <= shown
+        for watched in shown_by_widget(widget):
+            check(system, watched)
+            shown.add(watched)
+    assert {each.watched for each, _ in emitted(system)} <= shown
 
 
-def test_each_metric_has_the_stack_as_its_one_dimension(system: LocalSystem) -> None:
+def test_each_metric_has_the_stack_as_its_dimension_and_one_the_feed(system: LocalSystem) -> None:
     figures = {each for each, _ in emitted(system)}
-    assert {(each.namespace, each.dimensions) for each in figures} == {("jobferry", (("service", "jobferry"),))}
+    assert {(each.namespace, dict(each.dimensions)["service"]) for each in figures} == {("jobferry", "jobferry")}
     assert {each.name for each in figures} == METRICS
+    # Each further value of a dimension is a metric to be paid.
+    assert {each.name for each in figures if len(each.dimensions) > 1} == {"FeedOverdue"}
 
 
 def test_the_boards_counts_are_those_of_the_records(system: LocalSystem) -> None:
@@ -177,8 +182,9 @@ def test_both_ways_to_a_result_are_measured_once(system: LocalSystem) -> None:
     assert (polled["ImportsCompleted"], polled["SettledByPoll"]) == (1, 1)
 
 
-def test_a_feed_that_is_overdue_is_counted_once_an_hour_and_named(system: LocalSystem) -> None:
-    assert [value for figure, value in emitted(system, "PollImports") if figure.name == "FeedsOverdue"] == [1]
+def test_a_feed_that_is_overdue_is_told_once_an_hour_and_named(system: LocalSystem) -> None:
+    late = [each for each in emitted(system, "PollImports") if each[0].name == "FeedOverdue"]
+    assert late == [(Figure("jobferry", "FeedOverdue", (("feed", "nurses"), ("service", "jobferry"))), 1)]
     [line] = [each for each in logged(system, "PollImports") if each.get("message") == "overdue"]
     assert (line["level"], line["feed"]) == ("WARNING", "nurses")
     assert line["lastComplete"] == "nurses-20261124T030000Z"

@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from local.template import Resource, Stack, TemplateError
-from tests.stack import METRICS, NAME, TEMPLATE, make_stack
+from tests.stack import METRICS, NAME, TEMPLATE, Watched, make_stack, shown_by_widget, watched_by_alarm
 
 ROOT: Final = TEMPLATE.parent
 DAYS_7: Final = 7 * 24 * 3600
+HOURS_3: Final = 3 * 3600
 
 FUNCTIONS: Final = {"SubmitImportFunction", "ReceiveCallbackFunction", "PollImportsFunction", "PublishNoticeFunction"}
 #: What others depend on: the design's names.
@@ -312,18 +313,18 @@ def alarms(stack: Stack) -> list[Resource]:
     return stack.of_type("AWS::CloudWatch::Alarm")
 
 
-def check_metric(stack: Stack, namespace: str, metric: str, dimensions: dict[str, str]) -> None:
+def check_metric(stack: Stack, watched: Watched) -> None:
     """An alarm on a metric or a dimension that does not exist is silent for ever, or never stops."""
+    namespace, metric, name, value, _ = watched
     if namespace == "jobferry":
         assert metric in METRICS
         for function in functions(stack):
             variables = function.properties["Environment"]["Variables"]
             assert variables["POWERTOOLS_METRICS_NAMESPACE"] == namespace
-            assert dimensions == {"service": variables["POWERTOOLS_SERVICE_NAME"]}
+            assert (name, value) == ("service", variables["POWERTOOLS_SERVICE_NAME"])
         return
     dimension, metrics = AWS_METRICS[namespace]
     assert metric in metrics
-    [(name, value)] = dimensions.items()
     assert name == dimension
     match name:
         case "FunctionName":
@@ -340,18 +341,19 @@ def check_metric(stack: Stack, namespace: str, metric: str, dimensions: dict[str
 
 def test_alarms_watch_metrics_that_exist(stack: Stack) -> None:
     for alarm in alarms(stack):
-        properties = alarm.properties
-        dimensions = {each["Name"]: each["Value"] for each in properties["Dimensions"]}
-        check_metric(stack, properties["Namespace"], properties["MetricName"], dimensions)
+        check_metric(stack, watched_by_alarm(alarm.properties))
 
 
 @pytest.mark.parametrize("hours", ["1", "26", "168"])
 def test_alarms_look_back_no_longer_than_cloudwatch_can(hours: str) -> None:
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html, EvaluationPeriods
     for alarm in alarms(make_stack(AlarmAfterHours=hours)):
-        period, periods = alarm.properties["Period"], int(alarm.properties["EvaluationPeriods"])
+        queries = alarm.properties.get("Metrics")
+        period = (queries[0] if queries else alarm.properties)["Period"]
         assert period in (10, 30) or period % 60 == 0
-        assert period * periods <= (DAYS_7 if period >= 3600 else DAYS_7 // 7), alarm.logical_id
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html has the limit of queries.
+        most = HOURS_3 if queries else DAYS_7 if period >= 3600 else DAYS_7 // 7
+        assert period * int(alarm.properties["EvaluationPeriods"]) <= most, alarm.logical_id
     assert make_stack().resources["NoCompletedImport"].properties["EvaluationPeriods"] == "26"
 
 
@@ -366,14 +368,13 @@ def test_silence_is_a_fault_where_something_has_to_happen(stack: Stack) -> None:
     for alarm in alarms(stack):
         less = alarm.properties["ComparisonOperator"].startswith("LessThan")
         assert less == (alarm.logical_id in silent), alarm.logical_id
-        # Nothing happened, so nothing went wrong; unless something had to happen, or nobody has looked.
-        missing = "breaching" if less else "ignore" if alarm.logical_id == "FeedsOverdue" else "notBreaching"
-        assert alarm.properties["TreatMissingData"] == missing, alarm.logical_id
+        # Nothing happened, so nothing went wrong; unless something had to happen.
+        assert alarm.properties["TreatMissingData"] == ("breaching" if less else "notBreaching"), alarm.logical_id
     assert silent <= {alarm.logical_id for alarm in alarms(stack)}
 
 
 def test_every_function_queue_and_door_is_watched(stack: Stack) -> None:
-    watched = {(alarm.properties["MetricName"], alarm.properties["Dimensions"][0]["Value"]) for alarm in alarms(stack)}
+    watched = {(each.metric, each.value) for each in (watched_by_alarm(alarm.properties) for alarm in alarms(stack))}
     for function in functions(stack):
         assert {("Errors", function.logical_id), ("Throttles", function.logical_id)} <= watched
     assert {
@@ -381,17 +382,21 @@ def test_every_function_queue_and_door_is_watched(stack: Stack) -> None:
         ("5xx", "CallbackApi"),
         ("IteratorAge", "PublishNoticeFunction"),
         ("ImportsCompleted", NAME),
-        ("FeedsOverdue", NAME),
+        ("FeedOverdue", NAME),
     } <= watched
 
 
 def test_a_feed_is_overdue_as_soon_as_the_whole_stack_would_be() -> None:
     stack = make_stack(AlarmAfterHours="30")
     assert stack.resources["PollImportsFunction"].properties["Environment"]["Variables"]["ALARM_AFTER_HOURS"] == "30"
-    alarm = stack.resources["FeedsOverdue"].properties
-    assert "within 30 hours; `jobferry --stack jobferry-dev status` says which" in alarm["AlarmDescription"]
-    # One look an hour has to be in each period.
-    assert (alarm["Period"], alarm["Statistic"], alarm["Threshold"]) == (3600, "Maximum", 0)
+    alarm = stack.resources["FeedOverdue"].properties
+    description = alarm["AlarmDescription"]
+    assert "within 30 hours; which one is in this message, and in `jobferry --stack jobferry-dev status`" in description
+    # A state and a message for each feed.
+    assert watched_by_alarm(alarm) == ("jobferry", "FeedOverdue", "service", NAME, "feed")
+    # One look an hour has to be in each period; one that failed ends nothing.
+    assert alarm["Metrics"][0]["Period"] == 3600
+    assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (0, 2, 1)
     # If a look fails, its dead letter tells.
     config = stack.resources["PollImportsFunctionEventInvokeConfig"].properties
     assert config["DestinationConfig"]["OnFailure"]["Destination"] == "DeadLetterQueue.Arn"
@@ -439,9 +444,9 @@ def test_the_dashboard_shows_metrics_that_exist(stack: Stack) -> None:
     for widget in widgets(stack):
         if widget["type"] != "metric":
             continue
-        for namespace, metric, dimension, value, *_ in widget["properties"]["metrics"]:
-            check_metric(stack, namespace, metric, {dimension: value})
-            shown.add(metric)
+        for watched in shown_by_widget(widget):
+            check_metric(stack, watched)
+            shown.add(watched.metric)
     assert shown >= METRICS
 
 

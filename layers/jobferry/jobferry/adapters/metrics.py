@@ -1,10 +1,10 @@
-"""CloudWatch's embedded metric format: what an import that was settled adds to the metrics."""
+"""CloudWatch's embedded metric format: what an import that was settled adds to the metrics, and feeds that are overdue."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from aws_lambda_powertools import Metrics
+from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from jobferry.imports import Import
@@ -29,3 +29,12 @@ def add_settled(metrics: Metrics, record: Import) -> None:
     if record.submitted_at is not None and record.settled_at is not None:
         seconds = (record.settled_at - record.submitted_at).total_seconds()
         metrics.add_metric("SecondsToResult", MetricUnit.Seconds, seconds)
+
+
+def emit_overdue(feed: str) -> None:
+    """Emits a metric of the feed's own, which makes it a contributor to the alarm FeedOverdue.
+
+    A metric with a further dimension costs by itself, so there is none of a feed that is not overdue.
+    """
+    with single_metric(name="FeedOverdue", unit=MetricUnit.Count, value=1) as metric:
+        metric.add_dimension("feed", feed)
