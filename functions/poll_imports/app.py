@@ -1,6 +1,6 @@
 """PollImports: every five minutes, the second way to a result."""
 
-import jobferry.cold_start  # noqa: F401  # isort: skip
+from jobferry import cold_start  # isort: skip
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -24,8 +24,7 @@ from jobferry.imports import Feed, Import
 from jobferry.overdue import is_looked_at, overdue_feeds
 from jobferry.polling import Poller, poll
 
-logger = Logger()
-metrics = Metrics()
+logger, metrics = Logger(), Metrics()
 # Most runs find nothing open, and need the table alone.
 table = ImportsTable(boto3.client("dynamodb", config=CONFIG), os.environ["IMPORTS_TABLE"])
 bucket = FeedsBucket(on_demand("s3"), os.environ["FEEDS_BUCKET"])
@@ -39,6 +38,7 @@ def failed(record: Import | Feed, error: Exception) -> None:
 
 
 poller = Poller(table, bucket, accounts, cache(HttpBoard), submit_import, lambda: datetime.now(UTC), failed)
+cold_start.end()
 
 
 @logger.inject_lambda_context(clear_state=True)

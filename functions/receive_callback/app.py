@@ -1,6 +1,6 @@
 """ReceiveCallback: the board says that an import is complete."""
 
-import jobferry.cold_start  # noqa: F401  # isort: skip
+from jobferry import cold_start  # isort: skip
 
 import json
 import os
@@ -35,6 +35,7 @@ def signing_key() -> str:
 
 
 receiver = Receiver(table, bucket, accounts, cache(HttpBoard), signing_key)
+cold_start.end()
 
 
 @logger.inject_lambda_context(clear_state=True)

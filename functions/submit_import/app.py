@@ -1,6 +1,6 @@
 """SubmitImport: the schedule, an upload, a person or the poller starts a run of a feed."""
 
-import jobferry.cold_start  # noqa: F401  # isort: skip
+from jobferry import cold_start  # isort: skip
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,7 @@ def signing_key() -> str:
 
 
 world = World(table, bucket, accounts, cache(HttpBoard), os.environ["CALLBACK_URL"], signing_key)
+cold_start.end()
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -226,8 +226,8 @@ class History:
         self.bucket = Frail("bucket", _Watched(stage.bucket, self), self.touch)
         self.accounts = Frail("secrets", stage.accounts, self.touch)
         self.board = Frail("board", stage.board, self.touch)
-        self.world = replace(
-            stage.world, store=self.store, bucket=self.bucket, accounts=self.accounts, boards=self.board
+        self.world = stage.world._replace(
+            store=self.store, bucket=self.bucket, accounts=self.accounts, boards=self.board
         )
         stage.store.before_save = self.saved
         stage.board.before_create = self.asked

@@ -107,15 +107,14 @@ _NOT_LOADED: Final = {
 }
 
 
-@pytest.mark.parametrize("name", _NOT_LOADED)
-def test_a_function_loads_what_it_needs_and_little_else(name: str) -> None:
+def start(name: str, program: str) -> list[str]:
+    """The words that the program prints, in a process like the function's."""
     variables = {
         variable: str(value)
         for each in make_stack().of_type("AWS::Lambda::Function")
         if each.properties["Code"]["S3Key"] == f"functions/{name}"
         for variable, value in each.properties["Environment"]["Variables"].items()
     }
-    program = "import sys, app; print(*sys.modules)"
     ended = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT / "functions" / name,
@@ -124,11 +123,26 @@ def test_a_function_loads_what_it_needs_and_little_else(name: str) -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
+    return ended.stdout.split()
 
-    loaded = set(ended.stdout.split())
 
+@pytest.mark.parametrize("name", _NOT_LOADED)
+def test_a_function_loads_what_it_needs_and_little_else(name: str) -> None:
+    loaded = set(start(name, "import sys, app; print(*sys.modules)"))
     assert "jobferry.imports" in loaded
     assert not loaded & _NOT_LOADED[name]
+
+
+@pytest.mark.parametrize("name", _NOT_LOADED)
+def test_garbage_is_looked_for_once_a_function_is_loaded_and_not_before(name: str) -> None:
+    searches, enabled, loaded, left = start(
+        name,
+        """import gc; before = gc.get_stats(); import app; after = gc.get_stats()
+print(sum(b["collections"] - a["collections"] for a, b in zip(before, after)), gc.isenabled(), gc.get_freeze_count(), len(gc.get_objects()))""",
+    )
+    assert (int(searches), enabled) == (0, "True")
+    assert int(loaded) > 50_000
+    assert int(left) < 5_000
 
 
 def test_modules_are_named_after_the_domain() -> None:

@@ -7,8 +7,7 @@ against it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from jobferry.errors import ConfirmationError
 from jobferry.imports import FEWER_OBJECTS, FIRST, SHARED_ACCOUNT, TOO_MANY, UNPROTECTED_ROWS, Posting
@@ -19,8 +18,7 @@ from jobferry.settings import FeedSettings
 ALWAYS_PASS: Final = 10
 
 
-@dataclass(frozen=True)
-class Deletions:
+class Deletions(NamedTuple):
     """What was decided.
 
     Attributes:
@@ -40,8 +38,7 @@ class Deletions:
     postings: tuple[Posting, ...] = ()
 
 
-@dataclass(frozen=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What speaks for or against deletions beside the lists themselves.
 
     Attributes:

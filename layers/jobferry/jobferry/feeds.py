@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.formats import Row
@@ -13,8 +12,7 @@ from jobferry.streams import Allowance, decode, look, unpack
 FORMATS: Final = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".rss", ".xlsx")
 
 
-@dataclass(frozen=True)
-class FeedObject:
+class FeedObject(NamedTuple):
     """One version of one object of a feed.
 
     Attributes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -28,8 +27,7 @@ _CODE_BYTES: Final = 8
 _MODULUS: Final = 1 << 256
 
 
-@dataclass(frozen=True)
-class Carried:
+class Carried(NamedTuple):
     """How a live set compares with what is sent.
 
     Attributes:

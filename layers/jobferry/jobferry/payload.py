@@ -11,10 +11,10 @@ import errno
 import shutil
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from isal import igzip
 from pydantic_core import from_json, to_json
@@ -39,8 +39,7 @@ _GZIP_LEVEL: Final = 1
 _WARNING_GROUPS: Final = 200
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """One import: all of a feed, or the next maxJobsPerImport of it.
 
     Attributes:
@@ -261,7 +260,7 @@ class _Spool:
         if repeated or (self._limit is not None and self.payload.jobs > self._limit):
             self._rewrite(repeated)
         elif self.payload.jobs:
-            self.payload.parts.append(replace(self._part, jobs=self.payload.jobs))
+            self.payload.parts.append(self._part._replace(jobs=self.payload.jobs))
         self._problems.close()
         self.payload.warning_groups = sorted(self._groups.values(), key=lambda each: -each.count)
         return self.payload
@@ -410,7 +409,7 @@ class _Parts:
         jobs, entries = self._files
         jobs.write(body)
         entries.add(*entry)
-        self.parts[-1] = replace(self.parts[-1], jobs=self.parts[-1].jobs + 1)
+        self.parts[-1] = self.parts[-1]._replace(jobs=self.parts[-1].jobs + 1)
 
 
 def _title(job: Mapping[str, Any]) -> str | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b, file_digest
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jobferry.accounts import Account
 from jobferry.deletions import Circumstances, Deletions, decide
@@ -58,8 +57,7 @@ _SOURCES: Final = 50_000
 MAX_PARTS: Final = 200
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A feed that was read.
 
     Attributes:
@@ -84,8 +82,7 @@ class Reading:
             )
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What is to be done with a feed that was read.
 
     Attributes:

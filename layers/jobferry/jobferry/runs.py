@@ -6,10 +6,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from jobferry.accounts import Accounts
 from jobferry.boards import Boards
@@ -33,8 +32,7 @@ class FeedStore(FeedReader, Protocol):
     def fetch(self, key: str, path: Path) -> bool: ...
 
 
-@dataclass(frozen=True)
-class Invocation:
+class Invocation(NamedTuple):
     """The Lambda request that does the work.
 
     Attributes:
@@ -46,8 +44,7 @@ class Invocation:
     deadline: datetime
 
 
-@dataclass(frozen=True)
-class World:
+class World(NamedTuple):
     """What a run needs of the world outside.
 
     Attributes:

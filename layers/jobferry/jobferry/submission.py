@@ -13,10 +13,9 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from isal import igzip
 
@@ -50,8 +49,7 @@ _LONGEST_WAIT: Final = 60.0
 _REASON: Final = 4000
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a run.
 
     Attributes:

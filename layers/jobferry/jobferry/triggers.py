@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jobferry.errors import EventError, StrayObjectError
 from jobferry.settings import check_feed_name
@@ -25,8 +24,7 @@ _FORM: Final = "%Y%m%dT%H%M%SZ"
 _MARK_BYTES: Final = 5
 
 
-@dataclass(frozen=True)
-class Trigger:
+class Trigger(NamedTuple):
     """A run that is to happen.
 
     Attributes:

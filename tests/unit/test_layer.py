@@ -1,0 +1,83 @@
+"""What is made of botocore's models for the layer: they say the same, but for their texts."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.loaders
+import botocore.session
+import pytest
+
+from service_models import SERVICES, main, without_documentation
+from tests.stack import TEMPLATE
+
+DATA = Path(botocore.loaders.__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Packages as the layer's makefile installs them, as far as they are of interest here."""
+    folder = tmp_path_factory.mktemp("layer")
+    for service in SERVICES:
+        shutil.copytree(DATA / service, folder / "botocore/data" / service)
+    main(folder)
+    return folder
+
+
+def client(service: str, *data: Path) -> Any:
+    session = botocore.session.Session()
+    loader = botocore.loaders.Loader(
+        extra_search_paths=[str(each) for each in data], include_default_search_paths=False
+    )
+    session.register_component("data_loader", loader)
+    keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    return boto3.Session(botocore_session=session, region_name="us-east-1", **keys).client(service)
+
+
+def texts(model: Any) -> Iterator[str]:
+    if isinstance(model, dict):
+        if isinstance(model.get("documentation"), str):
+            yield model["documentation"]
+        model = list(model.values())
+    if isinstance(model, list):
+        for each in model:
+            yield from texts(each)
+
+
+def test_every_service_that_a_function_uses_has_its_model_made(packages: Path) -> None:
+    apps = "".join(path.read_text() for path in TEMPLATE.parent.glob("functions/*/app.py"))
+    assert set(re.findall(r'(?:boto3\.client|on_demand)\("(\w+)"', apps)) == set(SERVICES)
+    for service in SERVICES:
+        versions = list((packages / "botocore/data" / service).iterdir())
+        assert versions
+        assert not list((packages / "botocore/data" / service).glob("*/*.gz"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_model_says_the_same_without_its_texts(packages: Path, service: str) -> None:
+    made, own = client(service, packages / "botocore/data", DATA), client(service, DATA)
+    assert sorted(texts(made.meta.service_model._service_description)) == []
+    assert sorted(texts(own.meta.service_model._service_description)) != []
+    assert made.meta.service_model._service_description == without_documentation(
+        own.meta.service_model._service_description
+    )
+    assert made.meta.service_model.operation_names == own.meta.service_model.operation_names
+    assert made.meta.endpoint_url == own.meta.endpoint_url
+
+
+def test_a_member_that_is_called_documentation_stays() -> None:
+    model = {"documentation": "A text.", "members": {"documentation": {"shape": "String", "documentation": "Of it."}}}
+    assert without_documentation([model]) == [{"members": {"documentation": {"shape": "String"}}}]
+
+
+def test_models_that_are_no_longer_compressed_are_told(tmp_path: Path) -> None:
+    (tmp_path / "botocore/data/dynamodb/2012-08-10").mkdir(parents=True)
+    (tmp_path / "botocore/data/dynamodb/2012-08-10/service-2.json").write_text(json.dumps({}))
+    with pytest.raises(SystemExit, match="dynamodb"):
+        main(tmp_path)
