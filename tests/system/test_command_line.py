@@ -145,7 +145,7 @@ def test_a_feed_is_tried_submitted_and_shown(person: Person) -> None:
     ]
     data = person("show", import_id, "--json")
     assert data.status == 1
-    assert set(data.json) == {"import", "failed", "invalid", "whatToDo"}
+    assert set(data.json) == {"import", "run", "failed", "invalid", "whatToDo"}
     assert {
         name: data.json["import"][name] for name in ("importId", "feed", "state", "jobs", "invalid", "deleteJobs")
     } == {
@@ -204,8 +204,8 @@ def test_failed_jobs_are_mended_and_retried(person: Person, tmp_path: Path) -> N
     assert posting["description"] == SENT
 
     status = person("status", feed, "--json").json["feeds"][0]
-    assert status["lastImport"]["importId"] == retried["importId"]
-    assert status["lastComplete"]["importId"] == import_id
+    assert [each["importId"] for each in status["lastRun"]] == [retried["importId"]]
+    assert [each["importId"] for each in status["lastCompleteRun"]] == [import_id]
     assert status["liveSet"] == 6
     # The next run is a full sync as before, and of the jobs that are still wrong in the export the board keeps the postings.
     following = person.submit()

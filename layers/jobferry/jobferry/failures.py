@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from jobferry.imports import FailedJob, Import
+from jobferry.wording import plain
 
 #: Jobs that a notice names.
 SHOWN: Final = 25
@@ -116,14 +117,14 @@ def collect(
         found.by_board += 1
         shown = _add(found, reasons, failing)
         if record.full_sync:
-            refused[_place(job)] = failing if shown else None
+            refused[_identity(job)] = failing if shown else None
         if left:
             left.discard(job.identity)
     for job in invalid:
         if left:
             left.discard(job.identity)
-        if record.full_sync and _place(job) in refused:
-            if known := refused[_place(job)]:
+        if record.full_sync and _identity(job) in refused:
+            if known := refused[_identity(job)]:
                 known.found = [text for text in job.messages if not text.startswith(SENT_ANYWAY)]
             continue
         failing = Failing(job, by_board=False, new=_is_new(record, job))
@@ -150,16 +151,16 @@ def failing_jobs(record: Import, failed: Iterable[FailedJob], invalid: Iterable[
         failed: what the board refused.
         invalid: what was found before sending. It is gone through twice.
     """
-    found = {_place(job): job.messages for job in invalid} if record.full_sync else {}
+    found = {_identity(job): job.messages for job in invalid} if record.full_sync else {}
     refused = set()
     for job in failed:
-        place = _place(job)
+        place = _identity(job)
         if place in found:
             refused.add(place)
         words = [text for text in found.get(place, ()) if not text.startswith(SENT_ANYWAY)]
         yield Failing(job, by_board=True, new=_is_new(record, job), found=words)
     for job in invalid:
-        if _place(job) not in refused:
+        if _identity(job) not in refused:
             taken = record.results is not None and any(text.startswith(SENT_ANYWAY) for text in job.messages)
             yield Failing(job, by_board=False, new=_is_new(record, job), taken=taken)
 
@@ -169,11 +170,25 @@ def kind_of(message: str) -> str:
     return _QUOTED.sub("…", _VALUE.sub("", message[:400]))[:200]
 
 
+def said(messages: Iterable[str], limit: int) -> str:
+    """What is said of a job, on one line; empty when that is nothing. That it is sent all the same is said elsewhere."""
+    return plain("; ".join(text[: limit * 4] for text in messages if not text.startswith(SENT_ANYWAY)), limit)
+
+
+def place(job: FailedJob, limit: int) -> str:
+    """Where in the feed a job is: the object without the prefix that all have, in so many characters, and the row."""
+    if job.key is None:
+        return f"job {job.number + 1:,} of the list as sent"
+    name = plain(re.sub(r"^feeds/[^/]*/", "", job.key), 1024)
+    shown = name if len(name) <= limit else f"…{name[1 - limit :]}"
+    return shown if job.row is None else f"{shown} row {job.row}"
+
+
 def _is_new(record: Import, job: FailedJob) -> bool:
     return job.since is None or job.since >= record.created_at
 
 
-def _place(job: FailedJob) -> object:
+def _identity(job: FailedJob) -> object:
     return job.identity if job.key is None or job.row is None else (job.key, job.row)
 
 

@@ -187,6 +187,11 @@ class Import(Record):
     open: str | None = None
 
     @property
+    def all_deletes(self) -> str | None:
+        """The key of all the postings of which `deletes` has the first; None of an import without a live set."""
+        return self.live_set.replace(".live.", ".deletes.") if self.live_set else None
+
+    @property
     def deadline(self) -> datetime:
         """Until when a result is waited for."""
         return self.created_at + RESULT_DEADLINE

@@ -8,7 +8,6 @@ docs/notice.schema.json. Every part is cut and every list is short, so a notice 
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from jobferry import advice
 from jobferry.advice import REASON, About, Stack, Step
-from jobferry.failures import REASONS_SHOWN, SENT_ANYWAY, SHOWN, Failing, Failures, Reason, collect
+from jobferry.failures import REASONS_SHOWN, SHOWN, Failing, Failures, Reason, collect, place, said
 from jobferry.findings import Findings, gather
 from jobferry.imports import (
     ERROR,
@@ -261,9 +260,13 @@ def _postings(record: Import, stack: Stack, links: Links | None) -> Section:
     shown = len(lines)
     if number > shown and links:
         lines += ["", "All of them are in the report, at the end."]
-    elif number > shown and record.live_set:
-        whole = record.live_set.replace(".live.", ".deletes.")
-        lines += ["", "All of them, in AWS CloudShell or a terminal with the AWS CLI:", "", f"   {stack.show(whole)}"]
+    elif number > shown and record.all_deletes:
+        lines += [
+            "",
+            "All of them, in AWS CloudShell or a terminal with the AWS CLI:",
+            "",
+            f"   {stack.show(record.all_deletes)}",
+        ]
     return _heading(title.upper(), number, shown), lines
 
 
@@ -273,7 +276,7 @@ def _heading(title: str, number: int, shown: int) -> str:
 
 def _reason(reason: Reason) -> str:
     others = "" if reason.alike else " (and other values)"
-    first = ", ".join(_place(job, 40) for job in reason.first)
+    first = ", ".join(place(job, 40) for job in reason.first)
     more = " and more" if reason.jobs > len(reason.first) else ""
     return f"- {counted(reason.jobs, 'job')}: {plain(reason.message, _FOUND)}{others}\n  In {first}{more}."
 
@@ -283,26 +286,13 @@ def _failing(failing: Failing, number: int, who: str) -> Iterator[str]:
     job = failing.job
     reference = plain(job.reference_number, _REFERENCE) if job.reference_number else "no reference number"
     title = f", {plain(job.title, _TITLE)}" if job.title else ""
-    yield f"{number}. {reference}{title} ({_place(job, _PLACE)})"
-    said = _said(job.messages, _MESSAGE) or "no reason was given"
-    yield f"   {who}: {said}"
+    yield f"{number}. {reference}{title} ({place(job, _PLACE)})"
+    words = said(job.messages, _MESSAGE) or "no reason was given"
+    yield f"   {who}: {words}"
     if failing.found:
-        yield f"   To mend: {_said(failing.found, _FOUND)}"
+        yield f"   To mend: {said(failing.found, _FOUND)}"
     if not failing.new and job.since:
         yield f"   Failing since {day(job.since)}."
-
-
-def _said(messages: Iterable[str], limit: int) -> str:
-    return plain("; ".join(text[: limit * 4] for text in messages if not text.startswith(SENT_ANYWAY)), limit)
-
-
-def _place(job: FailedJob, limit: int) -> str:
-    """Where in the feed: the object without the prefix that all have."""
-    if job.key is None:
-        return f"job {job.number + 1:,} of the list as sent"
-    name = plain(re.sub(r"^feeds/[^/]*/", "", job.key), 1024)
-    shown = name if len(name) <= limit else f"…{name[1 - limit :]}"
-    return shown if job.row is None else f"{shown} row {job.row}"
 
 
 def _rest(record: Import, failures: Failures, stack: Stack, links: Links | None) -> Iterator[str]:
@@ -438,7 +428,7 @@ def _reason_data(reason: Reason) -> dict[str, Any]:
         "message": plain(reason.message, _FOUND),
         "alike": reason.alike,
         "jobs": reason.jobs,
-        "first": [_place(job, 40) for job in reason.first],
+        "first": [place(job, 40) for job in reason.first],
     }
 
 
@@ -450,8 +440,8 @@ def _failing_data(failing: Failing) -> dict[str, Any]:
         "key": plain(job.key, _PLACE) if job.key else None,
         "row": job.row,
         "refused": failing.by_board,
-        "message": _said(job.messages, _MESSAGE),
-        "toMend": _said(failing.found, _FOUND) if failing.found else None,
+        "message": said(job.messages, _MESSAGE),
+        "toMend": said(failing.found, _FOUND) if failing.found else None,
         "new": failing.new,
         "since": timestamp(job.since) if job.since else None,
     }

@@ -321,8 +321,8 @@ def _archive(imports: list[Import], reading: Reading, plan: Plan, world: World) 
     if first.live_set is None:
         return
     store(first.live_set, plan.carried.live_set)
-    if plan.carried.missing and not first.retry:
-        store(first.live_set.replace(".live.", ".deletes."), plan.carried.deletes)
+    if plan.carried.missing and not first.retry and first.all_deletes:
+        store(first.all_deletes, plan.carried.deletes)
 
 
 def _failed(number: int, problem: Problem, record: Import) -> FailedJob:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
-from jobferry.cli import details
+from jobferry.cli import commands, details
 from jobferry.cli.outcomes import words
-from jobferry.imports import ERROR, INVALID, Feed, Import, State
+from jobferry.cli.stack import Stack
+from jobferry.imports import ERROR, INVALID, Feed, Import, State, timestamp
+from jobferry.triggers import parse_trigger
 from tests.unit.cli.person import Person
 from tests.unit.notices.cases import CASES, CREATED, blocked, complete, postings, results, sent
 
@@ -222,3 +226,34 @@ def test_the_history_says_in_words_why_nothing_came_of_an_import(person: Person,
     header, row = person.lines("history", "default")
     column = header.index("STATE")
     assert row[column : header.index("JOBS", column)].split("  ")[0].strip() == state
+
+
+def test_programs_get_every_import_of_a_split_run(split: Person) -> None:
+    [status] = json.loads(split("status", "--json"))["feeds"]
+    for run in (status["lastRun"], status["lastCompleteRun"], json.loads(split("show", ID, "--json"))["run"]):
+        assert [each["importId"] for each in run] == [ID, f"{ID}-2", f"{ID}-3"]
+
+
+def test_a_run_is_started_in_a_second_of_its_own(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import's id is made of the second; with that of another run, this one would be taken for it and never begin."""
+
+    class Clock(datetime):
+        times: ClassVar = [CREATED, CREATED + timedelta(milliseconds=600), CREATED + timedelta(seconds=1)]
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return cls.times.pop(0).astimezone(tz)
+
+    started: list[dict[str, Any]] = []
+    monkeypatch.setattr(commands, "datetime", Clock)
+    monkeypatch.setattr(Stack, "start", lambda _, event: started.append(event))
+    first = parse_trigger({"feed": "default", "scheduledAt": timestamp(CREATED)}, CREATED).import_id
+    person.have(complete(results(40, 0, 0), import_id=first))
+
+    said = person("confirm", "default", "ABCD-EFGH")
+
+    second = CREATED + timedelta(seconds=1)
+    assert started == [
+        {"feed": "default", "confirmDeletes": "ABCD-EFGH", "scheduledAt": f"{second:%Y-%m-%dT%H:%M:%SZ}"}
+    ]
+    assert f"Started default-{second:%Y%m%dT%H%M%SZ}." in said

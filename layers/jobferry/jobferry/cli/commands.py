@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import time
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -378,10 +379,15 @@ def unschedule(call: Call, feed: FeedName) -> int:
 
 def _start(call: Call, stack: Stack, event: dict[str, Any], *, wait: bool) -> int:
     """Starts a run of now, so that its import's id is known before it begins."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    event |= {"scheduledAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
+    while True:
+        now = datetime.now(UTC)
+        event |= {"scheduledAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
+        import_id = parse_trigger(event, now).import_id
+        if stack.table.get(import_id) is None:
+            break
+        time.sleep(0.1)  # a run began within this second, and the two would be taken for one
     stack.start(event)
-    return _started(call, stack, parse_trigger(event, now).import_id, wait=wait)
+    return _started(call, stack, import_id, wait=wait)
 
 
 def _started(call: Call, stack: Stack, import_id: str, *, wait: bool) -> int:

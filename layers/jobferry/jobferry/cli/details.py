@@ -11,13 +11,15 @@ from jobferry import advice
 from jobferry.cli.outcomes import ENDED, FINE, counts, exit_status, failed_data, import_data, words, worst
 from jobferry.cli.screen import duration, pairs, table, text
 from jobferry.cli.stack import Stack
-from jobferry.failures import SENT_ANYWAY, Failing, Failures, collect, failing_jobs
+from jobferry.failures import Failing, Failures, collect, failing_jobs, place, said
 from jobferry.findings import Findings
-from jobferry.imports import FailedJob, Import, State
+from jobferry.imports import Import, State
 from jobferry.wording import counted, day, when
 
 #: Failed jobs that are shown unless all are asked for; postings that are shown at all.
 SHOWN: Final = 25
+#: Characters of a text that is shown whole: as much as anybody reads.
+_WHOLE: Final = 10_000
 #: Why an import was skipped.
 _SKIPPED_BRIEFLY: Final = {
     "open": "an import was still open",
@@ -175,23 +177,15 @@ def _job(failing: Failing, record: Import) -> Iterator[str]:
     job = failing.job
     name = ", ".join(filter(None, (job.reference_number or "no reference number", job.title)))
     age = "new" if failing.new or not job.since else f"failing since {day(job.since)}"
-    yield from text(f"{name} ({place(job)}), {age}", "    ", "  - ")
-    said = "; ".join(each for each in job.messages if not each.startswith(SENT_ANYWAY)) or "no reason was given"
+    yield from text(f"{name} ({place(job, _WHOLE)}), {age}", "    ", "  - ")
+    words = said(job.messages, _WHOLE) or "no reason was given"
     if not failing.by_board:
         who = "taken by the board, but looks wrong" if failing.taken else "not sent"
     else:
         who = "the board says" if record.verified else "the callback says"
-    yield from text(f"{who}: {said}", "      ")
+    yield from text(f"{who}: {words}", "      ")
     if failing.found:
-        yield from text(f"to mend: {'; '.join(failing.found)}", "      ")
-
-
-def place(job: FailedJob) -> str:
-    """Where in the feed."""
-    if job.key is None:
-        return f"job {job.number + 1:,} of the list as sent"
-    name = re.sub(r"^feeds/[^/]*/", "", job.key)
-    return name if job.row is None else f"{name} row {job.row}"
+        yield from text(f"to mend: {said(failing.found, _WHOLE)}", "      ")
 
 
 def _plainly(said: str) -> str:
@@ -218,8 +212,7 @@ def preview(found: Mapping[str, Any]) -> list[str]:
     for each in problems:
         row = f" row {each['row']}" if each.get("row") is not None else ""
         name = f" ({each['referenceNumber']})" if each.get("referenceNumber") else ""
-        said = [message for message in each["messages"] if not message.startswith(SENT_ANYWAY)]
-        lines += text(f"{each['key']}{row}{name}: {'; '.join(said)}", "      ", "  ")
+        lines += text(f"{each['key']}{row}{name}: {said(each['messages'], _WHOLE)}", "      ", "  ")
     postings = found.get("firstDeletes") or []
     if postings:
         number = found.get("deletes") or found.get("withheldDeletes") or len(postings)
@@ -236,6 +229,7 @@ def data(findings: Findings, run: Sequence[Import], stack: Stack) -> dict[str, A
     steps = _steps(record, run, failures, stack)
     return {
         "import": import_data(record),
+        "run": [import_data(each) for each in run],
         "failed": failed_data(findings.failed),
         "invalid": failed_data(findings.invalid),
         "whatToDo": [{"text": _plainly(each.text), "command": each.command} for each in steps],

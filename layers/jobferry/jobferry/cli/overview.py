@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -180,14 +180,13 @@ def data(feeds: list[FeedStatus]) -> dict[str, Any]:
 
 
 def _data(status: FeedStatus) -> dict[str, Any]:
-    first: Callable[[list[Import]], Any] = lambda run: import_data(run[0]) if run else None  # noqa: E731
     return {
         "feed": status.feed,
         "paused": status.paused,
         "fault": status.fault,
         "openImports": [import_data(each) for each in status.open_imports],
-        "lastImport": first(status.last_run),
-        "lastComplete": first(status.last_complete_run),
+        "lastRun": [import_data(each) for each in status.last_run],
+        "lastCompleteRun": [import_data(each) for each in status.last_complete_run],
         "liveSet": status.live_set,
         "overdue": status.overdue is not None,
         **schedule_data(status.schedule, status.next_run),

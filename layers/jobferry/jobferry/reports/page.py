@@ -7,7 +7,6 @@ very style and nothing more, so a hostile title is only a title. It says what to
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -19,9 +18,9 @@ from typing import Final
 
 from jobferry import advice
 from jobferry.advice import About, Stack
-from jobferry.failures import SENT_ANYWAY, Failing, Failures, collect, failing_jobs, kind_of
+from jobferry.failures import Failing, Failures, collect, failing_jobs, kind_of, place, said
 from jobferry.findings import Findings
-from jobferry.imports import FailedJob, Import, Posting, State
+from jobferry.imports import Import, Posting, State
 from jobferry.reports.chart import history_section
 from jobferry.reports.table import csv_key
 from jobferry.wording import counted, day, plain, when
@@ -207,8 +206,8 @@ def _deletions(record: Import, postings: list[Posting], stack: Stack) -> tuple[s
         for each in postings
     ]
     lead = f"<p>{counted(number, 'posting')} {words}.{_first_of(len(rows), number)}</p>\n"
-    if len(rows) == ROWS and number > ROWS and record.live_set:
-        lead += f"<p>All of them:</p>\n{_command(stack.show(record.live_set.replace('.live.', '.deletes.')))}\n"
+    if len(rows) == ROWS and number > ROWS and record.all_deletes:
+        lead += f"<p>All of them:</p>\n{_command(stack.show(record.all_deletes))}\n"
     caption = f"{title}: postings {words}"
     return heading, _list(lead, caption, ("Reference number", "Title"), rows, "postings", "deletes")
 
@@ -231,7 +230,7 @@ def _reason_table(failures: Failures) -> Iterator[str]:
     yield "<td></td></tr></thead>\n<tbody>\n"
     for number, reason in enumerate(shown):
         others = "" if reason.alike else ' <span class="quiet">(and other values)</span>'
-        first = ", ".join(_place(job, 60) for job in reason.first)
+        first = ", ".join(place(job, 60) for job in reason.first)
         more = " and more" if reason.jobs > len(reason.first) else ""
         yield (
             f'<tr><td class="number">{reason.jobs:,}</td><td><span id="reason-{number}">'
@@ -341,12 +340,12 @@ def _row(record: Import, failing: Failing, kinds: dict[str, int], *, by_both: bo
     reference = _text(job.reference_number, _REFERENCE) if job.reference_number else ""
     who = ""
     if by_both and not failing.taken:
-        words = f"{_board(record).capitalize()} says" if failing.by_board else "Not sent"
-        who = f'<span class="who">{words}:</span> '
-    said = _said(job.messages) or "no reason was given"
-    mend = f'<p><span class="who">To mend:</span> {_said(failing.found)}</p>' if failing.found else ""
+        speaker = f"{_board(record).capitalize()} says" if failing.by_board else "Not sent"
+        who = f'<span class="who">{speaker}:</span> '
+    words = escape(said(job.messages, _MESSAGE)) or "no reason was given"
+    mend = f'<p><span class="who">To mend:</span> {escape(said(failing.found, _MESSAGE))}</p>' if failing.found else ""
     row = "" if job.row is None else f' <span class="row">row {job.row:,}</span>'
-    name = _place(job.model_copy(update={"row": None}), _KEY)
+    name = place(job.model_copy(update={"row": None}), _KEY)
     since = f"{job.since:%Y-%m-%d}" if job.since else ""
     shown = (
         '<span class="new">New</span>'
@@ -360,25 +359,12 @@ def _row(record: Import, failing: Failing, kinds: dict[str, int], *, by_both: bo
         f'<td role="cell" class="ref">{reference or NO_REFERENCE}</td>'
         f'<td role="cell">{_text(job.title or "", _TITLE)}</td>'
         f'<td role="cell" data-s="{escape(name)} {job.row or 0}">{escape(name)}{row}</td>'
-        f'<td role="cell"><p>{who}{said}</p>{mend}</td>'
+        f'<td role="cell"><p>{who}{words}</p>{mend}</td>'
         f'<td role="cell" data-s="{"9999" if failing.new else since}">{shown}</td></tr>\n'
     )
 
 
 NO_REFERENCE: Final = '<span class="quiet">no reference number</span>'
-
-
-def _said(messages: Iterable[str]) -> str:
-    return _text("; ".join(text[: _MESSAGE * 4] for text in messages if not text.startswith(SENT_ANYWAY)), _MESSAGE)
-
-
-def _place(job: FailedJob, limit: int) -> str:
-    """Where in the feed: the object without the prefix that all have. Not escaped."""
-    if job.key is None:
-        return f"job {job.number + 1:,} of the list as sent"
-    name = plain(re.sub(r"^feeds/[^/]*/", "", job.key), 1024)
-    shown = name if len(name) <= limit else f"…{name[1 - limit :]}"
-    return shown if job.row is None else f"{shown} row {job.row:,}"
 
 
 # Lists that the script makes searchable and sortable
