@@ -16,12 +16,11 @@ SERVICES: Final = ("dynamodb", "lambda", "s3", "secretsmanager", "sns")
 
 
 def without_documentation(model: Any) -> Any:
-    """The model without its texts. A structure's member may be called documentation too, and is no text."""
+    """The model with empty texts: botocore asks for some of them by name. A structure's member may be called so too."""
     if isinstance(model, dict):
         return {
-            key: without_documentation(value)
+            key: "" if key == "documentation" and isinstance(value, str) else without_documentation(value)
             for key, value in model.items()
-            if key != "documentation" or not isinstance(value, str)
         }
     return [without_documentation(each) for each in model] if isinstance(model, list) else model
 
