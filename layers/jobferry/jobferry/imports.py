@@ -317,7 +317,8 @@ class FailedJob(BaseModel):
         since: when the import was claimed with which it began to fail.
     """
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+    # Made when the first is needed: in most runs none is.
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True)
 
     number: Annotated[int, Field(alias="index")]
     messages: list[str]
