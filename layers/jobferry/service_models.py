@@ -1,6 +1,6 @@
 """Makes botocore's models of the services that the functions use quicker to read: `python service_models.py PACKAGES`.
 
-They come compressed and with the documentation of every field, five sixths of their text, which nobody reads there. To read
+They come compressed and with the documentation of every field, most of their text, which nobody reads there. To read
 S3's is a tenth of SubmitImport's cold start, and half of that as it is written here.
 """
 

@@ -121,3 +121,13 @@ def test_it_is_looked_for_in_one_of_the_pollers_runs_an_hour() -> None:
 @pytest.mark.parametrize("event", [{}, {"time": None}])
 def test_a_run_by_hand_does_not_look(event: dict[str, Any]) -> None:
     assert not is_looked_at(event)
+
+
+def test_of_too_many_the_same_ones_are_told_each_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is told by itself, and one that comes and goes would be told again and again."""
+    world = World()
+    for number in range(2 * MOST):
+        world.feed(f"feed-{number:03}", complete=30)
+    feeds = world.store.feeds
+    monkeypatch.setattr(world.store, "feeds", lambda names: reversed(list(feeds(names))))
+    assert world.overdue() == [f"feed-{number:03}" for number in range(MOST)]

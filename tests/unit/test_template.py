@@ -244,8 +244,8 @@ def test_each_function_gets_the_variables_that_it_reads(stack: Stack) -> None:
         app = (ROOT / function.properties["Code"]["S3Key"] / "app.py").read_text()
         read = set(re.findall(r"""os\.environ\["(\w+)"\]""", app))
         assert app.count("environ") == app.count("os.environ[")
-        # Powertools reads its own.
-        assert read | {name for name in given if name.startswith("POWERTOOLS_")} == given, function.logical_id
+        # Powertools and pydantic read their own.
+        assert read | {name for name in given if name.startswith(("POWERTOOLS_", "PYDANTIC_"))} == given
 
 
 # What fails on every attempt
@@ -396,7 +396,7 @@ def test_a_feed_is_overdue_as_soon_as_the_whole_stack_would_be() -> None:
     assert watched_by_alarm(alarm) == ("jobferry", "FeedOverdue", "service", NAME, "feed")
     # One look an hour has to be in each period; one that failed ends nothing.
     assert alarm["Metrics"][0]["Period"] == 3600
-    assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (0, 2, 1)
+    assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (0, 3, 1)
     # If a look fails, its dead letter tells.
     config = stack.resources["PollImportsFunctionEventInvokeConfig"].properties
     assert config["DestinationConfig"]["OnFailure"]["Destination"] == "DeadLetterQueue.Arn"

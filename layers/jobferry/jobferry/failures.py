@@ -154,10 +154,10 @@ def failing_jobs(record: Import, failed: Iterable[FailedJob], invalid: Iterable[
     found = {_identity(job): job.messages for job in invalid} if record.full_sync else {}
     refused = set()
     for job in failed:
-        place = _identity(job)
-        if place in found:
-            refused.add(place)
-        words = [text for text in found.get(place, ()) if not text.startswith(SENT_ANYWAY)]
+        identity = _identity(job)
+        if identity in found:
+            refused.add(identity)
+        words = [text for text in found.get(identity, ()) if not text.startswith(SENT_ANYWAY)]
         yield Failing(job, by_board=True, new=_is_new(record, job), found=words)
     for job in invalid:
         if _identity(job) not in refused:

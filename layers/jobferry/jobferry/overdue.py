@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import batched, islice
 from typing import Any, Final, Protocol
 
 from jobferry.errors import SettingsError
@@ -13,6 +13,7 @@ from jobferry.settings import FEED_NAME, parse_settings
 
 #: So many are found. When more are overdue it is no feed's own fault, and asking for each would outlast the function.
 MOST: Final = 100
+_AT_ONCE: Final = 100
 
 
 class Records(Protocol):
@@ -45,14 +46,15 @@ def is_looked_at(event: dict[str, Any]) -> bool:
 
 
 def overdue_feeds(records: Records, folders: FeedFolders, now: datetime, after: timedelta) -> list[Feed]:
-    """The feeds of the bucket that are overdue and not paused, MOST of them at most.
+    """The feeds of the bucket that are overdue and not paused, the first MOST of them by name.
 
     What it reads is one record for each feed; settings, and the imports since then, only of those that seem overdue.
     """
-    names = [each for each in folders.feeds() if FEED_NAME.fullmatch(each)]
-    late = (each for each in records.feeds(names) if is_overdue(each, records, now, after))
-    found = islice((each for each in late if not _is_paused(each.feed, folders)), MOST)
-    return sorted(found, key=lambda each: each.feed)
+    names = sorted(each for each in folders.feeds() if FEED_NAME.fullmatch(each))
+    # In the names' order, though the table has none: of too many it has to be the same ones each hour.
+    known = (each for some in batched(names, _AT_ONCE, strict=False) for each in sorted(records.feeds(some), key=_name))
+    late = (each for each in known if is_overdue(each, records, now, after))
+    return list(islice((each for each in late if not _is_paused(each.feed, folders)), MOST))
 
 
 def is_overdue(feed: Feed, records: Records, now: datetime, after: timedelta) -> bool:
@@ -64,6 +66,10 @@ def is_overdue(feed: Feed, records: Records, now: datetime, after: timedelta) ->
     if feed.last_complete_at is not None:
         return feed.last_complete_at < limit
     return any(each.created_at < limit for each in records.history(feed.feed))
+
+
+def _name(feed: Feed) -> str:
+    return feed.feed
 
 
 def _is_paused(feed: str, folders: FeedFolders) -> bool:

@@ -385,7 +385,8 @@ def _start(call: Call, stack: Stack, event: dict[str, Any], *, wait: bool) -> in
         import_id = parse_trigger(event, now).import_id
         if stack.table.get(import_id) is None:
             break
-        time.sleep(0.1)  # a run began within this second, and the two would be taken for one
+        # A run began within this second, and the two would be taken for one. One that was only just asked for is not seen.
+        time.sleep(0.1)
     stack.start(event)
     return _started(call, stack, import_id, wait=wait)
 

@@ -18,7 +18,7 @@ from jobferry.wording import counted, day, when
 
 #: Failed jobs that are shown unless all are asked for; postings that are shown at all.
 SHOWN: Final = 25
-#: Characters of a text that is shown whole: as much as anybody reads.
+#: Characters of a text that is shown as far as the screen lets it.
 _WHOLE: Final = 10_000
 #: Why an import was skipped.
 _SKIPPED_BRIEFLY: Final = {

@@ -344,7 +344,7 @@ def _row(record: Import, failing: Failing, kinds: dict[str, int], *, by_both: bo
         who = f'<span class="who">{speaker}:</span> '
     words = escape(said(job.messages, _MESSAGE)) or "no reason was given"
     mend = f'<p><span class="who">To mend:</span> {escape(said(failing.found, _MESSAGE))}</p>' if failing.found else ""
-    row = "" if job.row is None else f' <span class="row">row {job.row:,}</span>'
+    row = "" if job.row is None else f' <span class="row">row {job.row}</span>'
     name = place(job.model_copy(update={"row": None}), _KEY)
     since = f"{job.since:%Y-%m-%d}" if job.since else ""
     shown = (
