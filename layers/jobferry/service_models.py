@@ -15,14 +15,9 @@ from typing import Any, Final
 SERVICES: Final = ("dynamodb", "lambda", "s3", "secretsmanager", "sns")
 
 
-def without_documentation(model: Any) -> Any:
-    """The model with empty texts: botocore asks for some of them by name. A structure's member may be called so too."""
-    if isinstance(model, dict):
-        return {
-            key: "" if key == "documentation" and isinstance(value, str) else without_documentation(value)
-            for key, value in model.items()
-        }
-    return [without_documentation(each) for each in model] if isinstance(model, list) else model
+def without_text(member: dict[str, Any]) -> dict[str, Any]:
+    """A part of a model with an empty text: botocore asks for some of them by name. A structure may have a member called so."""
+    return member | {"documentation": ""} if isinstance(member.get("documentation"), str) else member
 
 
 def main(packages: Path) -> None:
@@ -31,7 +26,7 @@ def main(packages: Path) -> None:
         if not models:
             sys.exit(f"botocore has no compressed models of {service}: is service_models.py still of use?")
         for model in models:
-            plain = without_documentation(json.loads(gzip.decompress(model.read_bytes())))
+            plain = json.loads(gzip.decompress(model.read_bytes()), object_hook=without_text)
             model.with_suffix("").write_text(json.dumps(plain, separators=(",", ":")))
             model.unlink()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import batched, islice
+from itertools import batched, chain, islice
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 from jobferry.errors import SettingsError
@@ -13,6 +14,7 @@ from jobferry.settings import FEED_NAME, parse_settings
 
 #: So many are found. When more are overdue it is no feed's own fault, and asking for each would outlast the function.
 MOST: Final = 100
+#: Records that are read at once, as many as one request to DynamoDB may name.
 _AT_ONCE: Final = 100
 
 
@@ -52,7 +54,8 @@ def overdue_feeds(records: Records, folders: FeedFolders, now: datetime, after: 
     """
     names = sorted(each for each in folders.feeds() if FEED_NAME.fullmatch(each))
     # In the names' order, though the table has none: of too many it has to be the same ones each hour.
-    known = (each for some in batched(names, _AT_ONCE, strict=False) for each in sorted(records.feeds(some), key=_name))
+    parts = (sorted(records.feeds(some), key=attrgetter("feed")) for some in batched(names, _AT_ONCE, strict=False))
+    known = chain.from_iterable(parts)
     late = (each for each in known if is_overdue(each, records, now, after))
     return list(islice((each for each in late if not _is_paused(each.feed, folders)), MOST))
 
@@ -66,10 +69,6 @@ def is_overdue(feed: Feed, records: Records, now: datetime, after: timedelta) ->
     if feed.last_complete_at is not None:
         return feed.last_complete_at < limit
     return any(each.created_at < limit for each in records.history(feed.feed))
-
-
-def _name(feed: Feed) -> str:
-    return feed.feed
 
 
 def _is_paused(feed: str, folders: FeedFolders) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from jobferry.failures import SENT_ANYWAY, Failing, failing_jobs
+from jobferry.failures import Failing, failing_jobs, said
 from jobferry.findings import Findings
 from jobferry.imports import Import, timestamp
 from jobferry.wording import plain
@@ -67,8 +67,8 @@ def _cells(record: Import, failing: Failing) -> Iterator[str]:
     yield _text(job.key or "", _NAME)
     yield "" if job.row is None else str(job.row)
     yield _refused_by(record, failing)
-    yield _text("; ".join(text for text in job.messages if not text.startswith(SENT_ANYWAY)), _WORDS)
-    yield _text("; ".join(failing.found), _WORDS)
+    yield _text(said(job.messages, _WORDS), _WORDS)
+    yield _text(said(failing.found, _WORDS), _WORDS)
     yield "new" if failing.new else "still failing"
     yield timestamp(job.since)[:10] if job.since else ""
 
