@@ -24,8 +24,8 @@ import pydantic
 
 from benchmarks import contestants, feeds
 from benchmarks.memory import MILLION, peak
-from jobferry.payload import Payload
-from jobferry.settings import FeedSettings
+from jobferry.feeds.settings import FeedSettings
+from jobferry.payload.build import Payload
 
 REPORT = Path(__file__).parent.parent / "docs" / "performance.md"
 #: Of what the issue asks for: 200,000 jobs against 10,000, where 50,000 are timed.

@@ -12,11 +12,11 @@ from lxml import etree
 from pydantic import BaseModel, Field
 from pydantic_core import from_json, to_json
 
-from jobferry.feeds import FeedObject
-from jobferry.jobs import JobCheck
-from jobferry.payload import Payload, pack, spool
-from jobferry.settings import FeedSettings
-from jobferry.validate import Files
+from jobferry.cli.validate import Files
+from jobferry.feeds.objects import FeedObject
+from jobferry.feeds.settings import FeedSettings
+from jobferry.jobs.check import JobCheck
+from jobferry.payload.build import Payload, pack, spool
 
 
 def limit(path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-from jobferry.vocabulary import LICENSES, SPECIALTIES, STATES
+from jobferry.jobs.vocabulary import LICENSES, SPECIALTIES, STATES
 
 #: Their columns, where a feed's settings have to map them to ours.
 MAPPED: Final = {"Job ID": "referenceNumber", "Job Title": "title", "ZIP": "postalCode"}

@@ -22,8 +22,8 @@ def peak(what: str | Path) -> int:
 
 def _main(what: str) -> None:
     from benchmarks.contestants import archive, build
-    from jobferry.references import ReferenceSet
-    from jobferry.settings import FeedSettings
+    from jobferry.feeds.settings import FeedSettings
+    from jobferry.payload.references import ReferenceSet
 
     if what == MILLION:
         references = ReferenceSet()

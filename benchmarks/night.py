@@ -23,16 +23,16 @@ from functools import cache
 from urllib.parse import parse_qs, urlsplit
 
 from benchmarks.memory import peak_here
-from jobferry.accounts import Account
-from jobferry.adapters.board import HttpBoard
-from jobferry.callbacks import Callback, Receiver, receive
+from jobferry.adapters.http_board import HttpBoard
+from jobferry.board.accounts import Account
 from jobferry.errors import CallbackError, ConflictError
-from jobferry.imports import Feed, Import, State
-from jobferry.notices import publish
-from jobferry.polling import Polled, Poller, poll
-from jobferry.runs import Invocation, World
-from jobferry.submission import submit
-from jobferry.triggers import parse_trigger
+from jobferry.notices.notice import publish
+from jobferry.records.imports import Feed, Import, State
+from jobferry.results.callbacks import Callback, Receiver, receive
+from jobferry.results.polling import Polled, Poller, poll
+from jobferry.runs.submission import submit
+from jobferry.runs.triggers import parse_trigger
+from jobferry.runs.world import Invocation, World
 from local.board import Fault, SandboxBoard
 from local.web import Answer, Request, WebServer, json_answer
 from tests.fakes import MemoryAccounts, MemoryBucket, MemoryStore, MemoryTopic

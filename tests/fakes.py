@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from jobferry.accounts import Account, parse_account
-from jobferry.boards import Board, RequestBody
+from jobferry.board.accounts import Account, parse_account
+from jobferry.board.client import Board, RequestBody
+from jobferry.board.job_imports import JobImport, parse_job_import
 from jobferry.errors import BoardRefusedError, ConflictError, FeedChangedError, SecretError
-from jobferry.feeds import FeedObject
-from jobferry.imports import OPEN, FailedJob, Feed, Import, OpenRecords
-from jobferry.job_imports import JobImport, parse_job_import
-from jobferry.notices import Notice
+from jobferry.feeds.objects import FeedObject
+from jobferry.notices.notice import Notice
+from jobferry.records.imports import OPEN, FailedJob, Feed, Import, OpenRecords
 from local.board.imports import Import as BoardImport
 from local.board.imports import Postings, run
 

@@ -7,16 +7,16 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from jobferry.advice import Stack
-from jobferry.callback_urls import token
-from jobferry.callbacks import Callback, Received, Receiver, receive
-from jobferry.imports import Feed, Import
-from jobferry.live_sets import read_live_set
-from jobferry.notices import publish
-from jobferry.polling import Polled, Poller, poll
-from jobferry.runs import Invocation, World
-from jobferry.submission import Outcome, submit
-from jobferry.triggers import parse_trigger
+from jobferry.board.callback_urls import token
+from jobferry.deletions.live_set import read_live_set
+from jobferry.notices.advice import Stack
+from jobferry.notices.notice import publish
+from jobferry.records.imports import Feed, Import
+from jobferry.results.callbacks import Callback, Received, Receiver, receive
+from jobferry.results.polling import Polled, Poller, poll
+from jobferry.runs.submission import Outcome, submit
+from jobferry.runs.triggers import parse_trigger
+from jobferry.runs.world import Invocation, World
 from tests.fakes import Clock, MemoryAccounts, MemoryBoard, MemoryBucket, MemoryStore, MemoryTopic
 
 BOARD_URL = "https://board.example/api/v2.0"

@@ -13,16 +13,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from jobferry.adapters.aws import CONFIG, on_demand
-from jobferry.adapters.board import HttpBoard
-from jobferry.adapters.bucket import FeedsBucket
-from jobferry.adapters.functions import SubmitImportFunction
+from jobferry.adapters.dynamodb import ImportsTable
+from jobferry.adapters.http_board import HttpBoard
+from jobferry.adapters.lambda_functions import SubmitImportFunction
 from jobferry.adapters.metrics import add_settled, emit_overdue
+from jobferry.adapters.s3 import FeedsBucket
 from jobferry.adapters.secrets import SecretAccounts
-from jobferry.adapters.table import ImportsTable
 from jobferry.errors import PollingError
-from jobferry.imports import Feed, Import
-from jobferry.overdue import is_looked_at, overdue_feeds
-from jobferry.polling import Poller, poll
+from jobferry.records.imports import Feed, Import
+from jobferry.results.overdue import is_looked_at, overdue_feeds
+from jobferry.results.polling import Poller, poll
 
 logger, metrics = Logger(), Metrics()
 # Most runs find nothing open, and need the table alone.

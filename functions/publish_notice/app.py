@@ -11,14 +11,14 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from jobferry import reports
 from jobferry.adapters.aws import CONFIG
-from jobferry.adapters.bucket import LINKING, FeedsBucket
-from jobferry.adapters.table import ImportsTable
-from jobferry.adapters.topic import NoticesTopic
-from jobferry.advice import Stack
-from jobferry.findings import Findings
-from jobferry.notices import publish
+from jobferry.adapters.dynamodb import ImportsTable
+from jobferry.adapters.s3 import LINKING, FeedsBucket
+from jobferry.adapters.sns import NoticesTopic
+from jobferry.notices import report as reports
+from jobferry.notices.advice import Stack
+from jobferry.notices.findings import Findings
+from jobferry.notices.notice import publish
 
 logger, metrics = Logger(), Metrics()
 dynamodb, sns = boto3.client("dynamodb", config=CONFIG), boto3.client("sns", config=CONFIG)

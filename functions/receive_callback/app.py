@@ -13,13 +13,13 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from jobferry.adapters.aws import CONFIG, on_demand
-from jobferry.adapters.board import HttpBoard
-from jobferry.adapters.bucket import FeedsBucket
+from jobferry.adapters.dynamodb import ImportsTable
+from jobferry.adapters.http_board import HttpBoard
 from jobferry.adapters.metrics import add_settled
+from jobferry.adapters.s3 import FeedsBucket
 from jobferry.adapters.secrets import SecretAccounts, read_secret
-from jobferry.adapters.table import ImportsTable
-from jobferry.callbacks import Receiver, parse_callback, receive
 from jobferry.errors import CallbackError
+from jobferry.results.callbacks import Receiver, parse_callback, receive
 
 logger = Logger()
 metrics = Metrics()

@@ -13,15 +13,15 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from jobferry.adapters.aws import CONFIG
-from jobferry.adapters.board import HttpBoard
-from jobferry.adapters.bucket import FeedsBucket
+from jobferry.adapters.dynamodb import ImportsTable
+from jobferry.adapters.http_board import HttpBoard
+from jobferry.adapters.s3 import FeedsBucket
 from jobferry.adapters.secrets import SecretAccounts, read_secret
-from jobferry.adapters.table import ImportsTable
 from jobferry.errors import StrayObjectError
-from jobferry.imports import State
-from jobferry.runs import Invocation, World
-from jobferry.submission import Outcome, submit
-from jobferry.triggers import parse_trigger
+from jobferry.records.imports import State
+from jobferry.runs.submission import Outcome, submit
+from jobferry.runs.triggers import parse_trigger
+from jobferry.runs.world import Invocation, World
 
 logger = Logger()
 metrics = Metrics()

@@ -26,12 +26,12 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from jobferry import runs
-from jobferry.accounts import Account
-from jobferry.adapters import board as board_adapter
-from jobferry.boards import RequestBody
+from jobferry.adapters import http_board as board_adapter
+from jobferry.board.accounts import Account
+from jobferry.board.client import RequestBody
+from jobferry.board.job_imports import JobImport, parse_job_import
 from jobferry.errors import BoardRefusedError, BoardUnknownError, BoardUnreachableError
-from jobferry.job_imports import JobImport, parse_job_import
+from jobferry.runs import world as runs
 from local.board.imports import rfc3339, run
 from local.patterns import matches
 from local.place import ACCOUNT, REGION

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, Phase, settings
 from openapi_spec_validator import validate
 from schemathesis.checks import CHECKS
 
-from jobferry.callback_urls import TOKEN_LENGTH, callback_url, is_token, token
+from jobferry.board.callback_urls import TOKEN_LENGTH, callback_url, is_token, token
+from jobferry.board.job_imports import JobError, JobImport, Results
 from jobferry.errors import CallbackError
-from jobferry.imports import SETTLES, State
-from jobferry.job_imports import JobError, JobImport, Results
+from jobferry.records.imports import SETTLES, State
 from local.system import LocalSystem
 from tests.stack import TEMPLATE, make_stack
 

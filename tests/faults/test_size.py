@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import pytest
 
-from jobferry.accounts import Account
-from jobferry.adapters.table import ImportsTable
+from jobferry.adapters.dynamodb import ImportsTable
+from jobferry.board.accounts import Account
+from jobferry.board.job_imports import JobImport, parse_job_import
 from jobferry.errors import BoardUnknownError, BoardUnreachableError
-from jobferry.imports import OPEN, Feed, Import, State
-from jobferry.job_imports import JobImport, parse_job_import
-from jobferry.polling import Poller, poll
-from jobferry.settlement import POLL, settle
+from jobferry.records.imports import OPEN, Feed, Import, State
+from jobferry.results.polling import Poller, poll
+from jobferry.results.settlement import POLL, settle
 from tests.fakes import MemoryStore
 from tests.integration.inprocess import Stub, in_process
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError
 
-from jobferry.adapters.bucket import FeedsBucket
+from jobferry.adapters.s3 import FeedsBucket
 from jobferry.errors import FeedChangedError, FeedUnreadableError
-from jobferry.feeds import FeedObject, read_rows
-from jobferry.streams import Allowance
+from jobferry.feeds.objects import FeedObject, read_rows
+from jobferry.feeds.streams import Allowance
 from local.template import Stack
 from tests.integration.inprocess import InProcess, Stub
 

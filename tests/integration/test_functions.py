@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from jobferry.adapters.functions import SubmitImportFunction
-from jobferry.triggers import parse_trigger
+from jobferry.adapters.lambda_functions import SubmitImportFunction
+from jobferry.runs.triggers import parse_trigger
 from tests.integration.test_table import NOW
 
 ID = "default-20261124T020000Z"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from jobferry.accounts import Account
 from jobferry.adapters.secrets import SecretAccounts, read_secret
+from jobferry.board.accounts import Account
 from jobferry.errors import SecretError
 from local.template import Stack
 from tests.integration.inprocess import InProcess, Stub

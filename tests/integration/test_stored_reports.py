@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 
-from jobferry.adapters.bucket import LINKING, FeedsBucket
-from jobferry.adapters.table import ImportsTable
-from jobferry.imports import ERROR, Import
+from jobferry.adapters.dynamodb import ImportsTable
+from jobferry.adapters.s3 import LINKING, FeedsBucket
+from jobferry.records.imports import ERROR, Import
 from local.permissions import accesses, permits, statements
 from local.template import Stack
 from tests.events import load_event

@@ -12,10 +12,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from jobferry.adapters import table as adapter
-from jobferry.adapters.table import ImportsTable
+from jobferry.adapters import dynamodb as adapter
+from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.errors import ConflictError, StoreError
-from jobferry.imports import ERROR, INVALID, OPEN, FailedJob, Feed, Import, LiveSet, Posting, State
+from jobferry.records.imports import ERROR, INVALID, OPEN, FailedJob, Feed, Import, LiveSet, Posting, State
 from local.template import Stack
 from tests.events import load_event
 from tests.integration.inprocess import InProcess, Stub

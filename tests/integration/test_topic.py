@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from jobferry.adapters.table import ImportsTable
-from jobferry.adapters.topic import NoticesTopic, message
-from jobferry.imports import ERROR, Import, State
+from jobferry.adapters.dynamodb import ImportsTable
+from jobferry.adapters.sns import NoticesTopic, message
+from jobferry.records.imports import ERROR, Import, State
 from local.place import REGION
 from local.template import Stack
 from tests.events import load_event

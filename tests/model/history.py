@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from jobferry.callback_urls import token
-from jobferry.callbacks import Callback, Receiver, receive
+from jobferry.board.callback_urls import token
 from jobferry.errors import (
     BoardRefusedError,
     BoardUnknownError,
@@ -25,12 +24,13 @@ from jobferry.errors import (
     ConflictError,
     SecretError,
 )
-from jobferry.feeds import FeedObject
-from jobferry.imports import Feed, Import, State
-from jobferry.polling import Poller, poll
-from jobferry.runs import Invocation
-from jobferry.submission import submit
-from jobferry.triggers import parse_trigger
+from jobferry.feeds.objects import FeedObject
+from jobferry.records.imports import Feed, Import, State
+from jobferry.results.callbacks import Callback, Receiver, receive
+from jobferry.results.polling import Poller, poll
+from jobferry.runs.submission import submit
+from jobferry.runs.triggers import parse_trigger
+from jobferry.runs.world import Invocation
 from tests.fakes import Killed, Request
 from tests.model.frail import Frail
 from tests.model.rules import Content, Ended, Known, Reading, Wishes, learn, objections

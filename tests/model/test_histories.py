@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from jobferry import imports, references
+from jobferry.payload import references
+from jobferry.records import imports
 from tests.model.history import (
     KEYS,
     CallBack,

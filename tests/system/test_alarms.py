@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from jobferry.adapters.table import ImportsTable
+from jobferry.adapters.dynamodb import ImportsTable
 from local.board import Fault
 from local.system import LocalSystem
 from tests.stack import METRICS, Watched, shown_by_widget, watched_by_alarm

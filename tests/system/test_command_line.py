@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from jobferry.adapters.table import ImportsTable
+from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.cli.commands import main
 from local import outputs
 from local.board import Fault

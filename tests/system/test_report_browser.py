@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from jobferry.findings import Findings
-from jobferry.imports import Posting
+from jobferry.notices.findings import Findings
+from jobferry.records.imports import Posting
 from tests.browser import CHROMIUM, Browser, browser
 from tests.unit.notices.cases import complete, results
-from tests.unit.reports.given import findings, history, hostile, many, of_case, page
+from tests.unit.notices.report.given import findings, history, hostile, many, of_case, page
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt install chromium"),

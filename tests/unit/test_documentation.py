@@ -31,7 +31,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from jobferry.cli.commands import app
 from jobferry.errors import EventError
-from jobferry.triggers import parse_trigger
+from jobferry.runs.triggers import parse_trigger
 from tests.stack import TEMPLATE
 
 ROOT: Final = TEMPLATE.parent
@@ -80,7 +80,7 @@ SAM_OPTIONS: Final[dict[str, dict[str, bool]]] = {
 #: What click raises, wherever typer keeps it.
 USAGE_ERROR: Final[Any] = typer.BadParameter.__base__
 #: Modules whose command line is argparse's, so that reading it starts nothing.
-READ_ONLY: Final = {"benchmarks", "benchmarks.night", "jobferry.validate", "local", "local.board"}
+READ_ONLY: Final = {"benchmarks", "benchmarks.night", "jobferry.cli.validate", "local", "local.board"}
 
 #: Options that the AWS CLI calls otherwise than the service does.
 RENAMED: Final = {("sns", "Subscribe", "--endpoint"): "--notification-endpoint"}
@@ -462,7 +462,7 @@ def test_a_command_is_found_where_pages_have_them(text: str, words: str) -> None
         "aws sts get-caller-identity --query 'Account['",
         "jobferry history default --limit many",
         "python -m jobferry.validation jobs.csv",
-        "python -m jobferry.validate --colour jobs.csv",
+        "python -m jobferry.cli.validate --colour jobs.csv",
         "python -m local dmeo",
     ],
 )

@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
-from jobferry.callback_urls import is_token
-from jobferry.imports import Import, State
-from jobferry.job_imports import parse_job_import
-from jobferry.triggers import parse_trigger
+from jobferry.board.callback_urls import is_token
+from jobferry.board.job_imports import parse_job_import
+from jobferry.records.imports import Import, State
+from jobferry.runs.triggers import parse_trigger
 from local.patterns import matches
 from local.template import Stack
 from tests.events import EVENTS, load_event

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from jobferry.cli import commands
 from jobferry.cli.stack import Stack
-from jobferry.imports import FailedJob, Feed, Import
+from jobferry.records.imports import FailedJob, Feed, Import
 from tests.fakes import MemoryBucket, MemoryStore
 
 _OUTPUTS = {

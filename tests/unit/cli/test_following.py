@@ -10,7 +10,7 @@ import pytest
 
 from jobferry.cli.faults import CannotBeDoneError
 from jobferry.cli.following import Told, follow
-from jobferry.imports import Import, State
+from jobferry.records.imports import Import, State
 from tests.fakes import Clock
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)

@@ -12,8 +12,8 @@ import pytest
 from jobferry.cli import commands, details
 from jobferry.cli.outcomes import words
 from jobferry.cli.stack import Stack
-from jobferry.imports import ERROR, INVALID, Feed, Import, State, timestamp
-from jobferry.triggers import parse_trigger
+from jobferry.records.imports import ERROR, INVALID, Feed, Import, State, timestamp
+from jobferry.runs.triggers import parse_trigger
 from tests.unit.cli.person import Person
 from tests.unit.notices.cases import CASES, CREATED, blocked, complete, postings, results, sent
 

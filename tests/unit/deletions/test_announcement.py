@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobferry.errors import BoardRefusedError, BoardUnknownError
-from jobferry.imports import Import, State
+from jobferry.records.imports import Import, State
 from tests.fakes import Request
 from tests.stage import FEED, KEY, Stage, job
 

@@ -11,8 +11,8 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from jobferry.feeds import FeedObject
-from jobferry.imports import State
+from jobferry.feeds.objects import FeedObject
+from jobferry.records.imports import State
 from tests.stage import FEED, Stage, job, jobs, lines
 
 REFERENCES = [f"J{number:03d}" for number in range(200)]

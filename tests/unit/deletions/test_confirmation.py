@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobferry.errors import EventError
-from jobferry.imports import Import, State
+from jobferry.records.imports import Import, State
 from tests.stage import Stage, job, jobs, lines
 
 REFERENCES = [f"J{number:02d}" for number in range(40)]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from jobferry.errors import BoardUnknownError
-from jobferry.imports import Import, State
+from jobferry.records.imports import Import, State
 from tests.fakes import Killed, Request
 from tests.stage import Stage, job
 

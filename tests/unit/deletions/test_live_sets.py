@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from jobferry.deletions.live_set import Live, carry_over, read_live_set
 from jobferry.errors import BoardRefusedError, BoardUnknownError
-from jobferry.imports import Import, Posting, State
-from jobferry.live_sets import Live, carry_over, read_live_set
-from jobferry.references import ReferenceSet
+from jobferry.payload.references import ReferenceSet
+from jobferry.records.imports import Import, Posting, State
 from tests.fakes import Request
 from tests.stage import KEY, Stage
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobferry.imports import ERROR, INVALID, Import, Posting, State
+from jobferry.records.imports import ERROR, INVALID, Import, Posting, State
 from tests.stage import FEED, KEY, Stage, job, jobs, lines
 
 TWENTY = [f"J{number:02d}" for number in range(20)]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from jobferry.errors import BoardUnknownError, ClaimTakenError
-from jobferry.imports import OPEN, Feed, Import, State
-from jobferry.submission import Outcome, submit
-from jobferry.triggers import parse_trigger
+from jobferry.records.imports import OPEN, Feed, Import, State
+from jobferry.runs.submission import Outcome, submit
+from jobferry.runs.triggers import parse_trigger
 from tests.fakes import Killed, Request
 from tests.stage import FEED, Stage
 

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
-from jobferry.feeds import FeedObject
-from jobferry.payload import Payload, build
-from jobferry.settings import FeedSettings, parse_settings
+from jobferry.feeds.objects import FeedObject
+from jobferry.feeds.settings import FeedSettings, parse_settings
+from jobferry.payload.build import Payload, build
 
 #: The board's own example, and two that are different in every way that a format has trouble with.
 JOBS: list[dict[str, Any]] = [

@@ -11,8 +11,8 @@ import pytest
 from feed_support import jobs_of, payload_of, problems_of, warnings_of
 
 from jobferry.errors import FeedError
-from jobferry.payload import reason_not_to_send
-from jobferry.settings import parse_settings
+from jobferry.feeds.settings import parse_settings
+from jobferry.payload.build import reason_not_to_send
 
 CORPUS = Path(__file__).parent / "corpus"
 OURS = ("feed.json", "expected.json")

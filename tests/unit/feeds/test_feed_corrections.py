@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from feed_support import elements, jsonl, read, table, workbook
 
-from jobferry.corrections import _iso_date
+from jobferry.jobs.corrections import _iso_date
 
 #: Field, its text in a CSV file, what is sent, and the warning's end; None: no warning.
 TEXTS: list[tuple[str, str, Any, str | None]] = [

@@ -11,9 +11,9 @@ import pytest
 from feed_support import FORMATS, JOBS, Objects, jsonl, listed, read, table
 
 from jobferry.errors import FeedMissingError, FeedUnreadableError
-from jobferry.feeds import FeedObject
-from jobferry.payload import build
-from jobferry.settings import FeedSettings
+from jobferry.feeds.objects import FeedObject
+from jobferry.feeds.settings import FeedSettings
+from jobferry.payload.build import build
 
 ROWS = [{"referenceNumber": f"job {number}", "title": 'The "title", of one', "city": "York"} for number in range(4)]
 

@@ -23,7 +23,7 @@ from feed_support import (
 )
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.formats.elements import read_elements
+from jobferry.feeds.formats.xml import read_elements
 
 
 @pytest.mark.parametrize("gzipped", [False, True], ids=["plain", "gz"])

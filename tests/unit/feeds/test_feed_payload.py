@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from feed_support import Objects, jobs_of, jsonl, listed, payload_of, table
 
-from jobferry import payload as payload_module
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
-from jobferry.payload import Part, Payload, pack, reason_not_to_send, spool
-from jobferry.references import ReferenceSet
-from jobferry.settings import FeedSettings
+from jobferry.feeds.settings import FeedSettings
+from jobferry.payload import build as payload_module
+from jobferry.payload.build import Part, Payload, pack, reason_not_to_send, spool
+from jobferry.payload.references import ReferenceSet
 
 
 def lines(path: Path) -> list[Any]:

@@ -20,13 +20,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jobferry.errors import FeedError
-from jobferry.formats.tables import Text
-from jobferry.jobs import FIELDS
-from jobferry.payload import Payload, reason_not_to_send
-from jobferry.references import ReferenceSet
-from jobferry.rows import RowReader
-from jobferry.settings import FeedSettings
-from jobferry.vocabulary import LICENSES, SPECIALTIES, STATES
+from jobferry.feeds.formats.csv import Text
+from jobferry.feeds.settings import FeedSettings
+from jobferry.jobs.check import FIELDS
+from jobferry.jobs.reading import RowReader
+from jobferry.jobs.vocabulary import LICENSES, SPECIALTIES, STATES
+from jobferry.payload.build import Payload, reason_not_to_send
+from jobferry.payload.references import ReferenceSet
 
 _THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
@@ -282,7 +282,7 @@ def test_a_text_that_is_sent_as_it_stands_is_what_it_would_be_written_anew(
     reader, anew = RowReader(FeedSettings()), RowReader(FeedSettings())
     for _ in range(2):  # what the first row teaches about unknown fields must not change the second
         found = reader.clean(row)
-        with patch("jobferry.jobs._is_all", return_value=False):
+        with patch("jobferry.jobs.check._is_all", return_value=False):
             expected = anew.clean(row)
         assert (found is None) == (expected is None)
         if found is not None and expected is not None:
@@ -424,10 +424,10 @@ def _pieces(content: bytes, size: int) -> Iterator[bytes]:
 @examples(40)
 @given(jobs=_jobs(), size=st.integers(1, 9))
 def test_the_size_of_the_pieces_does_not_matter(jobs: list[dict[str, Any]], size: int) -> None:
-    from jobferry.formats.arrays import read_array
-    from jobferry.formats.elements import read_elements
-    from jobferry.formats.lines import read_lines
-    from jobferry.formats.tables import read_table
+    from jobferry.feeds.formats.csv import read_table
+    from jobferry.feeds.formats.json import read_array
+    from jobferry.feeds.formats.jsonl import read_lines
+    from jobferry.feeds.formats.xml import read_elements
 
     readers: dict[str, Callable[[str, Iterator[bytes]], Iterator[Any]]] = {
         "jobs.json": read_array,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from feed_support import jobs_of, jsonl, payload_of, problems_of, read, table, warnings_of
 
-from jobferry.references import ReferenceSet
+from jobferry.payload.references import ReferenceSet
 
 
 def test_rows_that_are_alike_are_sent_once() -> None:

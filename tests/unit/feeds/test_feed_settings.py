@@ -7,7 +7,7 @@ import pytest
 from feed_support import array, jsonl, read, table, workbook
 
 from jobferry.errors import FeedNameError, SettingsError
-from jobferry.settings import FeedSettings, check_feed_name, parse_settings
+from jobferry.feeds.settings import FeedSettings, check_feed_name, parse_settings
 
 
 def test_defaults() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from feed_support import jsonl, table
 
-from jobferry.validate import main
+from jobferry.cli.validate import main
 
 MC = 'state "MC" is not a state of the USA: its two-letter code is needed, such as PA'
 
@@ -232,7 +232,7 @@ def test_as_a_command(feed: Path) -> None:
     )
 
     ended = subprocess.run(
-        [sys.executable, "-m", "jobferry.validate", str(feed)],
+        [sys.executable, "-m", "jobferry.cli.validate", str(feed)],
         capture_output=True,
         env={"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "ascii", "PATH": os.environ["PATH"]},
         timeout=60,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobferry import validate
-from jobferry.vocabulary import LICENSES, SPECIALTIES
+from jobferry.cli import validate
+from jobferry.jobs.vocabulary import LICENSES, SPECIALTIES
 from local import feed
 
 

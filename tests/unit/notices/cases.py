@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from jobferry.advice import Stack
-from jobferry.imports import FailedJob, Import, Posting, State
-from jobferry.notices import Notice, compose
-from jobferry.reports import Links
+from jobferry.notices.advice import Stack
+from jobferry.notices.notice import Notice, compose
+from jobferry.notices.report import Links
+from jobferry.records.imports import FailedJob, Import, Posting, State
 
 STACK: Final = Stack(
     function="jobferry-prod-SubmitImport",

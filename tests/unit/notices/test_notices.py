@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from jobferry.adapters.topic import message
-from jobferry.advice import severity
-from jobferry.imports import ERROR, INVALID, OPEN, UNVERIFIED, FailedJob, Feed, Import, Posting, State
-from jobferry.notices import Notice, compose, is_due, publish
+from jobferry.adapters.sns import message
+from jobferry.notices.advice import severity
+from jobferry.notices.notice import Notice, compose, is_due, publish
+from jobferry.records.imports import ERROR, INVALID, OPEN, UNVERIFIED, FailedJob, Feed, Import, Posting, State
 from tests.fakes import Killed, MemoryStore, MemoryTopic
 from tests.unit.notices.cases import (
     CASES,

@@ -8,8 +8,9 @@ from typing import Final
 
 import pytest
 
-from jobferry import errors, imports
-from jobferry.advice import About
+from jobferry import errors
+from jobferry.notices.advice import About
+from jobferry.records import imports
 from tests.unit.notices.cases import CASES
 
 ROOT: Final = Path(__file__).parents[3]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobferry.wording import counted, day, plain, when
+from jobferry.text import counted, day, plain, when
 
 
 @pytest.mark.parametrize(

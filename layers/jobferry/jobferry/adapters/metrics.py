@@ -7,7 +7,7 @@ from typing import Final
 from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from jobferry.imports import Import
+from jobferry.records.imports import Import
 
 #: The board's counts, and the metrics that they become.
 _COUNTS: Final = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from jobferry.accounts import Account, parse_account
+from jobferry.board.accounts import Account, parse_account
 from jobferry.errors import SecretError
 
 if TYPE_CHECKING:

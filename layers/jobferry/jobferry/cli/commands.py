@@ -19,19 +19,19 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from jobferry import reports
-from jobferry import validate as local_feed
 from jobferry.cli import details, following, mending, overview, pausing, scheduling
+from jobferry.cli import validate as local_feed
 from jobferry.cli.faults import FAULTS, CannotBeDoneError, words
 from jobferry.cli.outcomes import CANNOT, ENDED, FINE, MEND, exit_status, import_data, run_of, worst
 from jobferry.cli.schedules import Schedule
 from jobferry.cli.screen import answer, complain, moment, say, text
 from jobferry.cli.stack import Stack, find
-from jobferry.findings import gather
-from jobferry.imports import Import, State
-from jobferry.settings import FEED_NAME, check_feed_name
-from jobferry.triggers import IMPORT_ID, parse_trigger
-from jobferry.wording import counted, plain
+from jobferry.feeds.settings import FEED_NAME, check_feed_name
+from jobferry.notices import report as reports
+from jobferry.notices.findings import gather
+from jobferry.records.imports import Import, State
+from jobferry.runs.triggers import IMPORT_ID, parse_trigger
+from jobferry.text import counted, plain
 
 app = typer.Typer(
     name="jobferry",

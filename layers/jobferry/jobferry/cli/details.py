@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from jobferry import advice
 from jobferry.cli.outcomes import ENDED, FINE, counts, exit_status, failed_data, import_data, words, worst
 from jobferry.cli.screen import duration, pairs, table, text
 from jobferry.cli.stack import Stack
-from jobferry.failures import Failing, Failures, collect, failing_jobs, place, said
-from jobferry.findings import Findings
-from jobferry.imports import Import, State
-from jobferry.wording import counted, day, when
+from jobferry.notices import advice
+from jobferry.notices.failures import Failing, Failures, collect, failing_jobs, place, said
+from jobferry.notices.findings import Findings
+from jobferry.records.imports import Import, State
+from jobferry.text import counted, day, when
 
 #: Failed jobs that are shown unless all are asked for; postings that are shown at all.
 SHOWN: Final = 25

@@ -12,8 +12,8 @@ from typing import Final, TextIO
 from jobferry.cli.faults import CannotBeDoneError
 from jobferry.cli.outcomes import ENDED, Records, words
 from jobferry.cli.screen import duration
-from jobferry.imports import Import, part_id
-from jobferry.wording import plain
+from jobferry.records.imports import Import, part_id
+from jobferry.text import plain
 
 #: Between two looks; longer when nothing happens. Seconds.
 _FIRST_WAIT: Final = 0.5

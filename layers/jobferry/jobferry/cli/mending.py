@@ -14,13 +14,13 @@ from isal import igzip
 
 from jobferry.cli.faults import CannotBeDoneError
 from jobferry.cli.stack import Stack
-from jobferry.failures import Failing, failing_jobs
-from jobferry.feeds import FeedObject
-from jobferry.imports import ERROR, INVALID, UNVERIFIED, Import, State
-from jobferry.payload import Payload, spool
-from jobferry.settings import FeedSettings, parse_settings
-from jobferry.triggers import parse_trigger, retry_key
-from jobferry.validate import Files
+from jobferry.cli.validate import Files
+from jobferry.feeds.objects import FeedObject
+from jobferry.feeds.settings import FeedSettings, parse_settings
+from jobferry.notices.failures import Failing, failing_jobs
+from jobferry.payload.build import Payload, spool
+from jobferry.records.imports import ERROR, INVALID, UNVERIFIED, Import, State
+from jobferry.runs.triggers import parse_trigger, retry_key
 
 SUFFIX: Final = ".jsonl"
 

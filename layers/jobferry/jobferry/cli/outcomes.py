@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC
 from typing import Any, Final, Protocol
 
-from jobferry import advice
-from jobferry.advice import About
-from jobferry.imports import RETRIES, FailedJob, Import, State, part_id
-from jobferry.wording import counted
+from jobferry.notices import advice
+from jobferry.notices.advice import About
+from jobferry.records.imports import RETRIES, FailedJob, Import, State, part_id
+from jobferry.text import counted
 
 #: Exit statuses: all is well; something is to be mended, or did not work; it cannot be done, or was not understood.
 FINE, MEND, CANNOT = 0, 1, 2

@@ -12,18 +12,18 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from jobferry import advice
 from jobferry.cli.faults import is_denied
 from jobferry.cli.outcomes import FINE, MEND, exit_status, import_data, run_of, words, worst
 from jobferry.cli.schedules import Schedule
 from jobferry.cli.screen import moment, table, text
 from jobferry.cli.stack import Stack
+from jobferry.deletions.live_set import read_live_set
 from jobferry.errors import SettingsError
-from jobferry.imports import Import, LiveSet, State, timestamp
-from jobferry.live_sets import read_live_set
-from jobferry.overdue import is_overdue
-from jobferry.settings import FeedSettings, parse_settings
-from jobferry.wording import counted
+from jobferry.feeds.settings import FeedSettings, parse_settings
+from jobferry.notices import advice
+from jobferry.records.imports import Import, LiveSet, State, timestamp
+from jobferry.results.overdue import is_overdue
+from jobferry.text import counted
 
 _AT_ONCE: Final = 8
 

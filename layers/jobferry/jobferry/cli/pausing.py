@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from jobferry.cli.faults import CannotBeDoneError, code_of
-from jobferry.settings import parse_settings
+from jobferry.feeds.settings import parse_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from jobferry.wording import plain
+from jobferry.text import plain
 
 #: Characters of a cell, and of a text.
 _CELL: Final = 120

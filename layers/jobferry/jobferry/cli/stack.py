@@ -14,13 +14,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from jobferry import advice
-from jobferry.adapters.bucket import FeedsBucket
-from jobferry.adapters.table import ImportsTable
+from jobferry.adapters.dynamodb import ImportsTable
+from jobferry.adapters.s3 import FeedsBucket
 from jobferry.cli.faults import CannotBeDoneError, code_of
 from jobferry.cli.schedules import Schedule
-from jobferry.imports import Import
-from jobferry.settings import check_feed_name
+from jobferry.feeds.settings import check_feed_name
+from jobferry.notices import advice
+from jobferry.records.imports import Import
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

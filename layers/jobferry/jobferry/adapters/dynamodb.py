@@ -1,0 +1,270 @@
+"""DynamoDB: the records of imports, feeds and failed jobs."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from itertools import batched
+from typing import TYPE_CHECKING, Any, Final
+
+from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from jobferry.errors import ConflictError, StoreError
+from jobferry.records.imports import OPEN, FailedJob, Feed, Import, OpenRecords, timestamp
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+IMPORT: Final = "import"
+FEED: Final = "feed"
+#: BatchWriteItem takes so many items, BatchGetItem gives so many.
+_BATCH: Final = 25
+_BATCH_READ: Final = 100
+#: Attempts to write what a batch left over, each after a longer wait: about a minute in all.
+_ATTEMPTS: Final = 12
+#: What the board or a feed says at any length is cut, so that every item stays far below DynamoDB's 400 KB. Bytes.
+MAX_MESSAGES: Final = 50
+MAX_MESSAGE: Final = 2000
+MAX_NAME: Final = 1000
+
+#: Reasons of a refused transaction with which reading and deciding again helps, after a wait.
+_AGAIN: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict", "ThrottlingError"})
+
+type Item = dict[str, Any]
+
+_serializer = TypeSerializer()
+_deserializer = TypeDeserializer()
+
+
+class ImportsTable:
+    """See `imports.ImportStore`."""
+
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def get(self, import_id: str) -> Import | None:
+        """The record of an import."""
+        item = self._get(import_id, IMPORT)
+        return None if item is None else Import.model_validate(item)
+
+    def get_feed(self, feed: str) -> Feed:
+        """The record of a feed; one of revision 0 when there is none."""
+        item = self._get(f"{FEED}#{feed}", FEED)
+        return Feed(feed=feed) if item is None else _feed(item)
+
+    def feeds(self, names: Iterable[str]) -> Iterator[Feed]:
+        """The records of many feeds, of those that have one; they may be a moment behind."""
+        keys = ({"importId": f"{FEED}#{name}", "item": FEED} for name in names)
+        for batch in batched(map(_dump, keys), _BATCH_READ, strict=False):
+            left: list[Any] = list(batch)
+            for attempt in range(_ATTEMPTS):
+                answer = self._client.batch_get_item(RequestItems={self._name: {"Keys": left}})
+                yield from (_feed(_load(item)) for item in answer["Responses"].get(self._name, []))
+                unread: Item = dict(answer.get("UnprocessedKeys", {}))
+                left = unread.get(self._name, {}).get("Keys", [])
+                if not left:
+                    break
+                _wait(attempt)
+            else:
+                raise StoreError(f"DynamoDB left {len(left)} items unread after {_ATTEMPTS} attempts")
+
+    def save(self, *records: Import | Feed) -> None:
+        """Writes all or none, each only if its revision is still that of the table. Raises ConflictError."""
+        # A transaction even for one: a retry of the SDK after a lost answer carries the same token, so it cannot meet
+        # its own write and take it for somebody else's.
+        puts = [{"Put": self._put(record)} for record in records]
+        try:
+            self._client.transact_write_items(TransactItems=puts)  # type: ignore[arg-type]
+        except ClientError as error:
+            if _refused(error):
+                raise ConflictError("somebody else moved the record first") from error
+            raise
+
+    def read_failed(self, import_id: str, kind: str) -> Iterator[FailedJob]:
+        """The failed jobs of one kind, by number."""
+        for item in self._items(import_id, kind):
+            source = item.pop("source", None) or {}
+            yield FailedJob.model_validate(item | source)
+
+    def write_failed(self, import_id: str, kind: str, failed: Iterable[FailedJob], expires: datetime) -> None:
+        """Writes items, replacing those with their numbers."""
+        self._write({"PutRequest": {"Item": _dump(_failed_item(import_id, kind, each, expires))}} for each in failed)
+
+    def delete_failed(self, import_id: str, kind: str) -> None:
+        """Deletes the items of one kind."""
+        keys = ({"importId": import_id, "item": item["item"]} for item in self._items(import_id, kind))
+        self._write({"DeleteRequest": {"Key": _dump(key)}} for key in keys)
+
+    def open_records(self) -> OpenRecords:
+        """What the poller has to look at, oldest first. The index may be a moment behind."""
+        found = OpenRecords([], [])
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName="open-createdAt",
+            KeyConditionExpression="#open = :open",
+            ExpressionAttributeNames={"#open": "open"},
+            ExpressionAttributeValues={":open": {"S": OPEN}},
+        )
+        for page in pages:
+            for raw in page["Items"]:
+                item = _load(raw)
+                if item["item"] == FEED:
+                    found.feeds.append(_feed(item))
+                else:
+                    found.imports.append(Import.model_validate(item))
+        return found
+
+    def history(self, feed: str) -> Iterator[Import]:
+        """The feed's imports, newest first. The index may be a moment behind."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName="feed-createdAt",
+            KeyConditionExpression="feed = :feed",
+            ExpressionAttributeValues={":feed": {"S": feed}},
+            ScanIndexForward=False,
+        )
+        for page in pages:
+            yield from (Import.model_validate(_load(raw)) for raw in page["Items"])
+
+    def _get(self, import_id: str, item: str) -> Item | None:
+        key = _dump({"importId": import_id, "item": item})
+        found = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")
+        return None if found is None else _load(found)
+
+    def _put(self, record: Import | Feed) -> Item:
+        item = _import_item(record) if isinstance(record, Import) else _feed_item(record)
+        put: Item = {"TableName": self._name, "Item": _dump(item | {"revision": record.revision + 1})}
+        if record.revision == 0:
+            return put | {"ConditionExpression": "attribute_not_exists(importId)"}
+        return put | {
+            "ConditionExpression": "revision = :revision",
+            "ExpressionAttributeValues": {":revision": {"N": str(record.revision)}},
+        }
+
+    def _items(self, import_id: str, kind: str) -> Iterator[Item]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            ConsistentRead=True,
+            KeyConditionExpression="importId = :id AND begins_with(#item, :kind)",
+            ExpressionAttributeNames={"#item": "item"},
+            ExpressionAttributeValues={":id": {"S": import_id}, ":kind": {"S": f"{kind}#"}},
+        )
+        for page in pages:
+            yield from map(_load, page["Items"])
+
+    def _write(self, writes: Iterable[Item]) -> None:
+        """Writes in batches; what DynamoDB leaves over is written again, after a wait that grows."""
+        for batch in batched(writes, _BATCH, strict=False):
+            left: list[Any] = list(batch)
+            for attempt in range(_ATTEMPTS):
+                answer = self._client.batch_write_item(RequestItems={self._name: left})
+                left = list(answer.get("UnprocessedItems", {}).get(self._name, []))
+                if not left:
+                    break
+                _wait(attempt)
+            else:
+                raise StoreError(f"DynamoDB left {len(left)} items unwritten after {_ATTEMPTS} attempts")
+
+
+def _wait(attempt: int) -> None:
+    """Longer each time."""
+    time.sleep(random.uniform(0, min(10.0, 0.05 * 2**attempt)))  # noqa: S311  # apart in time, no secret
+
+
+def _feed(item: Item) -> Feed:
+    return Feed.model_validate(item | {"feed": item["importId"].removeprefix(f"{FEED}#")})
+
+
+def _import_item(record: Import) -> Item:
+    item = record.model_dump(by_alias=True, mode="json", exclude_none=True)
+    item["warned"] = [_cut(text, MAX_NAME) for text in record.warned]
+    item["deletes"] = [{name: _cut(text, MAX_NAME) for name, text in each.items()} for each in item["deletes"]]
+    if record.reason is not None:
+        item["reason"] = _cut(record.reason, MAX_MESSAGE)
+    return item | {"item": IMPORT, "expiresAt": int(record.expires.timestamp())}
+
+
+def _feed_item(record: Feed) -> Item:
+    """`open` and `createdAt` put a feed that is to run again into the poller's index; `feed` stays out of the other."""
+    item = record.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"feed"})
+    waiting = {"open": OPEN, "createdAt": timestamp(record.run_again_at)} if record.run_again_at else {}
+    return item | waiting | {"importId": f"{FEED}#{record.feed}", "item": FEED}
+
+
+def _failed_item(import_id: str, kind: str, failed: FailedJob, expires: datetime) -> Item:
+    item = failed.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"key", "row", "messages"})
+    names = {name: _cut(item[name], MAX_NAME) for name in ("referenceNumber", "title") if name in item}
+    return (
+        item
+        | names
+        | {
+            "importId": import_id,
+            "item": f"{kind}#{failed.number:07d}",
+            "messages": cut_messages(failed.messages),
+            "source": {"key": failed.key, "row": failed.row},
+            "expiresAt": int(expires.timestamp()),
+        }
+    )
+
+
+def cut_messages(messages: list[str]) -> list[str]:
+    """The messages as they fit into an item."""
+    kept = [_cut(text, MAX_MESSAGE) for text in messages[:MAX_MESSAGES]]
+    more = len(messages) - MAX_MESSAGES
+    return [*kept, f"… and {more:,} more messages"] if more > 0 else kept
+
+
+def _cut(text: str, limit: int) -> str:
+    """The text's beginning, in so many bytes of UTF-8."""
+    if len(text) * 4 <= limit or len(whole := text.encode()) <= limit:
+        return text
+    return f"{whole[:limit].decode(errors='ignore')}…"
+
+
+def _dump(item: Mapping[str, Any]) -> Item:
+    return {name: _serializer.serialize(_exact(value)) for name, value in item.items() if value is not None}
+
+
+def _load(item: Mapping[str, Any]) -> Item:
+    return {name: _plain(_deserializer.deserialize(value)) for name, value in item.items()}
+
+
+def _exact(value: Any) -> Any:
+    """The value with numbers as DynamoDB has them, 38 digits and no float; a number beyond that as a text."""
+    match value:
+        case float() | int() if not isinstance(value, bool):
+            try:
+                return DYNAMODB_CONTEXT.create_decimal(repr(value))
+            except ArithmeticError:
+                return str(value)
+        case dict():
+            return {key: _exact(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_exact(each) for each in value]
+        case _:
+            return value
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case dict():
+            return {key: _plain(each) for key, each in value.items()}
+        case list():
+            return [_plain(each) for each in value]
+        case _:
+            return value
+
+
+def _refused(error: ClientError) -> bool:
+    """Whether a condition of the transaction did not hold, or another transaction had the item in its hands."""
+    if error.response.get("Error", {}).get("Code") != "TransactionCanceledException":
+        return False
+    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    return any(each.get("Code") in _AGAIN for each in reasons)

@@ -1,0 +1,153 @@
+"""S3: the feeds and the archive."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from jobferry.errors import FeedChangedError, FeedUnreadableError
+from jobferry.feeds.objects import FeedObject
+from jobferry.feeds.streams import CHUNK
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+SETTINGS: Final = "feed.json"
+_UNREADABLE: Final = frozenset({"AccessDenied", "InvalidObjectState"})
+_MISSING: Final = frozenset({"NoSuchKey", "404", "NoSuchVersion"})
+#: Of a client that makes links. boto3 signs them with version 2 unless it is told, and for the host of all regions, which
+#: sends a browser on to the bucket's own, where the signature does not hold.
+LINKING: Final = Config(
+    signature_version="s3v4", s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+)
+
+
+class FeedsBucket:
+    """The bucket with `feeds/{feed}/…` and `archive/{feed}/…`."""
+
+    def __init__(self, client: S3Client, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    # Feeds
+
+    def feeds(self) -> list[str]:
+        """Every feed that has an object, its settings count."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._name, Prefix="feeds/", Delimiter="/"
+        )
+        return [
+            prefix["Prefix"].removeprefix("feeds/").removesuffix("/")
+            for page in pages
+            for prefix in page.get("CommonPrefixes", [])
+        ]
+
+    def objects(self, feed: str) -> list[FeedObject]:
+        """The feed's objects, in key order, without its settings and the markers of folders."""
+        prefix = f"feeds/{feed}/"
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
+        return [
+            FeedObject(found["Key"], found["ETag"], found["Size"])
+            for page in pages
+            for found in page.get("Contents", [])
+            if found["Key"] != prefix + SETTINGS and not found["Key"].endswith("/")
+        ]
+
+    def find(self, key: str) -> FeedObject | None:
+        """One object; None when it is not there."""
+        answer = self._client.list_objects_v2(Bucket=self._name, Prefix=key, MaxKeys=1)
+        # The first of those that begin so is the shortest.
+        found = [each for each in answer.get("Contents", []) if each["Key"] == key]
+        return FeedObject(key, found[0]["ETag"], found[0]["Size"]) if found else None
+
+    def settings(self, feed: str) -> tuple[str, bytes | None]:
+        """The key of the feed's settings, and their text; None when it has none."""
+        key = f"feeds/{feed}/{SETTINGS}"
+        try:
+            answer = self._client.get_object(Bucket=self._name, Key=key)
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                return key, None
+            raise
+        return key, answer["Body"].read(_MAX_SETTINGS)
+
+    def open_object(self, obj: FeedObject) -> BinaryIO:
+        """A stream of exactly the version that was listed.
+
+        Raises:
+            FeedChangedError: it was replaced or deleted since.
+        """
+        try:
+            answer = self._client.get_object(Bucket=self._name, Key=obj.key, IfMatch=obj.etag)
+        except ClientError as error:
+            if _code(error) in _MISSING | {"PreconditionFailed", "412"}:
+                raise FeedChangedError(f"{obj.key} was replaced or deleted while the feed was being read") from error
+            if _code(error) in _UNREADABLE or _code(error).startswith("KMS."):
+                raise FeedUnreadableError(
+                    f"{obj.key} may not be read ({_code(error)}): it is encrypted with a key that SubmitImport may not "
+                    "use, or archived; upload it again"
+                ) from error
+            raise
+        return cast(BinaryIO, _Body(obj.key, cast(BinaryIO, answer["Body"])))
+
+    # The archive
+
+    def store(self, key: str, path: Path, content_type: str = "binary/octet-stream") -> None:
+        """Stores a file under `archive/`."""
+        self._client.upload_file(str(path), self._name, key, ExtraArgs={"ContentType": content_type})
+
+    def link(self, key: str, time: timedelta) -> str:
+        """A URL with which anybody can read an object for so long; not longer than the client's own credentials live."""
+        return self._client.generate_presigned_url(
+            "get_object", Params={"Bucket": self._name, "Key": key}, ExpiresIn=int(time.total_seconds())
+        )
+
+    def fetch(self, key: str, path: Path) -> bool:
+        """Fetches an object of the archive into a file; False when it is gone."""
+        try:
+            answer = self._client.get_object(Bucket=self._name, Key=key)
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                return False
+            raise
+        with path.open("wb") as file:
+            shutil.copyfileobj(answer["Body"], file, CHUNK)
+        return True
+
+
+#: Settings are a few lines; more is no settings. Bytes.
+_MAX_SETTINGS: Final = 1 << 20
+
+
+class _Body:
+    """An object's bytes; a connection that breaks in the middle is the object's reader's to know."""
+
+    def __init__(self, key: str, body: BinaryIO) -> None:
+        self._key = key
+        self._body = body
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._body.read(size if size >= 0 else None)  # type: ignore[arg-type]
+        except (BotoCoreError, OSError) as error:
+            raise FeedChangedError(f"{self._key} could not be read to its end: the connection was cut") from error
+
+    def __enter__(self) -> _Body:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._body.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self.read(CHUNK):
+            yield chunk
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")

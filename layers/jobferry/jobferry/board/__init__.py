@@ -1,0 +1,1 @@
+"""The board: its API, its accounts, and the callback URLs that it is given."""

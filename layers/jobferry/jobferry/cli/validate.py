@@ -1,0 +1,183 @@
+"""Checks a feed on this machine, with no AWS: `python -m jobferry.cli.validate [--settings feed.json] [--json] PATH`.
+
+PATH is a file or a folder that is what `feeds/{feed}/` is to be: its feed.json, if there is one, are the settings.
+Exit status: 0 the feed is clean, 1 some of its jobs have problems or none could be sent, 2 it cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import re
+import shutil
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from jobferry.errors import FeedError, FeedUnreadableError, SettingsError
+from jobferry.feeds.objects import FeedObject
+from jobferry.feeds.settings import FeedSettings, parse_settings
+from jobferry.payload.build import Payload, build, reason_not_to_send
+
+CLEAN, PROBLEMS, UNREADABLE = 0, 1, 2
+SETTINGS: Final = "feed.json"
+#: Problems that the table shows; `--json` has them all.
+_SHOWN: Final = 50
+
+
+class Files:
+    """The files of a folder, as a feed's objects."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def objects(self) -> list[FeedObject]:
+        """What the folder holds, as a bucket would list it. Hidden files are left out."""
+        return [
+            FeedObject(name, etag="", size=path.stat().st_size)
+            for path in sorted(self._root.rglob("*"))
+            if path.is_file() and (name := path.relative_to(self._root).as_posix()) != SETTINGS
+            if not any(part.startswith(".") for part in Path(name).parts)
+        ]
+
+    def open_object(self, obj: FeedObject) -> BinaryIO:
+        """Raises FeedUnreadableError when the file cannot be opened, or has a name that no object can have."""
+        try:
+            obj.key.encode()
+            return (self._root / obj.key).open("rb")
+        except UnicodeEncodeError as error:
+            raise FeedUnreadableError(f"{obj.key!a} is no name that an object can have: it is not UTF-8") from error
+        except OSError as error:
+            raise FeedUnreadableError(f"{obj.key} cannot be opened: {error.strerror}") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Checks what the command line names and prints what was found. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="jobferry.cli.validate", description="Checks a feed on this machine, with no AWS."
+    )
+    parser.add_argument("path", type=Path, help="a file, or a folder with the feed's objects")
+    parser.add_argument("--settings", type=Path, help=f"the feed's settings; of a folder, its {SETTINGS} if not given")
+    parser.add_argument("--json", action="store_true", help="for programs: one JSON document with every problem")
+    options = parser.parse_args(arguments)
+    return check(options.path, options.settings, as_json=options.json)
+
+
+def check(path: Path, given: Path | None, *, as_json: bool) -> int:
+    """Checks a file or a folder, by the settings given or its own, and prints what was found. Returns the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may have fewer characters than a feed
+    try:
+        settings = _settings(path, given)
+        with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
+            payload = _build(path, settings, Path(directory))
+            return tell(payload, settings, as_json=as_json)
+    except (FeedError, OSError) as error:
+        message = str(error) if isinstance(error, FeedError) else f"{error.filename or path}: {error.strerror}"
+        if as_json:
+            sys.stdout.write(json.dumps({"error": message}) + "\n")
+        sys.stderr.write(f"{_plain(message)}\n")
+        return UNREADABLE
+
+
+def tell(payload: Payload, settings: FeedSettings, *, as_json: bool) -> int:
+    """Prints what was found. Returns the exit status."""
+    for line in (_json if as_json else _table)(payload, settings):
+        sys.stdout.write(line + "\n")
+    return PROBLEMS if reason_not_to_send(payload, settings) or payload.invalid else CLEAN
+
+
+def _settings(path: Path, given: Path | None) -> FeedSettings:
+    beside = path / SETTINGS
+    file = given or (beside if beside.is_file() else None)
+    if file is None:
+        return FeedSettings()
+    try:
+        return parse_settings(file.read_bytes(), str(file))
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _build(path: Path, settings: FeedSettings, directory: Path) -> Payload:
+    if path.is_dir():
+        files = Files(path)
+        return build(files.objects(), files, settings, directory)
+    return build([FeedObject(path.name, "", path.stat().st_size)], Files(path.parent), settings, directory)
+
+
+def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:
+    """One document, written as it goes: a feed may have many problems."""
+    head: dict[str, Any] = {
+        "objects": [source["key"] for source in payload.sources],
+        "rows": payload.rows,
+        "jobs": payload.jobs,
+        "imports": len(payload.parts),
+        "invalid": payload.invalid,
+        "unprotected": payload.unprotected,
+        "reason": reason_not_to_send(payload, settings),
+        "warnings": [
+            {"message": group.message, "count": group.count, "first": group.first._asdict()}
+            for group in payload.warning_groups
+        ],
+    }
+    yield json.dumps(head)[:-1] + ', "problems": ['
+    before = ""
+    for problem in payload.read_problems():
+        line = {
+            "source": problem.source._asdict(),
+            "referenceNumber": problem.reference_number,
+            "title": problem.title,
+            "messages": problem.messages,
+        }
+        yield before + json.dumps(line)
+        before = ", "
+    yield "]}"
+
+
+def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
+    width = max(60, min(160, shutil.get_terminal_size((120, 24)).columns))
+    imports = f" in {len(payload.parts)} imports" if len(payload.parts) > 1 else ""
+    reason = reason_not_to_send(payload, settings)
+    verb = "could" if reason else "would"
+    yield (
+        f"{_count(len(payload.sources), 'file')}, {_count(payload.rows, 'row')}: {_count(payload.jobs, 'job')} {verb} be "
+        f"sent{imports}, {payload.invalid:,} with problems"
+    )
+    if reason:
+        yield f"Nothing would be sent: {reason}"
+    if payload.unprotected:
+        yield f"{payload.unprotected:,} protecting no posting: with deleteJobs, deletions would be withheld"
+    if payload.invalid:
+        yield from ("", "To mend:")
+    for problem in islice(payload.read_problems(), _SHOWN):
+        job = " ".join(filter(None, (problem.reference_number, problem.title)))
+        yield from _wrapped(f"{problem.source}{f' ({job:.80})' if job else ''}: {'; '.join(problem.messages)}", width)
+    if payload.invalid > _SHOWN:
+        yield f"  … and more, {payload.invalid:,} in all: --json has every one"
+    if payload.warnings:
+        yield from ("", "To know:")
+    for group in payload.warning_groups:
+        times = f" ({group.count:,} times, first in {group.first})" if group.count > 1 else f" ({group.first})"
+        yield from _wrapped(f"{group.message}{times}", width)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(_plain(text), width, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+
+
+def _plain(text: str) -> str:
+    """The text without what a terminal would obey: control characters, and marks that turn the direction of text."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]", "�", text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""When an import may delete postings."""

@@ -1,0 +1,1 @@
+"""The formats of a feed's objects, a module each."""

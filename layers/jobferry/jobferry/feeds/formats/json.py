@@ -1,0 +1,220 @@
+"""JSON: an array of objects, or an object whose `jobs` is one, read without ever holding more than an element.
+
+Each element is passed on as its own text, so that jobs of an array are read like those of JSON Lines: nothing is
+rounded, replaced or merged on the way, and an element that is not JSON is that row's problem.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from jobferry.errors import FeedUnreadableError
+from jobferry.feeds.rows import Broken, Row
+from jobferry.feeds.streams import MAX_ROW, Chunks, pieces
+
+_SPACE: Final = re.compile(rb"[ \t\r\n]*")
+#: After an element: a comma and the first key of the next one. Within a text this cannot stand, since its quotation
+#: marks are escaped; nor across the end of one, after which no such key begins.
+_NEXT: Final = re.compile(rb'(\}[ \t\r\n]*,[ \t\r\n]*)\{[ \t\r\n]*"(?![ \t\r\n,:\]}])[^"\\]+"[ \t\r\n]*:')
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_SCALAR: Final = re.compile(rb'[^"{}\[\],]*+')
+#: To the next bracket, over texts and whatever is in them.
+_TO_BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_BRACE: Final = ord("{")
+_OPEN: Final = b"{["
+_CLOSE: Final = b"}]"
+#: What is left of the buffer when more is read, so that an object is not looked at twice. Bytes.
+_SOON: Final = 1 << 16
+
+
+def read_array(key: str, chunks: Chunks) -> Iterator[Row]:
+    """The array's elements, numbered from 1.
+
+    Raises:
+        FeedUnreadableError: cut off; not an array; an object without `jobs`; an element beyond MAX_ROW.
+    """
+    text = _Text(key, chunks)
+    first = text.next()
+    if first == b"[":
+        yield from _elements(text)
+    elif first == b"{":
+        yield from _jobs(text)
+    elif first == b"":
+        raise FeedUnreadableError(f"{key} holds nothing but white space: an export that was cut off?")
+    else:
+        raise FeedUnreadableError(f"{key} is not JSON: it begins with {first.decode(errors='replace')!r}")
+    if text.next():
+        raise FeedUnreadableError(
+            f"{key} holds more after the end of its JSON; if each line is an object, name it .jsonl"
+        )
+
+
+def _elements(text: _Text) -> Iterator[Row]:
+    text.take(b"[")
+    number = 0
+    if text.next() == b"]":
+        text.take(b"]")
+        return
+    while True:
+        text.next()
+        for value in text.flat_objects():
+            number += 1
+            yield number, value
+        number += 1
+        text.where = f"row {number}"
+        value = text.value()
+        yield number, value if value[:1] == b"{" else Broken(f"is not an object with a job's fields: {_shown(value)}")
+        if text.next() == b"]":
+            text.take(b"]")
+            return
+        text.take(b",")
+
+
+def _jobs(text: _Text) -> Iterator[Row]:
+    """The elements of `jobs`; other keys of the object are skipped."""
+    text.take(b"{")
+    found = False
+    names: list[str] = []
+    while text.next() != b"}":
+        if names:
+            text.take(b",")
+            text.next()
+        names.append(text.name())
+        text.take(b":")
+        if names[-1] != "jobs":
+            text.next()
+            text.value()
+        elif found or text.next() != b"[":
+            raise FeedUnreadableError(f"{text.key}: jobs is {'there twice' if found else 'not a list'}")
+        else:
+            found = True
+            yield from _elements(text)
+            text.where = "the end of jobs"
+    text.take(b"}")
+    if not found:
+        known = ", ".join(names[:10]) or "nothing"
+        raise FeedUnreadableError(
+            f"{text.key} is an object without jobs (it has {known:.200}): an array of jobs is needed, or an object "
+            "whose jobs is one; if each line is an object, name it .jsonl"
+        )
+
+
+class _Text:
+    """The object's bytes from here on, read as they are needed."""
+
+    def __init__(self, key: str, chunks: Chunks) -> None:
+        self.key = key
+        self.where = "the beginning"
+        self._pieces = pieces(chunks)
+        self._buffer = b""
+        self._at = 0
+
+    def next(self) -> bytes:
+        """The next byte that is not white space, which stays; nothing at the end."""
+        while True:
+            match = _SPACE.match(self._buffer, self._at)
+            self._at = match.end() if match else self._at
+            if self._at < len(self._buffer):
+                return self._buffer[self._at : self._at + 1]
+            if not self._more():
+                return b""
+
+    def take(self, byte: bytes) -> None:
+        """Takes a byte that has to be there."""
+        found = self.next()
+        if found != byte:
+            raise self._cut() if not found else self._error(f"{byte.decode()} is missing before {_shown(found)}")
+        self._at += 1
+
+    def name(self) -> str:
+        """Takes a key of an object."""
+        if self.next() != b'"':
+            raise self._error("a key is missing") if self.next() else self._cut()
+        text = self.value()
+        try:
+            return str(json.loads(text))
+        except ValueError as error:
+            raise self._error(f"{_shown(text)} is not a key") from error
+
+    def flat_objects(self) -> Iterator[bytes]:
+        """Takes the objects of a list that can be told at a glance, up to the first that cannot.
+
+        That is the usual element: it is flat, so its first } is its end, and another one follows it.
+        """
+        between, gap = b"", 0  # two objects: what is there, usually the same, and where in it the next one begins
+        while True:
+            buffer, at = self._buffer, self._at
+            while (end := buffer.find(b"}", at)) >= 0 and buffer[at] == _BRACE and buffer.find(b"{", at + 1, end) < 0:
+                if not gap or not buffer.startswith(between, end):
+                    match = _NEXT.match(buffer, end)
+                    if match is None:
+                        break
+                    between, gap = match.group(), len(match[1])
+                self._at = end + gap
+                yield buffer[at : end + 1]
+                at = self._at
+            if len(buffer) - at > _SOON or not self._more():
+                return
+
+    def value(self) -> bytes:
+        """Takes a value whole, whatever is in it; `next` was called before."""
+        end = self._end()
+        value = self._buffer[self._at : end].rstrip()
+        if not value:
+            raise self._error("a value is missing")
+        self._at = end
+        return value
+
+    def _end(self) -> int:
+        """Where the value that begins here ends, told by its brackets and quotation marks alone."""
+        if self._buffer[self._at : self._at + 1] not in (b"{", b"["):
+            while (end := self._end_of_simple()) is None:
+                self._grow()
+            return end
+        depth = seen = 0  # brackets that are open, and bytes that need not be looked at again
+        while True:
+            buffer, at = self._buffer, self._at + seen
+            while (inner := _TO_BRACKET.match(buffer, at)) and inner.end() < len(buffer):
+                byte = buffer[inner.end()]
+                if byte not in _OPEN and byte not in _CLOSE:
+                    break  # a text that has no end so far
+                depth += 1 if byte in _OPEN else -1
+                at = inner.end() + 1
+                if depth == 0:
+                    return at
+            seen = at - self._at
+            self._grow()
+
+    def _end_of_simple(self) -> int | None:
+        """Where the text, number or word that begins here ends, if that is in the buffer."""
+        if self._buffer.startswith(b'"', self._at):
+            text = _STRING.match(self._buffer, self._at)
+            return text.end() if text else None
+        word = _SCALAR.match(self._buffer, self._at)
+        return word.end() if word and word.end() < len(self._buffer) else None
+
+    def _grow(self) -> None:
+        """Reads more of a value that has no end so far."""
+        if len(self._buffer) - self._at > MAX_ROW:
+            raise self._error(f"it is longer than {MAX_ROW:,} bytes; is a quotation mark or a bracket missing?")
+        if not self._more():
+            raise self._cut()
+
+    def _more(self) -> bool:
+        piece = next(self._pieces, b"")
+        self._buffer = self._buffer[self._at :] + piece
+        self._at = 0
+        return bool(piece)
+
+    def _cut(self) -> FeedUnreadableError:
+        return FeedUnreadableError(f"{self.key} is cut off at {self.where}: its JSON has no end")
+
+    def _error(self, message: str) -> FeedUnreadableError:
+        return FeedUnreadableError(f"{self.key} is not JSON at {self.where}: {message}")
+
+
+def _shown(value: bytes) -> str:
+    return repr(value[:40].decode(errors="replace"))

@@ -1,0 +1,278 @@
+"""XML: repeated elements whose children are fields. An RSS feed is one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any, Final
+
+from lxml import etree
+
+from jobferry.errors import FeedUnreadableError
+from jobferry.feeds.rows import Broken, Fields, Row
+from jobferry.feeds.streams import MAX_ROW, Chunks, look
+
+#: The element that is a row, where a format of that root is known to have others first (RSS, RDF, Atom).
+_KNOWN: Final = {"rss": "item", "RDF": "item", "feed": "entry"}
+_DECLARED: Final = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+#: Fields whose markup is meant: XHTML written as elements.
+_MARKUP: Final = frozenset({"description", "requirements", "benefits"})
+
+#: Of a document, from which it is told what its rows are. Bytes.
+_HEAD: Final = 1 << 20
+#: Names that are remembered; a document has a few dozen.
+_NAMES: Final = 1000
+_NONE: Final = "{jobferry}none"  # an element that no document has
+
+# Nothing outside the file is read and no entity is put in its place: neither bombs nor files of ours. libxml2's own
+# limits stay on: 10 MB of text in one place, 256 levels.
+_PARSER: Final = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
+
+
+def says_encoding(start: bytes) -> bool:
+    """Whether the document says in its declaration how it is encoded.
+
+    One that says UTF-16 in single bytes was put into another encoding afterwards, as .NET's StringWriter has it.
+    """
+    declared = _DECLARED.match(start)
+    return declared is not None and not declared[1].lower().startswith((b"utf-16", b"ucs-2", b"iso-10646-ucs-2"))
+
+
+def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Row]:
+    """The row elements, numbered from 1: their children by name, their attributes by name with an @ before it.
+
+    A child with children of its own is told by its path, `location/city`; one that is there several times is a list.
+
+    Args:
+        key: the object's.
+        chunks: the document.
+        encoding: of it; None: what its declaration says.
+
+    Raises:
+        FeedUnreadableError: not well-formed, cut off, an entity of its own, no element that could be a row.
+    """
+    head, chunks = look(chunks, _HEAD)
+    tag, parent = _row_element(key, head[:_HEAD], encoding)
+    source, fields = _Source(key, chunks), _Fields()
+    number = 0
+    rows_are_in: etree._Element | None = None
+    events = etree.iterparse(source, tag=tag, encoding=encoding, **_PARSER)
+    try:
+        for _, element in events:
+            above = element.getparent()
+            if above is not rows_are_in:
+                if above is None or above.tag != parent:
+                    continue  # an element of that name within a row
+                rows_are_in = above
+            number += 1
+            source.since_row = 0
+            yield number, fields.of(element)
+            element.clear()
+            while element.getprevious() is not None:
+                del above[0]
+    except etree.XMLSyntaxError as error:
+        where = f" after row {number}" if number else ""
+        raise FeedUnreadableError(f"{key} is not well-formed XML{where}: {_words(events.error_log, error)}") from error
+
+
+class _EntityError(ValueError):
+    """An entity that is not one of XML's five: what it stands for is not looked up."""
+
+
+def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]:
+    """The name of the elements that are rows, and of the one they are in, told from the beginning of the document.
+
+    They are the outermost elements below the root that are there more than once and have children. Where none is there
+    twice: the outermost that has a child without children.
+    """
+    families, leafy, damage = _look_at(key, head, encoding)
+    if not families:
+        raise damage or FeedUnreadableError(f"{key} is not XML: it has no element")
+    root = next(iter(families))[:1]
+    known = _KNOWN.get(_local(root[0]))
+    inner = [each for each in families if len(each) > 1]
+    if known:
+        rows = [each for each in inner if _local(each[-1]) == known]
+    else:
+        rows = [each for each in inner if families[each] > 1] or [each for each in inner if each in leafy]
+    if rows:
+        best = min(rows, key=lambda each: (len(each), -families[each]))
+        return best[-1], best[-2]
+    if damage:
+        raise damage
+    if not known and (inner or root in leafy):
+        raise FeedUnreadableError(f"{key} has no repeated elements whose children are a job's fields")
+    return _NONE, _NONE
+
+
+type _Path = tuple[str, ...]
+
+
+def _look_at(
+    key: str, head: bytes, encoding: str | None
+) -> tuple[Counter[_Path], set[_Path], FeedUnreadableError | None]:
+    """How often each path of elements with children is there, the root's first; which have a child without; and what is
+    wrong with the document, as far as that shows."""
+    parser = etree.XMLPullParser(events=("start", "end"), encoding=encoding, **_PARSER)  # type: ignore[arg-type]
+    families: Counter[_Path] = Counter()
+    leafy: set[_Path] = set()
+    path: list[str] = []
+    damage: FeedUnreadableError | None = None
+    try:
+        parser.feed(head)
+        if len(head) < _HEAD:  # the whole document
+            parser.close()
+    except etree.XMLSyntaxError as error:
+        damage = FeedUnreadableError(f"{key} is not well-formed XML: {_words(parser.feed_error_log, error)}")
+        damage.__cause__ = error
+    for event, element in parser.read_events():
+        assert isinstance(element, etree._Element)  # noqa: S101  # as those events have it
+        if event == "start":
+            path.append(element.tag)
+            families[tuple(path[:-1] or path)] += 0
+        else:
+            here = tuple(path)
+            if len(element):
+                families[here] += 1
+            elif len(path) > 1:
+                leafy.add(here[:-1])
+            path.pop()
+    return families, leafy, damage
+
+
+class _Fields:
+    """Reads the fields of row elements."""
+
+    def __init__(self) -> None:
+        #: The tags seen that are plain names.
+        self._names: set[object] = set()
+
+    def of(self, element: etree._Element) -> Fields | Broken:
+        """The element's attributes and children.
+
+        The usual element is told at a glance: its children are texts, each with a name of its own.
+        """
+        count = empty = 0
+        fields: Fields = {}
+        for node in element.iterdescendants():
+            count += 1
+            if (text := node.text) and (text := text.strip()):
+                fields[node.tag] = text
+            else:
+                empty += 1
+        usual = count == len(element) == len(fields) + empty and self._names.issuperset(fields) and not element.keys()
+        return fields if usual else self._any(element)
+
+    def _any(self, element: etree._Element) -> Fields | Broken:
+        fields: Fields = {}
+        for attribute, value in element.items():
+            if content := str(value).strip():
+                fields[f"@{attribute!s}"] = content
+        try:
+            for child in element:
+                tag = child.tag
+                if isinstance(tag, str) and not tag.startswith("{") and len(self._names) < _NAMES:
+                    self._names.add(tag)
+                _add_nested(fields, child)
+        except _EntityError as error:
+            return Broken(f"has the entity {error}, which a feed may not bring: the character itself is needed")
+        return fields
+
+
+def _add_nested(fields: Fields, element: etree._Element, path: str = "") -> None:
+    """Adds the fields of a child: its text, or those of its own children."""
+    if isinstance(element, etree._Entity):
+        raise _EntityError(element.text)
+    if isinstance(element, (etree._Comment, etree._ProcessingInstruction)):
+        return
+    name = path + _name(element)
+    children = [child for child in element if isinstance(child.tag, str)]
+    if not children or name in _MARKUP:
+        if text := _inner(element).strip():
+            _add(fields, name, text)
+        return
+    for child in element:
+        _add_nested(fields, child, f"{name}/")
+
+
+def _inner(element: etree._Element) -> str:
+    """What is written within an element: its text, and its children with their tags."""
+    parts = [element.text or ""]
+    for child in element:
+        if isinstance(child, etree._Entity):
+            raise _EntityError(child.text)
+        if isinstance(child.tag, str):
+            if (entity := next(child.iter(etree.Entity), None)) is not None:
+                raise _EntityError(entity.text)
+            alone = deepcopy(child)  # without namespaces, its own and those of the elements above it: HTML has none
+            for each in alone.iter(etree.Element):
+                each.tag = _local(str(each.tag)).rpartition(":")[2]
+            etree.cleanup_namespaces(alone)
+            parts.append(etree.tostring(alone, encoding="unicode", with_tail=False))
+        parts.append(child.tail or "")
+    return "".join(parts)
+
+
+def _add(fields: Fields, name: str, text: str) -> None:
+    there = fields.get(name)
+    if there is None:
+        fields[name] = text
+    elif isinstance(there, list):
+        there.append(text)
+    else:
+        fields[name] = [there, text]
+
+
+def _name(element: etree._Element) -> str:
+    """An element's name as the file writes it: with its prefix, if it has one."""
+    local = _local(str(element.tag))
+    return f"{element.prefix}:{local}" if element.prefix else local
+
+
+def _local(tag: str) -> str:
+    """Without its namespace. A prefix that is not declared stays, which lxml's own QName refuses."""
+    return tag.rpartition("}")[2]
+
+
+class _Source:
+    """The stream, which may not go on for long without a row: what is not a row stays in memory."""
+
+    def __init__(self, key: str, chunks: Chunks) -> None:
+        self._key = key
+        self._chunks = chunks
+        self.since_row = 0
+
+    def read(self, _size: int) -> bytes:
+        data = next(self._chunks, b"")
+        self.since_row += len(data)
+        if self.since_row > MAX_ROW:
+            raise FeedUnreadableError(f"{self._key} has more than {MAX_ROW:,} bytes without the end of a job")
+        return data
+
+
+def _words(log: Any, error: etree.XMLSyntaxError) -> str:
+    """What is wrong with a document, for a person: the first thing that the parser could not go on from."""
+    fatal = next((entry for entry in log if entry.level_name == "FATAL"), None)
+    if fatal is None:
+        said = error.msg or "it is empty"
+        prefix = re.match(r"Namespace prefix (\S+) ", said)
+        return f'{said}: the root element has to declare it, as in xmlns:{prefix[1]}="..."' if prefix else said
+    text = f"{' '.join(fatal.message.split()):.200}, line {fatal.line}, column {fatal.column}"
+    if "huge" in text or "Excessive" in text or "XML_PARSE_HUGE" in text:
+        return f"more than 10 MB in one place, or more than 256 levels ({text})"
+    if "amplification" in text:
+        return "it has entities of its own that unfold to far more than the document"
+    if "EntityRef" in text:
+        return f"{text}: is there an & that is not written as &amp;?"
+    if "invalid Char" in text or "Invalid character" in text:
+        return f"{text}: a control character, which XML cannot hold"
+    if "encoding" in text:
+        return (
+            f"{text}. The encoding has to be the one that its first line declares or, if it declares none, the setting "
+            'in feed.json, for instance "encoding": "cp1252"'
+        )
+    if re.match(r"Entity '\w+' not defined", text):
+        return f"{text}: XML has no such entity, the character itself is needed, or CDATA"
+    return text

@@ -1,0 +1,84 @@
+"""The objects of a feed, and the rows in them, whatever format they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, Final, NamedTuple, Protocol
+
+from jobferry.errors import FeedUnreadableError
+from jobferry.feeds.rows import Row
+from jobferry.feeds.streams import Allowance, decode, look, unpack
+
+FORMATS: Final = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".rss", ".xlsx")
+
+
+class FeedObject(NamedTuple):
+    """One version of one object of a feed.
+
+    Attributes:
+        key: the object's key, or the file's path on a laptop.
+        etag: of that version.
+        size: stored bytes.
+    """
+
+    key: str
+    etag: str
+    size: int
+
+
+class FeedReader(Protocol):
+    """Where the objects are: S3, or a laptop's folder."""
+
+    def open_object(self, obj: FeedObject) -> BinaryIO:
+        """A stream of exactly that version. Raises FeedUnreadableError when it was replaced."""
+        ...
+
+
+def read_rows(obj: FeedObject, stream: BinaryIO, encoding: str, allowance: Allowance) -> Iterator[Row]:
+    """The rows of one object, in its order, its memory bounded.
+
+    Args:
+        obj: the object.
+        stream: its bytes, as they are stored.
+        encoding: of its text, where it does not say so itself.
+        allowance: of the feed, uncompressed.
+
+    Raises:
+        FeedUnreadableError: the object cannot be read to its end, so nobody knows what else it held.
+        FeedTooLargeError: more uncompressed bytes than the allowance.
+    """
+    suffix = _suffix(obj.key)
+    start, content = look(unpack(obj.key, obj.size, stream, allowance), 200)
+    # A format's libraries are imported when a feed has it: they are no part of anyone else's cold start.
+    if suffix == ".xlsx":
+        from jobferry.feeds.formats.xlsx import read_workbook
+
+        return read_workbook(obj.key, content, allowance)
+    if suffix in (".xml", ".rss"):
+        from jobferry.feeds.formats.xml import read_elements, says_encoding
+
+        if says_encoding(start):
+            return read_elements(obj.key, content, None)
+        return read_elements(obj.key, decode(obj.key, content, encoding), "utf-8")
+    text = decode(obj.key, content, encoding)
+    if suffix in (".jsonl", ".ndjson"):
+        from jobferry.feeds.formats.jsonl import read_lines
+
+        return read_lines(obj.key, text)
+    if suffix == ".json":
+        from jobferry.feeds.formats.json import read_array
+
+        return read_array(obj.key, text)
+    from jobferry.feeds.formats.csv import read_table
+
+    return read_table(obj.key, text)
+
+
+def _suffix(key: str) -> str:
+    name = key.lower().removesuffix(".gz")
+    for suffix in FORMATS:
+        if name.endswith(suffix):
+            return suffix
+    raise FeedUnreadableError(
+        f"{key} is in no format that a feed may have: {', '.join(FORMATS)}, each also with .gz, told by the name's end"
+    )

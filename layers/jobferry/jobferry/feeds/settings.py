@@ -1,0 +1,162 @@
+"""A feed's settings, `feeds/{feed}/feed.json`: all optional, an unknown one is an error."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Annotated, Any, Final, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from jobferry.errors import FeedNameError, SettingsError
+from jobferry.exact_json import ObjectError, parse_object
+
+FEED_NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
+SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_+=.@-][A-Za-z0-9/_+=.@-]{0,255}")
+
+
+def _text_encoding(name: str) -> str:
+    try:
+        "".encode(name)  # refuses codecs that are not of text, as base64 is
+        codecs.getincrementaldecoder(name)
+    except (LookupError, ValueError) as error:
+        raise PydanticCustomError(
+            "encoding", "is not the name of a text encoding; known are e.g. utf-8, cp1252, latin-1, utf-16-le"
+        ) from error
+    return name
+
+
+def _secret_name(name: str) -> str:
+    if not SECRET_NAME.fullmatch(name) or ".." in name:
+        raise PydanticCustomError(
+            "secret",
+            "must be a plain name of a secret under this stack's prefix: letters, digits and /_+=.@-, no '/' at the "
+            "start, no '..'",
+        )
+    return name
+
+
+type FieldName = Annotated[str, Field(min_length=1)]
+#: What a value or a default may be: what JSON has for one field. "" and null stand for absent.
+type Value = str | int | float | bool | list[str] | None
+
+
+class FeedSettings(BaseModel):
+    """The settings, checked. Their names in feed.json are the camelCase of these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, allow_inf_nan=False)
+
+    #: The account: the name of a secret under the stack's own prefix.
+    api_key_secret: Annotated[str, AfterValidator(_secret_name)] = "BoardApiKey"  # noqa: S105  # its name
+    #: Full sync: postings that are not in the feed go.
+    delete_jobs: bool = False
+    #: Deletions of more of the live set than that are withheld. Percent.
+    max_delete_percent: Annotated[int, Field(ge=0, le=100)] = 20
+    #: More invalid jobs than that: nothing is sent. Percent.
+    max_invalid_percent: Annotated[int, Field(ge=0, le=100)] = 20
+    #: A larger feed is split into several imports.
+    max_jobs_per_import: Annotated[int, Field(ge=1)] | None = None
+    #: Their column to ours.
+    fields: dict[FieldName, FieldName] = {}
+    #: Their value to ours, per field of ours.
+    values: dict[FieldName, dict[str, Value]] = {}
+    #: The value of a field that a job lacks.
+    defaults: dict[FieldName, Value] = {}
+    #: Of objects without a byte order mark: a Python codec's name.
+    encoding: Annotated[str, AfterValidator(_text_encoding)] = "utf-8"
+    #: A notice also when all went well.
+    notify_on_success: bool = False
+    #: The schedule runs, nothing is sent.
+    paused: bool = False
+    #: All objects of the feed together, uncompressed. Bytes.
+    max_feed_bytes: Annotated[int, Field(ge=1)] = 1 << 30
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.delete_jobs and self.max_jobs_per_import is not None:
+            raise PydanticCustomError(
+                "split",
+                "deleteJobs and maxJobsPerImport exclude each other: each import of a split feed would delete the "
+                "jobs of the others",
+            )
+        if "referenceNumber" in self.defaults:
+            raise PydanticCustomError("reference", "defaults.referenceNumber would give many jobs one reference number")
+        return self
+
+    def for_retry(self) -> Self:
+        """As they hold for jobs from the archive: those are in our terms already, and a retry deletes nothing."""
+        archived = {"fields": {}, "values": {}, "defaults": {}, "encoding": "utf-8"}
+        return self.model_copy(update=archived | {"delete_jobs": False})
+
+
+def check_feed_name(feed: str) -> str:
+    """The name, if it is one that a feed may have. Raises FeedNameError; call it before any access."""
+    if not isinstance(feed, str) or not FEED_NAME.fullmatch(feed):
+        raise FeedNameError(
+            f"{feed!r:.80} is not a feed's name: lower-case letters, digits and hyphens, 64 at most, are allowed"
+        )
+    return feed
+
+
+def parse_settings(text: bytes, key: str) -> FeedSettings:
+    """The settings in `text`, the content of the object `key`.
+
+    Raises:
+        SettingsError: names the object, the setting and what is allowed.
+    """
+    try:
+        return FeedSettings.model_validate(parse_object(text.removeprefix(codecs.BOM_UTF8)))
+    except ObjectError as error:
+        raise SettingsError(f"{key} {error}") from error
+    except ValidationError as error:
+        raise SettingsError(f"{key}: " + "; ".join(_sentences(error))) from error
+
+
+_NAMES: Final = [to_camel(name) for name in FeedSettings.model_fields]
+
+
+#: pydantic's kinds of type errors, for a person; those of one setting are alternatives.
+_KINDS: Final = {
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "list_type": "a list of texts",
+    "string_type": "a text",
+}
+
+
+def _sentences(errors: ValidationError) -> list[str]:
+    """pydantic's errors, for a person: one sentence a setting."""
+    kinds: dict[str, list[str]] = {}
+    sentences: list[str] = []
+    for error in errors.errors():
+        name = ".".join(str(part) for part in error["loc"] if part not in ("str", "int", "float", "bool", "list[str]"))
+        if (kind := _KINDS.get(error["type"])) is None:
+            sentences.append(_sentence(name, error))
+        elif name in kinds:
+            kinds[name].append(kind)
+        else:
+            kinds[name] = [f"{name} is {error['input']!r:.80}, it should be {kind}"]
+    return sentences + [" or ".join(each) for each in kinds.values()]
+
+
+def _sentence(name: str, error: Any) -> str:
+    match error["type"]:
+        case "extra_forbidden":
+            import difflib  # not in every cold start for this
+
+            close = difflib.get_close_matches(name, _NAMES, n=1)
+            folded = [each for each in _NAMES if each.casefold() == re.sub(r"[\W_]", "", name).casefold()]
+            hint = f"did you mean {(folded or close)[0]}?" if folded or close else f"known are {', '.join(_NAMES)}"
+            return f"{name!r:.80} is not a setting: {hint}"
+        case "encoding" | "secret":
+            return f"{name} {error['msg']}, not {error['input']!r:.80}"
+        case "split" | "reference":
+            return str(error["msg"])
+        case "string_too_short":
+            return f"{error['loc'][0]}: a field's name cannot be empty"
+        case _:
+            return f"{name} is {error['input']!r:.80}, {error['msg'].replace('Input', 'it')}"

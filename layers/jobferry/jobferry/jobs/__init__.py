@@ -1,0 +1,1 @@
+"""A row becomes a job: the board's fields, the check, and the corrections."""

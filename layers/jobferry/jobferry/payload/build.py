@@ -1,0 +1,427 @@
+"""From a feed's objects to what a request is made of: the jobs, checked, in files on the disk.
+
+Everything is streamed. `build` reads each row once and spools the jobs as they will be sent, an entry for each row and
+the problems; reference numbers that are there twice are sorted out afterwards, in a second pass over the entries that
+only a feed with such numbers pays for; then the parts are packed for the archive.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO, Final, NamedTuple
+
+from isal import igzip
+from pydantic_core import from_json, to_json
+
+from jobferry.errors import FeedMissingError, FeedTooLargeError
+from jobferry.exact_json import EncodingError, ObjectError
+from jobferry.feeds.objects import FeedObject, FeedReader, read_rows
+from jobferry.feeds.rows import Broken, Row
+from jobferry.feeds.settings import FeedSettings
+from jobferry.feeds.streams import CHUNK, Allowance, encoding_error
+from jobferry.jobs.corrections import Warned, shown, unusual, usual
+from jobferry.jobs.reading import Reading, RowReader
+from jobferry.payload.manifest import Entry, EntrySpool, read_entries, write_manifest
+from jobferry.payload.problems import Problem, Source, WarningGroup
+from jobferry.payload.references import ReferenceSet
+
+#: Characters of a title in a manifest, a problem, a notice.
+TITLE: Final = 200
+#: isal's levels go from 0 to 3; 1 packs job texts as well as 2, and faster.
+_GZIP_LEVEL: Final = 1
+#: Kinds of warnings that are told apart; a feed with more of them has the rest counted as one.
+_WARNING_GROUPS: Final = 200
+
+
+class Part(NamedTuple):
+    """One import: all of a feed, or the next maxJobsPerImport of it.
+
+    Attributes:
+        jobs: how many.
+        body: JSON Lines, each job as its feed's own JSON where that is clean, else compact, and a line feed, which stands
+            nowhere else.
+        archive: the same, gzip. Line n+1 is the board's index n.
+        manifest: gzip JSON Lines, for each job in the same order `{"referenceNumber", "title", "key", "row"}`.
+    """
+
+    jobs: int
+    body: Path
+    archive: Path
+    manifest: Path
+
+
+@dataclass
+class Payload:
+    """What a feed comes to.
+
+    Attributes:
+        parts: in order; none when no job can be sent.
+        sources: the objects it was made of: key, etag, stored bytes.
+        rows: rows read.
+        jobs: jobs to be sent, with deleteJobs the invalid ones among them.
+        invalid: rows that are errors, whether they are sent for the board to judge or held back.
+        warnings: how often something was put right or is unusual.
+        warning_groups: the same by kind.
+        problems: the spool of all problems; `read_problems` reads it.
+        references: the reference numbers of the jobs to be sent.
+        unprotected: rows that protect no posting: not sendable, without a reference number, or contradicting another.
+    """
+
+    parts: list[Part]
+    sources: list[dict[str, Any]]
+    problems: Path
+    references: ReferenceSet
+    rows: int = 0
+    jobs: int = 0
+    invalid: int = 0
+    warnings: int = 0
+    warning_groups: list[WarningGroup] = field(default_factory=list)
+    unprotected: int = 0
+
+    def read_problems(self) -> Iterator[Problem]:
+        """All problems: by row, then those about reference numbers."""
+        with self.problems.open("rb") as lines:
+            for line in lines:
+                value = from_json(line)
+                yield Problem(
+                    Source(value["key"], value["row"]),
+                    tuple(value["messages"]),
+                    value["referenceNumber"],
+                    value["title"],
+                )
+
+
+def build(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSettings, directory: Path) -> Payload:
+    """Reads the feed's objects in key order and writes what is to be sent into `directory`.
+
+    Whether so many invalid jobs may be sent at all is for the caller to decide.
+
+    Raises:
+        FeedMissingError: there is no object.
+        FeedUnreadableError: an object cannot be read to its end.
+        FeedTooLargeError: more than maxFeedBytes, or than the disk holds.
+    """
+    if not objects:
+        raise FeedMissingError("the feed has no object: nothing was exported to its prefix")
+    try:
+        payload = spool(objects, reader, settings, directory)
+        for part in payload.parts:
+            pack(part)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise FeedTooLargeError(
+                "the feed does not fit on the function's disk (/tmp): give SubmitImport more ephemeral storage, or "
+                "export less"
+            ) from error
+        raise
+    return payload
+
+
+def reason_not_to_send(payload: Payload, settings: FeedSettings) -> str | None:
+    """Why nothing of the feed may be sent, in words: no job is valid, or too many are not. None: it may."""
+    if not payload.rows:
+        return "the feed has no job: its files hold none"
+    if payload.invalid >= payload.rows:
+        return "the feed has no valid job"
+    if payload.invalid * 100 > payload.rows * settings.max_invalid_percent:
+        percent = settings.max_invalid_percent
+        return f"{payload.invalid:,} of {payload.rows:,} jobs have problems, more than {percent} % (maxInvalidPercent)"
+    return None
+
+
+def spool(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSettings, directory: Path) -> Payload:
+    """The payload without its archives: all that a request needs."""
+    with _Spool(settings, directory) as spooled:
+        rows = RowReader(settings)
+        allowance = Allowance(settings.max_feed_bytes)
+        for obj in sorted(objects, key=lambda each: each.key):
+            with reader.open_object(obj) as stream:
+                spooled.payload.rows += _read_object(
+                    obj.key, read_rows(obj, stream, settings.encoding, allowance), rows, spooled
+                )
+            spooled.payload.sources.append({"key": obj.key, "etag": obj.etag, "bytes": obj.size})
+        return spooled.finish()
+
+
+def pack(part: Part) -> None:
+    """Writes the part's archive and its manifest."""
+    with part.body.open("rb") as body, igzip.open(part.archive, "wb", compresslevel=_GZIP_LEVEL) as archive:  # type: ignore[no-untyped-call]
+        shutil.copyfileobj(body, archive, CHUNK)
+    entries = _spooled(part.manifest)
+    write_manifest(entries, part.manifest, _GZIP_LEVEL)
+    entries.unlink()
+
+
+def _read_object(key: str, rows: Iterator[Row], reader: RowReader, spooled: _Spool) -> int:
+    """Spools an object's rows and counts them."""
+    count = 0
+    for number, row in rows:
+        count += 1
+        content = row
+        if not isinstance(content, (bytes, dict)):
+            if isinstance(content, Broken):
+                spooled.unreadable(Source(key, number), content.message)
+                continue
+            spooled.warn(Source(key, number), Warned(("row", content.message[:20]), f"a row {content.message}"))
+            content = content.fields
+        clean = reader.clean(content)
+        if clean is not None:
+            job, body = clean
+            if not usual(job):
+                for each in unusual(job):
+                    spooled.warn(Source(key, number), each)
+            spooled.job(job["referenceNumber"], job.get("title"), body, key, number)
+            continue
+        try:
+            spooled.careful(reader.read(content), Source(key, number))
+        except EncodingError as error:
+            raise encoding_error(key, error.reason.start, error.reason, "UTF-8", number) from error
+        except ObjectError as error:
+            spooled.unreadable(Source(key, number), str(error))
+    return count
+
+
+class _Spool:
+    """The files of a payload that is being built, and its counts."""
+
+    def __init__(self, settings: FeedSettings, directory: Path) -> None:
+        self._directory = directory
+        self._limit = settings.max_jobs_per_import
+        self._sends_invalid = settings.delete_jobs
+        self._groups: dict[tuple[str, ...], WarningGroup] = {}
+        self._part = Part(0, directory / "jobs.jsonl", directory / "jobs.jsonl.gz", directory / "manifest.jsonl.gz")
+        self._jobs = self._part.body.open("wb", CHUNK)
+        self._entries = EntrySpool(_spooled(self._part.manifest))
+        #: Of invalid rows that are not sent: their reference numbers still are in the feed.
+        self._held = EntrySpool(directory / "held.jsonl")
+        self._problems = (directory / "problems.jsonl").open("wb", CHUNK)
+        #: Which of the jobs are sent though they are invalid, counted from 0, ascending.
+        self._invalid_jobs = array("Q")
+        self.payload = Payload([], [], directory / "problems.jsonl", ReferenceSet())
+
+    def __enter__(self) -> _Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in (self._jobs, self._entries, self._held, self._problems):
+            file.close()
+
+    def job(self, reference: str, title: str | None, body: bytes, key: str, row: int | None) -> None:
+        """A job to be sent."""
+        self.payload.jobs += 1
+        self.payload.references.add(reference)
+        self._jobs.write(body)  # by itself: that is cheaper than to copy it
+        self._jobs.write(b"\n")
+        self._entries.add(reference, title and title[:TITLE], key, row)
+
+    def careful(self, reading: Reading, source: Source) -> None:
+        """A row that is not clean as it stands."""
+        for each in reading.warnings:
+            self.warn(source, each)
+        reference, title = reading.job.get("referenceNumber"), _title(reading.job)
+        if not isinstance(reference, str):
+            self._problem(Problem(source, tuple(reading.errors), None, title), protected=False)
+        elif not reading.errors:
+            self.job(reference, title, reading.body, source.key, source.row)
+        elif self._sends_invalid:
+            judged = "it is sent as it is, for the board to judge, so that its posting is not deleted"
+            self._problem(Problem(source, (*reading.errors, judged), reference, title))
+            self._invalid_jobs.append(self.payload.jobs)
+            self.job(reference, title, reading.body, source.key, source.row)
+        else:
+            self._problem(Problem(source, tuple(reading.errors), reference, title))
+            self._held.add(reference, title, source.key, source.row)
+
+    def unreadable(self, source: Source, message: str) -> None:
+        """A row that is nothing that could be sent."""
+        self._problem(Problem(source, (f"the row {message}",)), protected=False)
+
+    def warn(self, source: Source, warned: Warned) -> None:
+        self.payload.warnings += 1
+        group = self._groups.get(warned.group)
+        if group is None:
+            if len(self._groups) >= _WARNING_GROUPS:
+                group = self._groups.setdefault((), WarningGroup("other warnings", 0, source))
+            else:
+                group = self._groups[warned.group] = WarningGroup(warned.message, 0, source)
+        group.count += 1
+
+    def finish(self) -> Payload:
+        """Sorts out the reference numbers that are there twice, and makes the parts."""
+        for file in (self._jobs, self._entries, self._held):
+            file.close()
+        repeated = self._repeated()
+        if repeated or (self._limit is not None and self.payload.jobs > self._limit):
+            self._rewrite(repeated)
+        elif self.payload.jobs:
+            self.payload.parts.append(self._part._replace(jobs=self.payload.jobs))
+        self._problems.close()
+        self.payload.warning_groups = sorted(self._groups.values(), key=lambda each: -each.count)
+        return self.payload
+
+    def _repeated(self) -> dict[str, _Repeated]:
+        """The reference numbers that more than one row has. Equal hashes say where to look, the texts decide."""
+        suspects = self.payload.references.repeated()
+        for entry in read_entries(self._held.path):
+            if entry.reference_number in self.payload.references:
+                suspects.add(entry.reference_number)
+        found: dict[str, _Repeated] = {}
+        if not len(suspects):
+            return found
+        for entry, body in self._read_jobs():
+            if entry.reference_number in suspects:
+                found.setdefault(entry.reference_number, _Repeated()).add(entry, _digest(body))
+        for entry in read_entries(self._held.path):
+            if entry.reference_number in found:
+                found[entry.reference_number].add(entry, b"")
+        return {reference: each for reference, each in found.items() if each.count > 1}
+
+    def _rewrite(self, repeated: dict[str, _Repeated]) -> None:
+        """Copies the jobs into as many parts as it takes, without those whose reference number is there twice."""
+        payload = self.payload
+        payload.references.discard({reference for reference, each in repeated.items() if each.differ})
+        payload.jobs = 0
+        invalid = iter(self._invalid_jobs)
+        next_invalid = next(invalid, None)
+        sent: set[str] = set()
+        amended: dict[Source, str] = {}
+        with _Parts(self._directory, self._limit) as parts:
+            for index, (entry, body) in enumerate(self._read_jobs()):
+                counted = index == next_invalid
+                next_invalid = next(invalid, None) if counted else next_invalid
+                reference, title, key, row = entry
+                source = Source(key, row)
+                group = repeated.get(reference)
+                if group is not None and group.differ:
+                    message = (
+                        f"referenceNumber {shown(reference)} is in {group.count} rows that differ, {group.first} and "
+                        f"{group.second}: neither is sent, since nobody knows which is right"
+                    )
+                    problem = Problem(source, (message,), reference, title)
+                    if counted:
+                        amended[source] = message
+                        self.payload.unprotected += 1
+                    else:
+                        self._problem(problem, protected=False)
+                elif group is not None and reference in sent:
+                    message = f"referenceNumber {shown(reference)} is in {group.count} rows that are alike: one is sent"
+                    self.warn(source, Warned(("referenceNumber", "repeated"), message))
+                else:
+                    if group is not None:
+                        sent.add(reference)
+                    parts.add(body, entry)
+                    payload.jobs += 1
+            payload.parts = parts.parts
+        self._part.body.unlink()
+        self._entries.path.unlink()
+        if amended:
+            self._amend(amended)
+
+    def _amend(self, messages: dict[Source, str]) -> None:
+        """Replaces the last message of those rows' problems: an invalid row was to be sent, and now is not."""
+        self._problems.close()
+        before = self.payload.problems.rename(self._directory / "problems.before")
+        self._problems = self.payload.problems.open("wb", CHUNK)
+        with before.open("rb", CHUNK) as lines:
+            for line in lines:
+                value = from_json(line)
+                if message := messages.get(Source(value["key"], value["row"])):
+                    value["messages"][-1] = message
+                self._problems.write(to_json(value) + b"\n")
+        before.unlink()
+
+    def _problem(self, problem: Problem, *, protected: bool = True) -> None:
+        """Records a problem, the only one of its row."""
+        self.payload.invalid += 1
+        if not protected:
+            self.payload.unprotected += 1
+        line = {
+            "key": problem.source.key,
+            "row": problem.source.row,
+            "messages": problem.messages,
+            "referenceNumber": problem.reference_number,
+            "title": problem.title,
+        }
+        self._problems.write(to_json(line) + b"\n")
+
+    def _read_jobs(self) -> Iterator[tuple[Entry, bytes]]:
+        """The spooled jobs: their entries, and their bodies with the line feed."""
+        with self._part.body.open("rb", CHUNK) as jobs:
+            yield from zip(read_entries(self._entries.path), jobs, strict=True)
+
+
+class _Repeated:
+    """The rows of one reference number."""
+
+    __slots__ = ("_digest", "count", "differ", "first", "second")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.differ = False
+        self.first: Source | None = None
+        self.second: Source | None = None
+        self._digest = b""
+
+    def add(self, entry: Entry, digest: bytes) -> None:
+        source = Source(entry.key, entry.row)
+        if self.count == 0:
+            self.first, self._digest = source, digest
+        elif self.count == 1:
+            self.second = source
+        self.differ = self.differ or digest != self._digest
+        self.count += 1
+
+
+class _Parts:
+    """The parts, being written one after the other."""
+
+    def __init__(self, directory: Path, limit: int | None) -> None:
+        self._directory = directory
+        self._limit = limit
+        self._files: tuple[BinaryIO, EntrySpool] | None = None
+        self.parts: list[Part] = []
+
+    def __enter__(self) -> _Parts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files or ():
+            file.close()
+
+    def add(self, body: bytes, entry: Entry) -> None:
+        if self._files is None or self.parts[-1].jobs == self._limit:
+            self.__exit__()
+            name = f"part-{len(self.parts) + 1}"
+            part = Part(
+                0,
+                self._directory / f"{name}.jsonl",
+                self._directory / f"{name}.jsonl.gz",
+                self._directory / f"{name}.manifest.jsonl.gz",
+            )
+            self._files = part.body.open("wb", CHUNK), EntrySpool(_spooled(part.manifest))
+            self.parts.append(part)
+        jobs, entries = self._files
+        jobs.write(body)
+        entries.add(*entry)
+        self.parts[-1] = self.parts[-1]._replace(jobs=self.parts[-1].jobs + 1)
+
+
+def _title(job: Mapping[str, Any]) -> str | None:
+    title = job.get("title")
+    return title[:TITLE] if isinstance(title, str) else None
+
+
+def _digest(body: bytes) -> bytes:
+    """Of a job's content: the order of its fields does not count."""
+    return blake2b(to_json(sorted(from_json(body).items())), digest_size=16).digest()
+
+
+def _spooled(manifest: Path) -> Path:
+    """Where a manifest's entries are before it is written."""
+    return manifest.with_suffix("")

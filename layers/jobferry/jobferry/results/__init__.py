@@ -1,0 +1,1 @@
+"""How an import ends: callbacks, polling, settlement, and feeds that are overdue."""

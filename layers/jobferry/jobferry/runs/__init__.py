@@ -1,0 +1,1 @@
+"""One run of a feed: what starts it, its preparation, and its submission."""

@@ -1,0 +1,138 @@
+"""What starts an import: the schedule, an upload, a person, the poller. And the id that each gives it.
+
+An import's id is made of its trigger, so that one that is delivered twice meets its own record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+from jobferry.errors import EventError, StrayObjectError
+from jobferry.feeds.settings import check_feed_name
+
+IMPORT_ID: Final = re.compile(r"[a-z0-9-]{1,64}-[0-9]{8}T[0-9]{6}Z(-[a-z0-9]+)*")
+_KNOWN: Final = frozenset({"feed", "scheduledAt", "confirmDeletes", "dryRun", "runAgain", "resume", "retry"})
+_RETRY_KEY: Final = re.compile(
+    r"archive/(?P<feed>[^/]+)/(?P<retried>[^/.]+)\.retry-(?P<time>[0-9]{8}T[0-9]{6}Z)\.jsonl"
+)
+_FORM: Final = "%Y%m%dT%H%M%SZ"
+#: Of the mark that makes uploads within a second different. Bytes.
+_MARK_BYTES: Final = 5
+
+
+class Trigger(NamedTuple):
+    """A run that is to happen.
+
+    Attributes:
+        feed: its name.
+        import_id: of the run's first import.
+        confirm_deletes: the code of deletions that a person confirms.
+        uploaded: an upload started it.
+        dry_run: everything but the claim, the archive and the request.
+        run_again: the skipped import for which the poller starts the feed once more.
+        resume: the import exists already, and was left in the middle.
+        retry: the key of mended jobs that are sent instead of the feed, deleting nothing.
+    """
+
+    feed: str
+    import_id: str
+    confirm_deletes: str | None = None
+    dry_run: bool = False
+    run_again: str | None = None
+    resume: bool = False
+    retry: str | None = None
+    uploaded: bool = False
+
+    @property
+    def unattended(self) -> bool:
+        """Neither a person nor the schedule that people know of started it."""
+        return self.uploaded or self.run_again is not None
+
+
+def parse_trigger(event: object, now: datetime) -> Trigger:
+    """The run that an event asks for.
+
+    Args:
+        event: as Lambda gets it: ours, or EventBridge's `Object Created`.
+        now: for a run by hand, whose id is made of the time of the call.
+
+    Raises:
+        FeedNameError: the feed cannot exist.
+        StrayObjectError: the object that was uploaded is of no feed.
+        EventError: it is none of the shapes above; says which it may have.
+    """
+    if not isinstance(event, Mapping):
+        raise EventError('an object such as {"feed": "default"} is needed')
+    if event.get("source") == "aws.s3":
+        return _upload(event)
+    unknown = sorted(str(name) for name in set(event) - _KNOWN)
+    if unknown:
+        raise EventError(f"the event has {', '.join(unknown)[:200]}; known are {', '.join(sorted(_KNOWN))}")
+    feed = check_feed_name(event.get("feed", ""))
+    if "resume" in event:
+        return Trigger(feed, _import_id(event["resume"], feed, "resume"), resume=True)
+    if "runAgain" in event:
+        skipped = _import_id(event["runAgain"], feed, "runAgain")
+        return Trigger(feed, f"{skipped}-again", run_again=skipped)
+    dry_run = event.get("dryRun", False)
+    if not isinstance(dry_run, bool):
+        raise EventError("dryRun is true or false")
+    confirm = event.get("confirmDeletes")
+    if "retry" in event:
+        if confirm is not None:
+            raise EventError("a retry deletes nothing: there is nothing to confirm with confirmDeletes")
+        return _retry(event["retry"], feed, dry_run=dry_run)
+    at = _instant(event["scheduledAt"], "scheduledAt") if "scheduledAt" in event else now
+    if confirm is not None and (not isinstance(confirm, str) or not confirm.strip()):
+        raise EventError("confirmDeletes is the code of a notice, a text")
+    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_FORM}}", confirm, dry_run)
+
+
+def _upload(event: Mapping[str, Any]) -> Trigger:
+    try:
+        found = event["detail"]["object"]
+        key = str(found["key"])
+        version = f"{key} {found.get('version-id')} {found.get('etag')} {found.get('sequencer')}"
+        at = _instant(event["time"], "time")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EventError("the event from S3 has no object, or no time") from error
+    parts = key.split("/")
+    if len(parts) < 3 or parts[0] != "feeds":  # feeds/{feed}/{object}
+        raise StrayObjectError(f"the object {key[:200]!r} is of no feed: feeds/{{feed}}/… is needed")
+    feed = check_feed_name(parts[1])
+    mark = blake2b(version.encode(), digest_size=_MARK_BYTES).hexdigest()
+    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_FORM}}-{mark}", uploaded=True)
+
+
+def _retry(key: object, feed: str, *, dry_run: bool) -> Trigger:
+    """Nothing but mended jobs of the feed can be read through such a key; an import's id is made of it."""
+    match = _RETRY_KEY.fullmatch(key) if isinstance(key, str) else None
+    if match is None or match["feed"] != feed:
+        raise EventError(
+            f"retry is not the key of mended jobs: archive/{feed}/{{importId}}.retry-{{time}}.jsonl is needed"
+        )
+    _import_id(match["retried"], feed, "retry")
+    return Trigger(feed, f"{feed}-{match['time']}-retry", dry_run=dry_run, retry=match[0])
+
+
+def retry_key(feed: str, import_id: str, at: datetime) -> str:
+    """The key of mended jobs of an import, uploaded at that time."""
+    return f"archive/{feed}/{import_id}.retry-{at.astimezone(UTC):{_FORM}}.jsonl"
+
+
+def _import_id(value: object, feed: str, name: str) -> str:
+    if not isinstance(value, str) or not IMPORT_ID.fullmatch(value) or not value.startswith(f"{feed}-"):
+        raise EventError(f"{name} is not the id of an import of {feed}")
+    return value
+
+
+def _instant(value: object, name: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise EventError(f"{name} is not a date and time of RFC 3339, such as 2026-11-24T02:00:00Z") from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

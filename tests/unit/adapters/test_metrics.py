@@ -1,0 +1,46 @@
+"""What a settled import adds to the metrics."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from jobferry.adapters.metrics import add_settled
+from jobferry.records.imports import Import, State
+
+NOW = datetime(2026, 11, 24, 2, tzinfo=UTC)
+
+
+def measured(**changes: Any) -> dict[str, float]:
+    record = Import(import_id="default-20261124T020000Z", feed="default", created_at=NOW, state=State.COMPLETE)
+    found: dict[str, float] = {}
+    metrics: Any = SimpleNamespace(add_metric=lambda name, _unit, value: found.update({name: value}))
+    add_settled(metrics, record.changed(**changes))
+    return found
+
+
+def test_each_of_the_boards_counts_is_a_metric() -> None:
+    results = {
+        "added": 1,
+        "updated": 2,
+        "unchanged": 3,
+        "failed": 4,
+        "processed": 10,
+        "deleted": 5,
+        "ignoredValues": [],
+    }
+    assert measured(results=results, submitted_at=NOW, settled_at=NOW + timedelta(seconds=90)) == {
+        "ImportsCompleted": 1,
+        "JobsAdded": 1,
+        "JobsUpdated": 2,
+        "JobsUnchanged": 3,
+        "JobsFailed": 4,
+        "PostingsDeleted": 5,
+        "SecondsToResult": 90,
+    }
+
+
+def test_a_count_that_the_board_left_out_is_none() -> None:
+    found = measured(results={"added": 2})
+    assert (found["JobsAdded"], found["PostingsDeleted"]) == (2, 0)

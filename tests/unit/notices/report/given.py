@@ -1,0 +1,98 @@
+"""Imports to report of, beside those of the notices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from jobferry.notices.findings import Findings
+from jobferry.notices.report import html
+from jobferry.records.imports import FailedJob, Import, Posting
+from tests.unit.notices.cases import CASES, CREATED, EARLIER, STACK, STATE, ZIP, blocked, complete, job, results
+
+#: Whatever a feed could hold to do harm on a page.
+HOSTILE: Final = (
+    '"><img src=x onerror="alert(1)">',
+    "</script><script>alert(2)</script>",
+    "</style></title></textarea><svg onload=alert(3)>",
+    "' autofocus onfocus='alert(4)' x='",
+    "javascript:alert(5)",
+    "&lt;script&gt;alert(6)&lt;/script&gt;&#60;b>",
+    "<!--<base href=https://evil.example/>-->]]><link rel=stylesheet href=//evil.example/x.css>",
+    "\u202egnp.exe\u202c \u2066right\u2069 to \u200fleft\u200e",
+    "<meta http-equiv=refresh content='0;url=https://evil.example/'>",
+    "x" * 10_000,
+)
+
+
+def findings(
+    record: Import,
+    failed: Iterable[FailedJob] = (),
+    invalid: Iterable[FailedJob] = (),
+    previously: Iterable[str] | None = None,
+    history: Iterable[Import] = (),
+) -> Findings:
+    known = None if previously is None else frozenset(previously)
+    return Findings(record, list(failed), list(invalid), known, history)
+
+
+def of_case(name: str, history: Iterable[Import] = ()) -> Findings:
+    """The findings of which a notice tells."""
+    case = CASES[name]
+    return findings(case.record, case.failed, case.invalid, case.previously, history)
+
+
+def page(given: Findings, deletes: Iterable[Posting] | None = None) -> str:
+    return "".join(html(given, given.record.deletes if deletes is None else deletes, STACK))
+
+
+def many(count: int) -> list[FailedJob]:
+    """Jobs that failed: every fifth is known, every third has another reason."""
+    return [
+        job(
+            each,
+            ZIP if each % 3 == 0 else STATE,
+            since=EARLIER - timedelta(days=each % 9) if each % 5 == 0 else CREATED,
+            title=("Hospitalist nights, Lancaster", "Emergency Medicine, Erie", "CRNA weekends, Scranton")[each % 3],
+        )
+        for each in range(count)
+    ]
+
+
+def history(count: int) -> list[Import]:
+    """A feed's imports before, newest first: the fourth was blocked, the fifth had no failures."""
+    found = []
+    for days in range(1, count + 1):
+        at = CREATED - timedelta(days=days)
+        name = f"default-{at:%Y%m%dT%H%M%S}Z"
+        if days == 4:
+            found.append(blocked("feed-missing", "the feed has no object", import_id=name, created_at=at))
+        else:
+            failed = 0 if days == 5 else days * 7 % 40 + 1
+            found.append(complete(results(failed=failed), import_id=name, created_at=at))
+    return found
+
+
+def hostile() -> Findings:
+    """Every text that somebody else may have written is hostile."""
+    failed = [
+        job(each, f"{text} {each}", text, reference_number=text, title=text, key=f"feeds/default/{text}.csv")
+        for each, text in enumerate(HOSTILE)
+    ]
+    text = "".join(HOSTILE)
+    record = complete(
+        results(failed=len(failed)),
+        warned=list(HOSTILE),
+        board=text,
+        board_import_id=text,
+        sources=[{"key": each, "etag": each, "bytes": 5} for each in HOSTILE],
+        withheld_deletes=len(HOSTILE),
+        full_sync=True,
+        withheld_because=["shared-account", "too-many"],
+        shared_with=list(HOSTILE),
+        confirm_code=text,
+        deletes=[Posting(reference_number=each, title=each) for each in HOSTILE],
+    )
+    record = record.changed(results={**(record.results or {}), "ignoredValues": list(HOSTILE)})
+    return findings(record, failed, [each.model_copy(update={"row": 999}) for each in failed], {text}, history(3))
