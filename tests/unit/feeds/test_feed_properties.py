@@ -169,8 +169,8 @@ def consistent(payload: Payload, given: FeedSettings) -> None:
     repeated = sum(group.count for group in payload.warning_groups if "are alike: one is sent" in group.message)
     assert len(sent | set(wrong)) <= payload.rows <= len(sent | set(wrong)) + repeated
     assert sent.isdisjoint(wrong) or given.delete_jobs
-    judged = {where for where, problem in zip(wrong, problems, strict=True) if "to judge" in problem.messages[-1]}
-    assert sent & set(wrong) <= judged
+    judged = {where for where, problem in zip(wrong, problems, strict=True) if problem.sent}
+    assert sent & set(wrong) == judged
     # A row with a reference number, whose job is not sent, protects nothing, nor does a row without one.
     lost = [problem for problem in problems if problem.reference_number not in references]
     if given.delete_jobs:

@@ -60,7 +60,7 @@ def test_a_row_that_contradicts_an_invalid_one(tmp_path: Path, delete_jobs: bool
     problems = {problem.source.row: problem.messages for problem in payload.read_problems()}
     assert problems[1][0].startswith(differ)
     assert problems[3][0] == state
-    assert not any("it is sent as it is" in message for message in problems[3])
+    assert not any(problem.sent for problem in payload.read_problems())
     assert (payload.invalid, payload.jobs) == (2, 1)
     if delete_jobs:
         assert problems[3][1].startswith(differ)
@@ -85,13 +85,13 @@ def test_with_delete_jobs_an_invalid_job_is_sent_as_it_is(tmp_path: Path) -> Non
     assert problems_of(payload) == [
         (
             'jobs.jsonl row 1: state "MC" is not a state of the USA: its two-letter code is needed, such as PA; '
-            'shiftsPerWeek "x" is not a whole number; it is sent as it is, for the board to judge, so that its posting is '
-            "not deleted"
+            'shiftsPerWeek "x" is not a whole number'
         ),
         "jobs.jsonl row 3: referenceNumber is missing",
         "jobs.jsonl row 4: the row is a list, not an object with a job's fields",
         'jobs.jsonl row 5: referenceNumber is an object, a text is needed: {"a":1}',
     ]
+    assert [problem.sent for problem in payload.read_problems()] == [True, False, False, False]
     assert (payload.rows, payload.jobs, payload.invalid, payload.unprotected) == (5, 2, 4, 3)
     assert "a" in payload.references
 

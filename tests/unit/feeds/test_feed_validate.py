@@ -61,8 +61,8 @@ def test_a_feed_with_problems(feed: Path, capsys: pytest.CaptureFixture[str]) ->
         "1 protecting no posting: with deleteJobs, deletions would be withheld",
         "",
         "To mend:",
-        f"  b.csv row 2 (a Locum at York): {MC}; it is sent as it is, for the board to judge,",
-        "      so that its posting is not deleted",
+        f"  b.csv row 2 (a Locum at York): {MC}; it is sent all the same, so that its posting",
+        "      is not deleted: the board decides",
         "  b.csv row 3 (t): referenceNumber is missing",
         "",
         "To know:",
@@ -116,12 +116,19 @@ def test_json_for_programs(feed: Path, capsys: pytest.CaptureFixture[str]) -> No
             }
         ],
         "problems": [
-            {"source": {"key": "jobs.jsonl", "row": 1}, "referenceNumber": "a", "title": "t", "messages": [MC]},
+            {
+                "source": {"key": "jobs.jsonl", "row": 1},
+                "referenceNumber": "a",
+                "title": "t",
+                "messages": [MC],
+                "sent": False,
+            },
             {
                 "source": {"key": "jobs.jsonl", "row": 3},
                 "referenceNumber": None,
                 "title": None,
                 "messages": ["the row is a number, not an object with a job's fields"],
+                "sent": False,
             },
         ],
     }

@@ -113,7 +113,6 @@ def postings(count: int) -> list[Posting]:
 
 STATE: Final = "State is invalid. Value passed was: MC"
 ZIP: Final = "Zip is invalid. Value passed was: 0"
-SENT: Final = "it is sent as it is, for the board to judge, so that its posting is not deleted"
 NOT_A_STATE: Final = 'state "MC" is not a state of the USA: its two-letter code is needed, such as PA'
 CODE: Final = "K7QD-3M2A-XW4T-N"
 
@@ -164,7 +163,10 @@ CASES: Final[dict[str, Case]] = {
         complete(results(5, 5, 188, 1), full_sync=True, delete_jobs=True, expected_deletes=4, invalid=2)
         .changed(jobs=199, results=results(5, 5, 188, 1, deleted=4)),
         [job(14, STATE)],
-        [job(14, NOT_A_STATE, SENT), job(15, 'postalCode "00000" is not a ZIP: the lowest in use is 00501', SENT)],
+        [
+            job(14, NOT_A_STATE, sent=True),
+            job(15, 'postalCode "00000" is not a ZIP: the lowest in use is 00501', sent=True),
+        ],
     ),
     "one-reason-for-hundreds": Case(
         complete(results(10, 20, 1657, 313)),

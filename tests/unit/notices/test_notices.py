@@ -23,7 +23,6 @@ from tests.unit.notices.cases import (
     CREATED,
     EARLIER,
     NOT_A_STATE,
-    SENT,
     STACK,
     STATE,
     ZIP,
@@ -136,7 +135,7 @@ class TestCompose:
 
     def test_a_job_that_we_and_the_board_found_wrong_is_one(self) -> None:
         record = complete(results(failed=1), full_sync=True, invalid=1)
-        notice = compose(record, [job(14, STATE)], [job(14, NOT_A_STATE, SENT)], None, STACK)
+        notice = compose(record, [job(14, STATE)], [job(14, NOT_A_STATE, sent=True)], None, STACK)
         assert notice.data["failing"]["total"] == 1
         [one] = notice.data["failing"]["first"]
         assert (one["message"], one["toMend"]) == (STATE, NOT_A_STATE)
@@ -152,7 +151,7 @@ class TestCompose:
 
     def test_a_job_that_only_we_found_wrong_has_not_failed(self) -> None:
         record = complete(results(), full_sync=True, invalid=1)
-        failing = compose(record, (), [job(14, NOT_A_STATE, SENT)], None, STACK).data["failing"]
+        failing = compose(record, (), [job(14, NOT_A_STATE, sent=True)], None, STACK).data["failing"]
         assert (failing["total"], failing["taken"]) == (0, 1)
 
     def test_reasons_are_told_apart_by_more_than_their_values(self) -> None:
@@ -204,7 +203,7 @@ def _worst(character: str) -> Notice:
         )
         for each in range(40)
     ]  # fmt: skip
-    invalid = [each.model_copy(update={"messages": [text, SENT]}) for each in failed]
+    invalid = [each.model_copy(update={"messages": [text], "sent": True}) for each in failed]
     reasons = [
         FailedJob(number=100 + each, messages=[chr(0x4E00 + each) + text], key=text, row=each) for each in range(20)
     ]

@@ -28,6 +28,7 @@ CLEAN, PROBLEMS, UNREADABLE = 0, 1, 2
 SETTINGS: Final = "feed.json"
 #: Problems that the table shows; `--json` has them all.
 _SHOWN: Final = 50
+SENT_ANYWAY: Final = "it is sent all the same, so that its posting is not deleted: the board decides"
 
 
 class Files:
@@ -133,6 +134,7 @@ def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:
             "referenceNumber": problem.reference_number,
             "title": problem.title,
             "messages": problem.messages,
+            "sent": problem.sent,
         }
         yield before + json.dumps(line)
         before = ", "
@@ -156,7 +158,8 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
         yield from ("", "To mend:")
     for problem in islice(payload.read_problems(), _SHOWN):
         job = " ".join(filter(None, (problem.reference_number, problem.title)))
-        yield from _wrapped(f"{problem.source}{f' ({job:.80})' if job else ''}: {'; '.join(problem.messages)}", width)
+        messages = "; ".join([*problem.messages, *([SENT_ANYWAY] if problem.sent else [])])
+        yield from _wrapped(f"{problem.source}{f' ({job:.80})' if job else ''}: {messages}", width)
     if payload.invalid > _SHOWN:
         yield f"  … and more, {payload.invalid:,} in all: --json has every one"
     if payload.warnings:

@@ -19,8 +19,6 @@ SHOWN: Final = 25
 REASONS_SHOWN: Final = 10
 _REASONS: Final = 1000
 _EXAMPLES: Final = 3
-#: How `payload` says that an invalid job of a full sync went out all the same.
-SENT_ANYWAY: Final = "it is sent as it is"
 
 _VALUE: Final = re.compile(r"\s*Value passed was:.*", re.DOTALL)
 _QUOTED: Final = re.compile(r'"[^"]*"?|\d+')
@@ -125,10 +123,10 @@ def collect(
             left.discard(job.identity)
         if record.full_sync and _identity(job) in refused:
             if known := refused[_identity(job)]:
-                known.found = [text for text in job.messages if not text.startswith(SENT_ANYWAY)]
+                known.found = job.messages
             continue
         failing = Failing(job, by_board=False, new=_is_new(record, job))
-        if record.results is not None and any(text.startswith(SENT_ANYWAY) for text in job.messages):
+        if record.results is not None and job.sent:
             found.taken += 1
             if found.taken <= SHOWN:
                 found.first_taken.append(failing)
@@ -157,11 +155,10 @@ def failing_jobs(record: Import, failed: Iterable[FailedJob], invalid: Iterable[
         identity = _identity(job)
         if identity in found:
             refused.add(identity)
-        words = [text for text in found.get(identity, ()) if not text.startswith(SENT_ANYWAY)]
-        yield Failing(job, by_board=True, new=_is_new(record, job), found=words)
+        yield Failing(job, by_board=True, new=_is_new(record, job), found=found.get(identity, []))
     for job in invalid:
         if _identity(job) not in refused:
-            taken = record.results is not None and any(text.startswith(SENT_ANYWAY) for text in job.messages)
+            taken = record.results is not None and job.sent
             yield Failing(job, by_board=False, new=_is_new(record, job), taken=taken)
 
 
@@ -171,8 +168,8 @@ def kind_of(message: str) -> str:
 
 
 def said(messages: Iterable[str], limit: int) -> str:
-    """What is said of a job, on one line; empty when that is nothing. That it is sent all the same is said elsewhere."""
-    return plain("; ".join(text[: limit * 4] for text in messages if not text.startswith(SENT_ANYWAY)), limit)
+    """Join what is said of a job into one line; empty if nothing is said."""
+    return plain("; ".join(text[: limit * 4] for text in messages), limit)
 
 
 def place(job: FailedJob, limit: int) -> str:
@@ -195,8 +192,6 @@ def _identity(job: FailedJob) -> object:
 def _add(found: Failures, reasons: dict[str, Reason], failing: Failing) -> bool:
     """Counts a job. Whether it is one of the first."""
     for message in dict.fromkeys(failing.job.messages or ["no reason was given"]):
-        if message.startswith(SENT_ANYWAY):
-            continue
         kind = kind_of(message)
         reason = reasons.get(kind)
         if reason is None:

@@ -94,6 +94,7 @@ class Payload:
                     tuple(value["messages"]),
                     value["referenceNumber"],
                     value["title"],
+                    sent=value["sent"],
                 )
 
 
@@ -230,8 +231,7 @@ class _Spool:
         elif not reading.errors:
             self.job(reference, title, reading.body, source.key, source.row)
         elif self._sends_invalid:
-            judged = "it is sent as it is, for the board to judge, so that its posting is not deleted"
-            self._problem(Problem(source, (*reading.errors, judged), reference, title))
+            self._problem(Problem(source, tuple(reading.errors), reference, title, sent=True))
             self._invalid_jobs.append(self.payload.jobs)
             self.job(reference, title, reading.body, source.key, source.row)
         else:
@@ -324,7 +324,7 @@ class _Spool:
             self._amend(amended)
 
     def _amend(self, messages: dict[Source, str]) -> None:
-        """Replaces the last message of those rows' problems: an invalid row was to be sent, and now is not."""
+        """Add these messages to the rows' problems: an invalid row was to be sent, and now is not."""
         self._problems.close()
         before = self.payload.problems.rename(self._directory / "problems.before")
         self._problems = self.payload.problems.open("wb", CHUNK)
@@ -332,7 +332,8 @@ class _Spool:
             for line in lines:
                 value = from_json(line)
                 if message := messages.get(Source(value["key"], value["row"])):
-                    value["messages"][-1] = message
+                    value["messages"].append(message)
+                    value["sent"] = False
                 self._problems.write(to_json(value) + b"\n")
         before.unlink()
 
@@ -347,6 +348,7 @@ class _Spool:
             "messages": problem.messages,
             "referenceNumber": problem.reference_number,
             "title": problem.title,
+            "sent": problem.sent,
         }
         self._problems.write(to_json(line) + b"\n")
 

@@ -30,12 +30,14 @@ class Problem(NamedTuple):
         messages: what to mend, a sentence each; they name the field and the value (cut).
         reference_number: the job's, if it has one.
         title: the job's, cut, if it has one.
+        sent: the job is sent all the same, for the board to judge: in a full sync its posting would be deleted otherwise.
     """
 
     source: Source
     messages: tuple[str, ...]
     reference_number: str | None = None
     title: str | None = None
+    sent: bool = False
 
 
 @dataclass(slots=True)

@@ -315,6 +315,7 @@ class FailedJob(BaseModel):
         title: None when it has none, or nobody knows.
         key: the object of the feed, row: the row in it.
         since: when the import was claimed with which it began to fail.
+        sent: it was found to be invalid and sent all the same, for the board to judge.
     """
 
     # Made when the first is needed: in most runs none is.
@@ -327,6 +328,7 @@ class FailedJob(BaseModel):
     key: str | None = None
     row: int | None = None
     since: Instant | None = None
+    sent: bool = False
 
     @property
     def identity(self) -> str:

@@ -334,6 +334,7 @@ def _failed(number: int, problem: Problem, record: Import) -> FailedJob:
         key=problem.source.key,
         row=problem.source.row,
         since=record.created_at,
+        sent=problem.sent,
     )
 
 
