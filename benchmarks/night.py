@@ -27,7 +27,8 @@ from jobferry.adapters.http_board import HttpBoard
 from jobferry.board.accounts import Account
 from jobferry.errors import CallbackError, ConflictError
 from jobferry.notices.notice import publish
-from jobferry.records.imports import Feed, Import, State
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import Import, State
 from jobferry.results.callbacks import Callback, Receiver, receive
 from jobferry.results.polling import Polled, Poller, poll
 from jobferry.runs.submission import submit

@@ -19,7 +19,10 @@ from jobferry.board.job_imports import JobImport, parse_job_import
 from jobferry.errors import BoardRefusedError, ConflictError, FeedChangedError, SecretError
 from jobferry.feeds.objects import FeedObject
 from jobferry.notices.notice import Notice
-from jobferry.records.imports import OPEN, FailedJob, Feed, Import, OpenRecords
+from jobferry.records.failed_jobs import FailedJob, FailedKind
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import OPEN, Import
+from jobferry.records.store import OpenRecords
 from local.board.imports import Import as BoardImport
 from local.board.imports import Postings, run
 
@@ -62,23 +65,23 @@ class MemoryStore:
                     raise ConflictError("somebody else moved the record first")
             self.saves += 1
             for record in records:
-                written = type(record).model_validate_json(_stored(record))
+                written = type(record).from_item(json.loads(_stored(record)))
                 if isinstance(written, Import):
                     self._imports[written.import_id] = written
                 else:
                     self._feeds[written.feed] = written
 
-    def read_failed(self, import_id: str, kind: str) -> Iterator[FailedJob]:
+    def read_failed(self, import_id: str, kind: FailedKind) -> Iterator[FailedJob]:
         items = self._failed.get((import_id, kind), {})
         for number in sorted(items):
             yield items[number]
 
-    def write_failed(self, import_id: str, kind: str, failed: Iterable[FailedJob], expires: datetime) -> None:
+    def write_failed(self, import_id: str, kind: FailedKind, failed: Iterable[FailedJob], expires: datetime) -> None:
         assert expires.tzinfo is not None
         for each in failed:
             self._failed.setdefault((import_id, kind), {})[each.number] = each
 
-    def delete_failed(self, import_id: str, kind: str) -> None:
+    def delete_failed(self, import_id: str, kind: FailedKind) -> None:
         self._failed.pop((import_id, kind), None)
 
     def open_records(self) -> OpenRecords:
@@ -99,7 +102,7 @@ class MemoryStore:
 
 def _stored(record: Import | Feed) -> str:
     """As a table would keep it: what cannot be written as JSON cannot be stored."""
-    return record.changed(revision=record.revision + 1).model_dump_json(by_alias=True)
+    return json.dumps(record.changed(revision=record.revision + 1).to_item())
 
 
 class MemoryTopic:

@@ -11,7 +11,8 @@ from jobferry.board.callback_urls import token
 from jobferry.deletions.live_set import read_live_set
 from jobferry.notices.advice import Stack
 from jobferry.notices.notice import publish
-from jobferry.records.imports import Feed, Import
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import Import
 from jobferry.results.callbacks import Callback, Received, Receiver, receive
 from jobferry.results.polling import Polled, Poller, poll
 from jobferry.runs.submission import Outcome, submit

@@ -20,8 +20,9 @@ from jobferry.adapters.metrics import add_settled, emit_overdue
 from jobferry.adapters.s3 import FeedsBucket
 from jobferry.adapters.secrets import SecretAccounts
 from jobferry.errors import PollingError
-from jobferry.records.imports import Feed, Import
-from jobferry.results.overdue import is_looked_at, overdue_feeds
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import Import
+from jobferry.results.overdue import is_hourly_run, overdue_feeds
 from jobferry.results.polling import Poller, poll
 
 logger, metrics = Logger(), Metrics()
@@ -50,7 +51,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger.info("settled", extra={"importId": record.import_id, "feed": record.feed})
         add_settled(metrics, record)
     logger.info("polled", extra=polled.counts())
-    if is_looked_at(event):
+    if is_hourly_run(event):
         late = overdue_feeds(table, bucket, datetime.now(UTC), timedelta(hours=int(os.environ["ALARM_AFTER_HOURS"])))
         for feed in late:
             emit_overdue(feed.feed)

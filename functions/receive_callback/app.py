@@ -49,7 +49,9 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         return answer(error.status, error.word)
     record = received.record
     logger.append_keys(importId=record.import_id, feed=record.feed)
-    logger.info("callback", extra={"state": record.state, "verified": record.verified, "status": received.status})
+    logger.info(
+        "callback", extra={"state": record.state, "verified": record.result.verified, "status": received.status}
+    )
     if received.settled:
         add_settled(metrics, record)
     return answer(received.status, record.state)

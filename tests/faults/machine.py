@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any, Final, Self
@@ -556,7 +556,7 @@ def _start(name: str, machine: Machine) -> ModuleType:
     spec.loader.exec_module(app)
     app.datetime = _clock(machine)  # type: ignore[attr-defined]
     if name == "SubmitImport":
-        app.world = app.world._replace(sleep=machine.pass_time)  # type: ignore[attr-defined]
+        app.world = replace(app.world, sleep=machine.pass_time)  # type: ignore[attr-defined]
     return app
 
 

@@ -17,11 +17,13 @@ from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.board.accounts import Account
 from jobferry.board.job_imports import JobImport, parse_job_import
 from jobferry.errors import BoardUnknownError, BoardUnreachableError
-from jobferry.records.imports import OPEN, Feed, Import, State
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import OPEN, SettledBy, State
 from jobferry.results.polling import Poller, poll
-from jobferry.results.settlement import POLL, settle
+from jobferry.results.settlement import settle
 from tests.fakes import MemoryStore
 from tests.integration.inprocess import Stub, in_process
+from tests.records import an_import, changed
 
 NOW: Final = datetime(2026, 11, 24, 2, tzinfo=UTC)
 ERRORS: Final = 20_000
@@ -57,7 +59,7 @@ def test_twenty_thousand_errors_are_settled_within_thirty_seconds_and_bounded_me
     with in_process("ImportsTable") as (stack, cloud):
         client = Stub(cloud.client("dynamodb"), batch_write_item=write)
         table = ImportsTable(client, stack.resource("ImportsTable").ref)  # type: ignore[arg-type]
-        record = Import(
+        record = an_import(
             import_id="default-20261124T020000Z",
             feed="default",
             created_at=NOW,
@@ -68,15 +70,19 @@ def test_twenty_thousand_errors_are_settled_within_thirty_seconds_and_bounded_me
         )
         table.save(record, Feed(feed="default", open_imports=[record.import_id]))
         began = time.process_time()
-        settle(table, NoArchive(), record.import_id, parse_job_import(body), by=POLL, verified=True, now=NOW)
+        settle(table, NoArchive(), record.import_id, parse_job_import(body), by=SettledBy.POLL, verified=True, now=NOW)
         seconds = time.process_time() - began
         settled = table.get(record.import_id)
         assert settled is not None
-        assert (settled.state, (settled.results or {})["failed"], settled.unaccounted) == (State.COMPLETE, ERRORS, 0)
+        assert (settled.state, (settled.result.counts or {})["failed"], settled.result.unaccounted) == (
+            State.COMPLETE,
+            ERRORS,
+            0,
+        )
         assert batches == [25] * (ERRORS // 25)
-        table.save(settled.changed(state=State.PENDING, verified=False))
+        table.save(changed(settled, state=State.PENDING, verified=False))
         tracemalloc.start()
-        settle(table, NoArchive(), record.import_id, parse_job_import(body), by=POLL, verified=True, now=NOW)
+        settle(table, NoArchive(), record.import_id, parse_job_import(body), by=SettledBy.POLL, verified=True, now=NOW)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     print(f"{seconds:.1f} s of processor, {len(body) >> 20} MiB of answer, {peak >> 20} MiB at most")
@@ -139,7 +145,7 @@ def thousand(*boards: str) -> MemoryStore:
     store = MemoryStore()
     for number in range(1000):
         board = boards[number % len(boards)]
-        record = Import(
+        record = an_import(
             import_id=f"f{number}-20261124T020000Z",
             feed=f"f{number}",
             created_at=NOW + timedelta(milliseconds=number),

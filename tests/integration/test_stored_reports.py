@@ -15,7 +15,8 @@ import pytest
 
 from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.adapters.s3 import LINKING, FeedsBucket
-from jobferry.records.imports import ERROR, Import
+from jobferry.records.failed_jobs import FailedKind
+from jobferry.records.imports import Import
 from local.permissions import accesses, permits, statements
 from local.template import Stack
 from tests.events import load_event
@@ -38,7 +39,7 @@ def made() -> Iterator[tuple[Stack, InProcess]]:
 def save(store: ImportsTable, **changes: Any) -> Import:
     record = complete(results(48, 22, 129, 1), import_id=IMPORT_ID, previous=None, **changes)
     store.save(record)
-    store.write_failed(IMPORT_ID, ERROR, [job(14, STATE)], record.expires)
+    store.write_failed(IMPORT_ID, FailedKind.ERROR, [job(14, STATE)], record.expires)
     return record
 
 

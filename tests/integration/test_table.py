@@ -15,10 +15,13 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from jobferry.adapters import dynamodb as adapter
 from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.errors import ConflictError, StoreError
-from jobferry.records.imports import ERROR, INVALID, OPEN, FailedJob, Feed, Import, LiveSet, Posting, State
+from jobferry.records.failed_jobs import FailedJob, FailedKind
+from jobferry.records.feeds import Feed, LiveSet
+from jobferry.records.imports import OPEN, Import, OtherFeed, Posting, State, Unreadable
 from local.template import Stack
 from tests.events import load_event
 from tests.integration.inprocess import InProcess, Stub
+from tests.records import an_import, changed
 
 NOW = datetime(2026, 11, 24, 2, 0, 1, 204511, UTC)
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -46,13 +49,15 @@ def items(stack: Stack, cloud: InProcess) -> list[dict[str, Any]]:
     return [item for page in pages for item in page["Items"]]
 
 
-def an_import(import_id: str = "default-20261124T020000Z", **changes: Any) -> Import:
-    return Import(import_id=import_id, feed="default", created_at=NOW, state=State.PREPARING).changed(**changes)
+def preparing(import_id: str = "default-20261124T020000Z", **changes: Any) -> Import:
+    return an_import(
+        **{"import_id": import_id, "feed": "default", "created_at": NOW, "state": State.PREPARING} | changes
+    )
 
 
 def full_import() -> Import:
     """One with a value in every attribute, and none of them its default."""
-    return an_import(
+    return preparing(
         state=State.COMPLETE,
         board="https://board.example.com/api",
         account="BoardApiKey",
@@ -66,7 +71,7 @@ def full_import() -> Import:
         expected_deletes=4,
         withheld_deletes=5,
         withheld_because=["too-many"],
-        shared_with=["other"],
+        shared_with=[OtherFeed(feed="other", unreadable=Unreadable.SECRET)],
         confirm_code="K7QD-3M2A",
         deletes=[Posting(reference_number="A-1", title="Hospitalist"), Posting(reference_number="A-2")],
         objects=2,
@@ -140,7 +145,7 @@ def test_what_is_not_there_is_none_or_new(table: ImportsTable) -> None:
 
 
 def test_an_item_has_the_designs_names_and_its_end(table: ImportsTable, stack: Stack, cloud: InProcess) -> None:
-    table.save(an_import(open=OPEN), full_feed())
+    table.save(preparing(open=OPEN), full_feed())
     by_item = {item["item"]["S"]: item for item in items(stack, cloud)}
     assert by_item["import"] | {"revision": {"N": "1"}} == by_item["import"]
     assert by_item["import"]["importId"] == {"S": "default-20261124T020000Z"}
@@ -153,22 +158,22 @@ def test_an_item_has_the_designs_names_and_its_end(table: ImportsTable, stack: S
 
 
 def test_a_record_is_written_only_over_the_one_that_was_read(table: ImportsTable) -> None:
-    table.save(an_import())
+    table.save(preparing())
     first, second = table.get("default-20261124T020000Z"), table.get("default-20261124T020000Z")
     assert first is not None
     assert second is not None
-    table.save(first.changed(jobs=1))
+    table.save(changed(first, jobs=1))
     with pytest.raises(ConflictError):
-        table.save(second.changed(jobs=2))
+        table.save(changed(second, jobs=2))
     with pytest.raises(ConflictError):
-        table.save(an_import(jobs=3))
-    assert table.get("default-20261124T020000Z") == first.changed(jobs=1, revision=2)
+        table.save(preparing(jobs=3))
+    assert table.get("default-20261124T020000Z") == changed(first, jobs=1, revision=2)
 
 
 def test_all_are_written_or_none(table: ImportsTable) -> None:
     table.save(Feed(feed="default"))
     with pytest.raises(ConflictError):
-        table.save(an_import(), Feed(feed="default", run_again="x"))
+        table.save(preparing(), Feed(feed="default", run_again="x"))
     assert table.get("default-20261124T020000Z") is None
     assert table.get_feed("default") == Feed(feed="default", revision=1)
 
@@ -197,7 +202,7 @@ def test_only_a_condition_or_a_conflict_is_somebody_else(
         raise ClientError(answer, "TransactWriteItems")  # type: ignore[arg-type]
 
     with pytest.raises(Exception) as raised:  # noqa: PT011  # its very class is asserted
-        stubbed(stack, cloud, transact_write_items=refuse).save(an_import())
+        stubbed(stack, cloud, transact_write_items=refuse).save(preparing())
     assert type(raised.value) is expected
 
 
@@ -212,7 +217,7 @@ def test_one_token_goes_with_every_try_of_the_sdk(stack: Stack) -> None:
 
     client = boto3.Session("test", "test", region_name="us-east-1").client("dynamodb")
     client.meta.events.register_first("before-send.dynamodb.TransactWriteItems", lose)
-    ImportsTable(client, stack.resource("ImportsTable").ref).save(an_import())
+    ImportsTable(client, stack.resource("ImportsTable").ref).save(preparing())
     assert len(tries) == 3
     assert len(set(tries)) == 1
 
@@ -235,15 +240,15 @@ def a_failed_job(number: int, **changes: Any) -> FailedJob:
 def test_failed_jobs_come_back_by_number_each_kind_apart(table: ImportsTable) -> None:
     errors = [a_failed_job(number) for number in (1000, 9, 10, 0)]
     nameless = a_failed_job(3, reference_number=None, title=None, key=None, row=None, since=None)
-    table.write_failed("i", ERROR, errors, NOW)
-    table.write_failed("i", INVALID, [nameless], NOW)
-    table.write_failed("other", ERROR, [a_failed_job(1)], NOW)
-    assert list(table.read_failed("i", ERROR)) == sorted(errors, key=lambda each: each.number)
-    assert list(table.read_failed("i", INVALID)) == [nameless]
-    table.delete_failed("i", ERROR)
-    assert list(table.read_failed("i", ERROR)) == []
-    assert list(table.read_failed("i", INVALID)) == [nameless]
-    assert list(table.read_failed("other", ERROR)) == [a_failed_job(1)]
+    table.write_failed("i", FailedKind.ERROR, errors, NOW)
+    table.write_failed("i", FailedKind.INVALID, [nameless], NOW)
+    table.write_failed("other", FailedKind.ERROR, [a_failed_job(1)], NOW)
+    assert list(table.read_failed("i", FailedKind.ERROR)) == sorted(errors, key=lambda each: each.number)
+    assert list(table.read_failed("i", FailedKind.INVALID)) == [nameless]
+    table.delete_failed("i", FailedKind.ERROR)
+    assert list(table.read_failed("i", FailedKind.ERROR)) == []
+    assert list(table.read_failed("i", FailedKind.INVALID)) == [nameless]
+    assert list(table.read_failed("other", FailedKind.ERROR)) == [a_failed_job(1)]
 
 
 def test_a_batch_has_25_at_most_and_nothing_twice(stack: Stack, cloud: InProcess) -> None:
@@ -258,11 +263,11 @@ def test_a_batch_has_25_at_most_and_nothing_twice(stack: Stack, cloud: InProcess
         return real(RequestItems=RequestItems)
 
     table = stubbed(stack, cloud, batch_write_item=strict)
-    table.write_failed("i", ERROR, (a_failed_job(number) for number in range(60)), NOW)
+    table.write_failed("i", FailedKind.ERROR, (a_failed_job(number) for number in range(60)), NOW)
     assert sizes == [25, 25, 10]
-    table.delete_failed("i", ERROR)
+    table.delete_failed("i", FailedKind.ERROR)
     assert sizes == [25, 25, 10, 25, 25, 10]
-    table.write_failed("i", ERROR, [], NOW)
+    table.write_failed("i", FailedKind.ERROR, [], NOW)
     assert len(sizes) == 6
 
 
@@ -274,8 +279,8 @@ def test_what_a_batch_leaves_over_is_written_again(stack: Stack, cloud: InProces
 
     table = stubbed(stack, cloud, batch_write_item=reluctant)
     jobs = [a_failed_job(number) for number in range(23)]
-    table.write_failed("i", ERROR, jobs, NOW)
-    assert list(table.read_failed("i", ERROR)) == jobs
+    table.write_failed("i", FailedKind.ERROR, jobs, NOW)
+    assert list(table.read_failed("i", FailedKind.ERROR)) == jobs
     assert len(no_waiting) == 11
     assert max(no_waiting) <= 10
 
@@ -283,7 +288,7 @@ def test_what_a_batch_leaves_over_is_written_again(stack: Stack, cloud: InProces
 def test_what_is_left_over_for_ever_is_an_error(stack: Stack, cloud: InProcess, no_waiting: list[float]) -> None:
     table = stubbed(stack, cloud, batch_write_item=lambda _, **asked: {"UnprocessedItems": asked["RequestItems"]})
     with pytest.raises(StoreError, match="left 1 items unwritten after 12 attempts"):
-        table.write_failed("i", ERROR, [a_failed_job(1)], NOW)
+        table.write_failed("i", FailedKind.ERROR, [a_failed_job(1)], NOW)
     assert sum(no_waiting) < 60
 
 
@@ -343,21 +348,21 @@ def test_a_page_after_another_is_read(stack: Stack, cloud: InProcess) -> None:
     stub.get_paginator = lambda name: page(client.get_paginator, name)  # type: ignore[attr-defined]
     table = ImportsTable(stub, stack.resource("ImportsTable").ref)  # type: ignore[arg-type]
     jobs = [a_failed_job(number) for number in range(30)]
-    table.write_failed("i", ERROR, jobs, NOW)
-    assert list(table.read_failed("i", ERROR)) == jobs
+    table.write_failed("i", FailedKind.ERROR, jobs, NOW)
+    assert list(table.read_failed("i", FailedKind.ERROR)) == jobs
     for number in range(20):
         created = NOW + timedelta(minutes=20 - number)
-        table.save(an_import(f"default-{number}", created_at=created, open=OPEN))
+        table.save(preparing(f"default-{number}", created_at=created, open=OPEN))
     assert [each.import_id for each in table.open_records().imports] == [f"default-{19 - each}" for each in range(20)]
     assert [each.import_id for each in table.history("default")] == [f"default-{each}" for each in range(20)]
-    table.delete_failed("i", ERROR)
-    assert list(table.read_failed("i", ERROR)) == []
+    table.delete_failed("i", FailedKind.ERROR)
+    assert list(table.read_failed("i", FailedKind.ERROR)) == []
     assert all(each.get("ConsistentRead") or "IndexName" in each for each in asked)
 
 
 def test_the_poller_sees_what_is_open_and_feeds_that_run_again(table: ImportsTable) -> None:
-    opened = an_import("a-20261124T020000Z", open=OPEN)
-    closed = an_import("b-20261124T020000Z", state=State.COMPLETE)
+    opened = preparing("a-20261124T020000Z", open=OPEN)
+    closed = preparing("b-20261124T020000Z", state=State.COMPLETE)
     waiting, idle = full_feed(), Feed(feed="idle", open_imports=["x"])
     for record in (opened, closed, waiting, idle):
         table.save(record)
@@ -394,10 +399,10 @@ def test_a_failed_job_fits_into_an_item_whatever_the_board_says(
     failed = a_failed_job(
         1, messages=[letter * 5_000] * 2_000, reference_number=letter * 500_000, title=letter * 500_000
     )
-    table.write_failed("i", ERROR, [failed], NOW)
+    table.write_failed("i", FailedKind.ERROR, [failed], NOW)
     (item,) = items(stack, cloud)
     assert size(item) < ITEM_LIMIT / 2
-    (read,) = table.read_failed("i", ERROR)
+    (read,) = table.read_failed("i", FailedKind.ERROR)
     assert read.messages[0].startswith(letter * 400)
     assert read.messages[-1] == "… and 1,950 more messages"
     assert read.reference_number is not None
@@ -415,14 +420,15 @@ def test_25_of_the_largest_fit_into_a_batch(stack: Stack, cloud: InProcess) -> N
 
     table = stubbed(stack, cloud, batch_write_item=weigh)
     long = ["🩺" * 5_000] * 2_000
-    table.write_failed("i", ERROR, [a_failed_job(number, messages=long) for number in range(25)], NOW)
+    table.write_failed("i", FailedKind.ERROR, [a_failed_job(number, messages=long) for number in range(25)], NOW)
     assert max(sizes) < 16 * 2**20
 
 
 def test_a_record_fits_into_an_item_whatever_the_feed_has(table: ImportsTable, stack: Stack, cloud: InProcess) -> None:
     long = "🩺" * 100_000
     table.save(
-        full_import().changed(
+        changed(
+            full_import(),
             deletes=[Posting(reference_number=long, title=long) for _ in range(25)],
             reason=long,
             warned=[long] * 20,
@@ -434,10 +440,10 @@ def test_a_record_fits_into_an_item_whatever_the_feed_has(table: ImportsTable, s
 
 def test_numbers_that_no_item_can_hold_become_texts(table: ImportsTable) -> None:
     huge = 10**60 + 1
-    table.save(full_import().changed(results={"added": huge, "more": [1e300, 0.1, -(10**37)]}))
+    table.save(changed(full_import(), results={"added": huge, "more": [1e300, 0.1, -(10**37)]}))
     record = table.get("default-20261124T020000Z")
     assert record is not None
-    assert record.results == {"added": str(huge), "more": ["1e+300", 0.1, -(10**37)]}
+    assert record.result.counts == {"added": str(huge), "more": ["1e+300", 0.1, -(10**37)]}
 
 
 @pytest.mark.parametrize(
@@ -452,8 +458,8 @@ def test_the_events_of_the_stream_have_the_records_as_they_are_written(
         record = table.get(image["importId"]["S"])
         assert record is not None
         table.save(record)
-        assert record.account in (None, "BoardApiKey"), "the name as feed.json has it"
+        assert record.destination.account in (None, "BoardApiKey"), "the name as feed.json has it"
         archived = rf"archive/{record.feed}/{record.import_id}\.[0-9a-f]{{10}}\.jsonl\.gz"
-        assert record.payload is None or re.fullmatch(archived, record.payload)
+        assert record.prepared.payload is None or re.fullmatch(archived, record.prepared.payload)
     written = {item["importId"]["S"]: item | {"revision": None} for item in items(stack, cloud)}
     assert written == {image["importId"]["S"]: image | {"revision": None} for image in images}

@@ -13,11 +13,13 @@ import pytest
 
 from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.adapters.sns import NoticesTopic, message
-from jobferry.records.imports import ERROR, Import, State
+from jobferry.records.failed_jobs import FailedKind
+from jobferry.records.imports import Import, State
 from local.place import REGION
 from local.template import Stack
 from tests.events import load_event
 from tests.integration.inprocess import NAME, InProcess, Stub, in_process, template
+from tests.records import an_import
 from tests.stack import TEMPLATE
 from tests.unit.notices.cases import CASES, CREATED, STATE, complete, job, results
 
@@ -140,7 +142,7 @@ def _record(import_id: str, **changes: Any) -> Import:
 
 def _save(store: ImportsTable, record: Import) -> None:
     store.save(record)
-    store.write_failed(record.import_id, ERROR, [job(14, STATE)], record.expires)
+    store.write_failed(record.import_id, FailedKind.ERROR, [job(14, STATE)], record.expires)
 
 
 class TestPublishNotice:
@@ -165,7 +167,7 @@ class TestPublishNotice:
         self, app: ModuleType, store: ImportsTable, stack: Stack, cloud: InProcess
     ) -> None:
         inbox = Inbox(stack, cloud)
-        record = Import(
+        record = an_import(
             import_id=IMPORT_ID, feed="default", created_at=CREATED, state=State.BLOCKED, cause="feed-missing"
         )
         store.save(record)

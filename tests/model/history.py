@@ -25,7 +25,8 @@ from jobferry.errors import (
     SecretError,
 )
 from jobferry.feeds.objects import FeedObject
-from jobferry.records.imports import Feed, Import, State
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import Import, State
 from jobferry.results.callbacks import Callback, Receiver, receive
 from jobferry.results.polling import Poller, poll
 from jobferry.runs.submission import submit
@@ -226,8 +227,8 @@ class History:
         self.bucket = Frail("bucket", _Watched(stage.bucket, self), self.touch)
         self.accounts = Frail("secrets", stage.accounts, self.touch)
         self.board = Frail("board", stage.board, self.touch)
-        self.world = stage.world._replace(
-            store=self.store, bucket=self.bucket, accounts=self.accounts, boards=self.board
+        self.world = replace(
+            stage.world, store=self.store, bucket=self.bucket, accounts=self.accounts, boards=self.board
         )
         stage.store.before_save = self.saved
         stage.board.before_create = self.asked
@@ -535,14 +536,14 @@ class History:
             self.keys[import_id] = self.secrets[attempt.reading.wishes.secret]
             self.confirmations.pop(key, None)
             record = self.stage.store.get(import_id)  # of a further part of a split feed there is none yet
-            code = record.confirm_deletes if record else None
+            code = record.deletions.confirmed_with if record else None
             if code is not None:
                 if (attempt.feed, code) not in self.given:
                     self.fail(f"nobody gave the code {code}")
                 self.confirmations[key] = code
 
     def payload_of(self, import_id: str) -> str:
-        return self.stage.record(import_id).payload or ""
+        return self.stage.record(import_id).prepared.payload or ""
 
     def feed_of(self, import_id: str) -> str:
         return import_id.partition("-")[0]
@@ -619,17 +620,19 @@ class History:
         old = before.state if before else None
         if old is State.COMPLETE and record.state is not State.COMPLETE:
             self.fail(f"{record.import_id} has left complete")
-        if record.confirm_code and not (before and before.confirm_code):
-            assert record.live_set is not None
-            listed = gzip.decompress(self.stage.bucket.contents[record.live_set.replace(".live.", ".deletes.")])
+        if record.deletions.confirm_code and not (before and before.deletions.confirm_code):
+            assert record.prepared.live_set is not None
+            listed = gzip.decompress(
+                self.stage.bucket.contents[record.prepared.live_set.replace(".live.", ".deletes.")]
+            )
             shown = {json.loads(line)["referenceNumber"] for line in listed.splitlines()}
-            self.issued[record.feed, record.confirm_code] = shown
-            self.codes[record.feed].append(record.confirm_code)
+            self.issued[record.feed, record.deletions.confirm_code] = shown
+            self.codes[record.feed].append(record.deletions.confirm_code)
         if record.state not in (State.COMPLETE, State.EXPIRED):
             return
-        if before is not None and (old, before.verified) == (record.state, record.verified):
+        if before is not None and (old, before.result.verified) == (record.state, record.result.verified):
             return
-        reading = self.readings[record.payload or ""]
+        reading = self.readings[record.prepared.payload or ""]
         sent = (
             reading.references
             if reading.wishes.delete_jobs
@@ -640,13 +643,13 @@ class History:
             key=requests[-1].key if requests else self.keys[record.import_id],
             created=record.created_at,
             sent=frozenset(sent),
-            deleted_others=record.delete_jobs,
+            deleted_others=record.deletions.delete_jobs,
             complete=record.state is State.COMPLETE,
-            verified=record.verified,
-            announces=record.full_sync,
+            verified=record.result.verified,
+            announces=record.deletions.full_sync,
             objects=len(reading.objects),
-            withheld=record.withheld_deletes,
-            shared="shared-account" in record.withheld_because,
+            withheld=record.deletions.withheld,
+            shared="shared-account" in record.deletions.because,
         )
         known = self.known.get(record.feed)
         self.known[record.feed] = learn(known, ended)
@@ -692,7 +695,7 @@ class History:
         known = [
             (made, request)
             for made, request in self.stage.board.requests
-            if self.secrets[self.stage.record(request.import_id).account or ""] == request.key
+            if self.secrets[self.stage.record(request.import_id).destination.account or ""] == request.key
         ]
         for made, request in known:
             record = self.stage.record(request.import_id)
@@ -703,14 +706,14 @@ class History:
         for import_id in {request.import_id for _, request in known}:
             record = self.stage.record(import_id)
             if record.state is not State.COMPLETE:
-                self.fail(f"the board has done {import_id}, and it is {record.state}: {record.reason}")
+                self.fail(f"the board has done {import_id}, and it is {record.state}: {record.ending.reason}")
             given = [
                 self.stage.board.results(made)
                 for made, each in self.stage.board.requests
                 if each.import_id == import_id
             ]
             if not any(each is not None and each.items() >= _counts(record).items() for each in given):
-                self.fail(f"{import_id} has results that the board never gave: {record.results}")
+                self.fail(f"{import_id} has results that the board never gave: {record.result.counts}")
         for import_id in self.answered:
             if self.stage.record(import_id).state is not State.COMPLETE:
                 self.fail(f"the callback of {import_id} was answered 200, and its result is not there")
@@ -726,20 +729,20 @@ class History:
         content = set(references(feed, 35, 40))
         key = self.secrets[wishes.secret]
         record = self.clean_run({"feed": feed})
-        if "first" in record.withheld_because:
+        if "first" in record.deletions.because:
             record = self.clean_run({"feed": feed})
-            if "first" in record.withheld_because:
+            if "first" in record.deletions.because:
                 self.fail("the first full sync is announced twice")
-        if record.withheld_because:
-            if record.withheld_deletes and not record.confirm_code:
+        if record.deletions.because:
+            if record.deletions.withheld and not record.deletions.confirm_code:
                 self.fail(
-                    f"{record.withheld_deletes} deletions are withheld because of {record.withheld_because}, without a code"
+                    f"{record.deletions.withheld} deletions are withheld because of {record.deletions.because}, without a code"
                 )
-            record = self.clean_run({"feed": feed, "confirmDeletes": record.confirm_code})
+            record = self.clean_run({"feed": feed, "confirmDeletes": record.deletions.confirm_code})
         on_board = set(self.stage.board.postings(key))
         if not content <= on_board:
             self.fail(f"{sorted(content - on_board)} are not on the board")
-        if wishes.delete_jobs and (not record.delete_jobs or on_board != content):
+        if wishes.delete_jobs and (not record.deletions.delete_jobs or on_board != content):
             self.fail(f"{sorted(on_board - content)} should have gone")
 
     def clean_run(self, event: dict[str, Any]) -> Import:
@@ -751,7 +754,7 @@ class History:
         self.inform()
         record = self.stage.record(self.stage.store.get_feed(event["feed"]).last_import or "")
         if record.created_at < before or record.state is not State.COMPLETE:
-            self.fail(f"a clean run does not complete: {record.import_id} is {record.state}, {record.reason}")
+            self.fail(f"a clean run does not complete: {record.import_id} is {record.state}, {record.ending.reason}")
         return record
 
 
@@ -782,8 +785,8 @@ class _Watched:
 
 def _counts(record: Import) -> dict[str, Any]:
     """What the board gave for the import; what an earlier sending deleted is counted beside."""
-    counts = {name: value for name, value in (record.results or {}).items() if name != "errors"}
-    return counts | {"deleted": counts["deleted"] - record.deleted_before}
+    counts = {name: value for name, value in (record.result.counts or {}).items() if name != "errors"}
+    return counts | {"deleted": counts["deleted"] - record.sent.deleted_before}
 
 
 def _range(found: list[str]) -> str:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from jobferry.payload import references
-from jobferry.records import imports
+from jobferry.records import store
 from tests.model.history import (
     KEYS,
     CallBack,
@@ -138,7 +138,7 @@ BEGINNINGS: dict[str, tuple[tuple[Step, ...], float]] = {
 def in_memory() -> Iterator[None]:
     """Many small runs: no waits, small sets, and files in memory where the machine has such a place."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(imports, "time", SimpleNamespace(sleep=lambda _: None))
+        patch.setattr(store, "time", SimpleNamespace(sleep=lambda _: None))
         patch.setattr(references, "_BUCKETS", 4)
         if Path("/dev/shm").is_dir():
             patch.setattr(tempfile, "tempdir", "/dev/shm")

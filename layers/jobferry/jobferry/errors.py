@@ -2,30 +2,32 @@
 
 JobferryError
 ├── FeedNameError              the event names a feed that cannot exist
-├── EventError                 the event is not one of ours
-│   └── StrayObjectError           an upload that is of no feed
+├── EventError                 the event has an unknown shape
+│   └── StrayObjectError           an uploaded object that belongs to no feed
 ├── FeedError                  nothing can be sent from this feed: the import is blocked
-│   ├── SettingsError              feed.json is not what it should be
+│   ├── SettingsError              feed.json cannot be used
 │   ├── FeedMissingError           no object under the feed's prefix
 │   ├── FeedUnreadableError        an object cannot be read to its end
 │   ├── FeedChangedError           an object was replaced while the feed was being read
 │   ├── FeedTooLargeError          more than maxFeedBytes, or more than /tmp holds
 │   ├── FeedInvalidError           no valid job, or more invalid ones than maxInvalidPercent
 │   ├── FeedPausedError            feed.json says that nothing is to be sent
-│   └── ConfirmationError          confirmDeletes names another list than the one to come
+│   └── ConfirmationError          confirmDeletes confirms another list of deletions
 ├── SecretError                a secret is empty, not set, or may not be read
-├── BoardError
+├── ArchiveGoneError           what was made ready to be sent is no longer in the bucket
+├── BoardError                 the board did not do what was asked
 │   ├── BoardRefusedError          the board answered 4xx: it did not accept, and will not
 │   ├── BoardUnreachableError      certainly not accepted: no connection, 429 or 503
 │   └── BoardUnknownError          the request may have been accepted: read timeout, reset, other 5xx
-├── CallbackError
+├── CallbackError              a callback that is not answered with 2xx
 │   ├── CallbackForbiddenError     403: wrong token, missing token, unknown import, all alike
 │   ├── CallbackMalformedError     400: the body is not a job import
-│   └── CallbackMismatchError      409: the body's id is not this import's
-├── ClaimTakenError            another invocation has this import in its hands
-├── StoreError                 DynamoDB leaves items unwritten, however often it is asked
-├── PollingError               the poller could not deal with some imports or feeds
-└── ConflictError              a conditional write was refused: someone else moved the record first
+│   └── CallbackMismatchError      409: the body has another import's id
+├── ClaimTakenError            another invocation works on this import
+├── StoreError                 DynamoDB repeatedly leaves items unwritten
+├── PollingError               the poller failed for some imports or feeds
+├── ConflictError              a conditional write was refused: somebody else wrote first
+└── CannotBeDoneError          the command line cannot do what was asked
 
 A message is written for the person who has to act on it: it names the object, the row and the field.
 """
@@ -33,15 +35,38 @@ A message is written for the person who has to act on it: it names the object, t
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why an import ended without a result, in records and notices; docs/runbook.md has a heading for each."""
+
+    SETTINGS = "settings"
+    FEED_MISSING = "feed-missing"
+    FEED_UNREADABLE = "feed-unreadable"
+    FEED_CHANGED = "feed-changed"
+    FEED_TOO_LARGE = "feed-too-large"
+    FEED_INVALID = "feed-invalid"
+    PAUSED = "paused"
+    CONFIRMATION = "confirmation"
+    SECRET = "secret"  # noqa: S105  # a word
+    ARCHIVE_GONE = "archive-gone"
+    BOARD_REFUSED = "board-refused"
+    BOARD_UNREACHABLE = "board-unreachable"
+    ABANDONED = "abandoned"
+    NO_RESULT = "no-result"
+    OPEN = "open"
+    FEWER_PARTS = "fewer-parts"
 
 
 class JobferryError(Exception):
-    """Root of the tree."""
+    """The root of the tree.
 
-    #: Whether the same call may succeed later without a person changing anything.
+    Attributes:
+        retryable: the same call may succeed later without a person changing anything.
+    """
+
     retryable = False
-    #: A word for it, in records and notices; docs/runbook.md has a heading for each.
-    cause = "fault"
 
 
 class FeedNameError(JobferryError):
@@ -53,81 +78,102 @@ class EventError(JobferryError):
 
 
 class StrayObjectError(EventError):
-    """An object was put beside the feeds: EventBridge's pattern cannot tell it apart, and nobody has to act."""
+    """An object was uploaded beside the feeds: EventBridge's pattern cannot exclude it, and no action is needed."""
 
 
 class FeedError(JobferryError):
-    """Nothing can be sent from this feed until a person mends what the message says."""
+    """Nothing can be sent from this feed until a person fixes what the message says.
+
+    Attributes:
+        cause: the kind of error.
+        feed_is_empty: the feed held no job, perhaps on purpose.
+    """
+
+    cause: Cause
+    feed_is_empty = False
 
 
 class SettingsError(FeedError):
     """feed.json cannot be used."""
 
-    cause = "settings"
+    cause = Cause.SETTINGS
 
 
 class FeedMissingError(FeedError):
     """There is no object under the feed's prefix."""
 
-    cause = "feed-missing"
+    cause = Cause.FEED_MISSING
+    feed_is_empty = True
 
 
 class FeedUnreadableError(FeedError):
-    """An object of the feed cannot be read to its end."""
+    """An object of the feed cannot be read to its end.
 
-    cause = "feed-unreadable"
+    Args:
+        message: which object, and what is wrong with it.
+        feed_is_empty: the object holds nothing.
+    """
+
+    cause = Cause.FEED_UNREADABLE
+
+    def __init__(self, message: str, *, feed_is_empty: bool = False) -> None:
+        super().__init__(message)
+        self.feed_is_empty = feed_is_empty
 
 
 class FeedChangedError(FeedError):
     """An object was replaced, deleted or cut off between the listing and the end of its reading."""
 
-    cause = "feed-changed"
+    cause = Cause.FEED_CHANGED
     retryable = True
 
 
 class FeedTooLargeError(FeedError):
     """The feed is larger than it may be, or than the function's disk holds."""
 
-    cause = "feed-too-large"
+    cause = Cause.FEED_TOO_LARGE
 
 
 class FeedInvalidError(FeedError):
-    """Too few of the feed's jobs are valid to believe the feed.
+    """Too few of the feed's jobs are valid to trust the feed.
 
     Args:
-        message: how many, and what is allowed.
-        invalid: how many.
+        message: how many are invalid, and what is allowed.
+        valid: jobs without an error.
+        invalid: rows with an error.
     """
 
-    cause = "feed-invalid"
+    cause = Cause.FEED_INVALID
 
-    def __init__(self, message: str, invalid: int) -> None:
+    def __init__(self, message: str, valid: int, invalid: int) -> None:
         super().__init__(message)
+        self.valid = valid
         self.invalid = invalid
+        self.feed_is_empty = valid + invalid == 0
 
 
 class FeedPausedError(FeedError):
-    """The feed is not to be sent, as a person wished."""
+    """The feed's settings say that nothing is to be sent."""
 
-    cause = "paused"
+    cause = Cause.PAUSED
 
 
 class ConfirmationError(FeedError):
-    """The confirmation code is not that of the deletions to come."""
+    """The confirmation code does not match the list of deletions."""
 
-    cause = "confirmation"
+    cause = Cause.CONFIRMATION
 
 
 class SecretError(JobferryError):
     """A secret cannot be used."""
 
-    cause = "secret"
+    cause = Cause.SECRET
 
 
 class ArchiveGoneError(JobferryError):
     """What was made ready to be sent is no longer in the bucket."""
 
-    cause = "archive-gone"
+    cause = Cause.ARCHIVE_GONE
 
 
 class BoardError(JobferryError):
@@ -142,7 +188,7 @@ class BoardRefusedError(BoardError):
         status: the HTTP status.
     """
 
-    cause = "board-refused"
+    cause = Cause.BOARD_REFUSED
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -154,12 +200,12 @@ class BoardUnreachableError(BoardError):
 
     Args:
         message: what happened.
-        retry_after: how long the board asked to be left alone, if it did.
+        retry_after: how long the board asked to wait, if it did.
         status: the HTTP status, if there was one.
     """
 
     retryable = True
-    cause = "board-unreachable"
+    cause = Cause.BOARD_UNREACHABLE
 
     def __init__(self, message: str, retry_after: timedelta | None = None, status: int | None = None) -> None:
         super().__init__(message)
@@ -168,20 +214,25 @@ class BoardUnreachableError(BoardError):
 
 
 class BoardUnknownError(BoardError):
-    """The board may or may not have accepted: read timeout, reset, another 5xx, an answer that is not one."""
+    """The board may or may not have accepted: read timeout, reset, another 5xx, or an answer that makes no sense."""
 
     retryable = True
 
 
 class CallbackError(JobferryError):
-    """A callback that is not answered with 2xx: with `status`, and `word` in the body."""
+    """A callback that is not answered with 2xx.
+
+    Attributes:
+        status: the HTTP status of the answer.
+        word: what the answer's body says.
+    """
 
     status = 400
     word = "malformed"
 
 
 class CallbackForbiddenError(CallbackError):
-    """Wrong token, missing token, unknown import: one answer, so that a caller learns nothing."""
+    """Wrong token, missing token, unknown import: one answer for all, so that a caller learns nothing."""
 
     status = 403
     word = "forbidden"
@@ -192,36 +243,40 @@ class CallbackMalformedError(CallbackError):
 
 
 class CallbackMismatchError(CallbackError):
-    """The body is a job import, but not this one."""
+    """The body is a job import, but another one."""
 
     status = 409
     word = "mismatch"
 
 
 class ClaimTakenError(JobferryError):
-    """Another invocation has this import in its hands until the claim's deadline."""
+    """Another invocation works on this import until its claim ends."""
 
 
 class StoreError(JobferryError):
-    """The table did not take what it was given."""
+    """The table did not take everything that was written."""
 
     retryable = True
 
 
 class PollingError(JobferryError):
-    """Some imports or feeds could not be dealt with; the others were. Raised last, so that the alarm goes off.
+    """The poller failed for some imports or feeds, and handled the others. Raised last, so that the alarm goes off.
 
     Args:
-        names: of the imports and feeds; why is in the log.
+        names: of the imports and feeds; the log says why.
     """
 
     retryable = True
 
     def __init__(self, names: list[str]) -> None:
-        super().__init__(f"{len(names)} could not be dealt with, the log has why: {', '.join(names[:10])}")
+        super().__init__(f"{len(names)} could not be handled; the log says why: {', '.join(names[:10])}")
 
 
 class ConflictError(JobferryError):
     """A conditional write was refused: read again and decide again."""
 
     retryable = True
+
+
+class CannotBeDoneError(JobferryError):
+    """The command line cannot do what was asked; the message says why."""

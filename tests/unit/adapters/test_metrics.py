@@ -7,16 +7,17 @@ from types import SimpleNamespace
 from typing import Any
 
 from jobferry.adapters.metrics import add_settled
-from jobferry.records.imports import Import, State
+from jobferry.records.imports import State
+from tests.records import an_import, changed
 
 NOW = datetime(2026, 11, 24, 2, tzinfo=UTC)
 
 
 def measured(**changes: Any) -> dict[str, float]:
-    record = Import(import_id="default-20261124T020000Z", feed="default", created_at=NOW, state=State.COMPLETE)
+    record = an_import(import_id="default-20261124T020000Z", feed="default", created_at=NOW, state=State.COMPLETE)
     found: dict[str, float] = {}
     metrics: Any = SimpleNamespace(add_metric=lambda name, _unit, value: found.update({name: value}))
-    add_settled(metrics, record.changed(**changes))
+    add_settled(metrics, changed(record, **changes))
     return found
 
 

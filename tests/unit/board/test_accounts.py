@@ -8,7 +8,8 @@ import pytest
 from jobferry.board.accounts import account_of, parse_account
 from jobferry.board.callback_urls import callback_url, is_token, token
 from jobferry.errors import SecretError
-from jobferry.records.imports import Import, State
+from jobferry.records.imports import State
+from tests.records import an_import
 
 BOARD = "https://www.locumjobsonline.com/api/v2.0"
 KEY = "k-3Yt9"
@@ -67,7 +68,7 @@ class OneAccount:
 
 
 def test_a_key_goes_only_to_the_board_that_it_is_stored_with() -> None:
-    record = Import(
+    record = an_import(
         import_id="a-20261124T020000Z",
         feed="a",
         created_at=datetime(2026, 11, 24, 2, tzinfo=UTC),

@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 
 from jobferry.cli import commands
 from jobferry.cli.stack import Stack
-from jobferry.records.imports import FailedJob, Feed, Import
+from jobferry.records.failed_jobs import FailedJob
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import Import
 from tests.fakes import MemoryBucket, MemoryStore
 
 _OUTPUTS = {

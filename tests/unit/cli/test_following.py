@@ -12,6 +12,7 @@ from jobferry.cli.faults import CannotBeDoneError
 from jobferry.cli.following import Told, follow
 from jobferry.records.imports import Import, State
 from tests.fakes import Clock
+from tests.records import an_import
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 ID = "default-20261124T020000Z"
@@ -31,7 +32,7 @@ class Records:
 
 
 def record(state: State, suffix: str = "", **known: Any) -> Import:
-    return Import(import_id=ID + suffix, feed="default", created_at=NOW, state=state, jobs=200, **known)
+    return an_import(import_id=ID + suffix, feed="default", created_at=NOW, state=state, jobs=200, **known)
 
 
 def run(records: Records, clock: Clock | None = None) -> tuple[list[Import], list[str]]:

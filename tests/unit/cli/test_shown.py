@@ -12,8 +12,11 @@ import pytest
 from jobferry.cli import commands, details
 from jobferry.cli.outcomes import words
 from jobferry.cli.stack import Stack
-from jobferry.records.imports import ERROR, INVALID, Feed, Import, State, timestamp
+from jobferry.records.failed_jobs import FailedKind
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import Import, State, timestamp
 from jobferry.runs.triggers import parse_trigger
+from tests.records import changed
 from tests.unit.cli.person import Person
 from tests.unit.notices.cases import CASES, CREATED, blocked, complete, postings, results, sent
 
@@ -151,17 +154,17 @@ def test_a_command_that_is_shown_names_the_stack_as_it_was_named(
 
 
 def test_an_import_whose_answer_was_lost_says_when_it_is_sent_again(person: Person) -> None:
-    lost = sent(State.SUBMITTING, "", "", jobs=3, attempts=3, claimed_until=CREATED + timedelta(minutes=15))
+    lost = sent(State.SUBMITTING, None, "", jobs=3, attempts=3, claimed_until=CREATED + timedelta(minutes=15))
     person.have(lost)
     assert " ".join(person("show", ID).split("\n\n")[0].split()) == (
         f"{ID}: submitting: 3 jobs sent 3 times, and the answer of the board was lost; the import is sent again by itself "
         "soon after 07:25 UTC"
     )
-    assert words(lost.changed(attempts=1)) == "submitting: 3 jobs on the way to the board"
-    assert words(lost.changed(reason="the board answered 503")).endswith(
+    assert words(changed(lost, attempts=1)) == "submitting: 3 jobs on the way to the board"
+    assert words(changed(lost, reason="the board answered 503")).endswith(
         "; the last that was heard: the board answered 503"
     )
-    late = lost.changed(claimed_until=lost.deadline)
+    late = changed(lost, claimed_until=lost.deadline)
     assert "the import is given up soon after 19:10 UTC" in words(late)
 
 
@@ -180,7 +183,7 @@ def test_a_run_does_not_remember_the_one_before(person: Person) -> None:
     later = ID.replace("070000", "080000")
     person.have(
         complete(results(failed=2)),
-        sent(State.PENDING, "", "", import_id=later),
+        sent(State.PENDING, None, "", import_id=later),
         Feed(feed="default", last_import=later, last_complete=ID, last_complete_at=CREATED, open_imports=[later]),
     )
     assert "What to do" not in person("status")
@@ -190,8 +193,8 @@ def test_a_run_does_not_remember_the_one_before(person: Person) -> None:
 def test_a_job_that_the_board_took_is_not_among_those_that_failed(person: Person) -> None:
     case = CASES["found-and-refused"]
     person.have(case.record)
-    person.have_failed(case.record, ERROR, *case.failed)
-    person.have_failed(case.record, INVALID, *case.invalid)
+    person.have_failed(case.record, FailedKind.ERROR, *case.failed)
+    person.have_failed(case.record, FailedKind.INVALID, *case.invalid)
     lines = person.lines("show", ID)
     assert "1 of 199 jobs failed" in lines[0]
     failed, taken = lines.index("Failed (1)"), lines.index("Taken by the board, but look again (1)")
@@ -213,7 +216,10 @@ def test_a_paused_feed_is_resumed_with_a_command(person: Person) -> None:
     [
         (blocked("feed-invalid", "the feed has no valid job"), "blocked (the feed looks broken)"),
         (sent(State.REJECTED, "board-refused", "it answered 422"), "rejected (the board refused the import)"),
-        (sent(State.REJECTED, "board-refused", "it answered 401"), "rejected (the board refused the API key)"),
+        (
+            sent(State.REJECTED, "board-refused", "it answered 401", board_status=401),
+            "rejected (the board refused the API key)",
+        ),
         (sent(State.REJECTED, "secret", "no key"), "rejected (the API key is not usable)"),
         (sent(State.EXPIRED, "no-result", "none"), "expired (no result from the board within 12 hours)"),
         (blocked("open", "another is still open", state=State.SKIPPED), "skipped (an import was still open)"),

@@ -10,6 +10,7 @@ import pytest
 from jobferry.errors import BoardRefusedError, BoardUnknownError
 from jobferry.records.imports import Import, State
 from tests.fakes import Request
+from tests.records import changed
 from tests.stage import FEED, KEY, Stage, job
 
 
@@ -45,27 +46,27 @@ def test_while_the_notice_is_not_out_it_is_announced_again(stage: Stage) -> None
     for _ in range(3):
         record = stage.run()
         settle(stage)
-        assert (record.delete_jobs, record.withheld_because) == (False, ["first"])
+        assert (record.deletions.delete_jobs, record.deletions.because) == (False, ["first"])
     assert "by-hand" in stage.postings()
     stage.tell()
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.delete_jobs
     assert stage.postings() == ["A", "B"]
 
 
 def test_an_upload_deletes_nothing_until_people_had_the_time_to_object(stage: Stage) -> None:
     stage.complete()
     stage.clock.forward(hours=11)
-    assert upload(stage).withheld_because == ["first"]
+    assert upload(stage).deletions.because == ["first"]
     stage.tell()
     assert "by-hand" in stage.postings()
     stage.clock.forward(hours=1)
-    assert upload(stage).delete_jobs, "the twelve hours are those of the first notice, not of the last"
+    assert upload(stage).deletions.delete_jobs, "the twelve hours are those of the first notice, not of the last"
     assert stage.postings() == ["A", "B"]
 
 
 def test_a_run_by_hand_or_by_the_schedule_is_what_people_were_told_of(stage: Stage) -> None:
     stage.complete()
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.delete_jobs
 
 
 def test_the_run_after_a_skipped_one_waits_like_an_upload(stage: Stage) -> None:
@@ -74,7 +75,7 @@ def test_the_run_after_a_skipped_one_waits_like_an_upload(stage: Stage) -> None:
     stage.finish()
     stage.poll()
     (outcome,) = stage.start()
-    assert stage.record(outcome.import_id or "").withheld_because == ["first"]
+    assert stage.record(outcome.import_id or "").deletions.because == ["first"]
 
 
 def test_a_confirmed_run_that_is_skipped_keeps_its_code(stage: Stage) -> None:
@@ -82,7 +83,7 @@ def test_a_confirmed_run_that_is_skipped_keeps_its_code(stage: Stage) -> None:
     stage.complete()
     stage.complete()
     stage.put_jobs("A-0", "A-1")
-    code = stage.complete().confirm_code
+    code = stage.complete().deletions.confirm_code
     assert code is not None
     stage.run()
     assert stage.event({"feed": FEED, "confirmDeletes": code}).state is State.SKIPPED
@@ -90,7 +91,7 @@ def test_a_confirmed_run_that_is_skipped_keeps_its_code(stage: Stage) -> None:
     stage.clock.forward(hours=13)
     stage.poll()
     (outcome,) = stage.start()
-    assert stage.record(outcome.import_id or "").delete_jobs
+    assert stage.record(outcome.import_id or "").deletions.delete_jobs
     stage.finish()
     assert stage.postings() == ["A-0", "A-1"]
     assert stage.store.get_feed(FEED).run_again_confirm is None
@@ -100,7 +101,7 @@ def test_two_readings_of_one_import_do_not_overwrite_each_other(stage: Stage) ->
     first = stage.complete()
     stage.put_jobs("A", "B", "C")
     second = stage.complete()
-    names = [each.payload.rpartition("/")[2].split(".") for each in (first, second) if each.payload]
+    names = [each.prepared.payload.rpartition("/")[2].split(".") for each in (first, second) if each.prepared.payload]
     assert [name[0] for name in names] == [first.import_id, second.import_id]
     assert names[0][1] != names[1][1], "what was read is in the name"
 
@@ -110,11 +111,13 @@ def test_an_acceptance_reopens_what_was_given_up(stage: Stage) -> None:
         """While the request is under way, a duplicate of the invocation is refused, and rejects the import."""
         stage.board.after_create = lambda _: None
         record = next(iter(stage.store.imports()))
-        stage.store.save(record.ended(State.REJECTED, reason="the board answered 400", cause="board-refused"))
+        stage.store.save(
+            changed(record, state=State.REJECTED, claimed_by=None, claimed_until=None, open=None, cause="board-refused")
+        )
 
     stage.board.after_create = refuse_a_duplicate
     record = stage.run()
-    assert (record.state, record.board_import_id, record.open) == (State.PENDING, "board1", "open")
+    assert (record.state, record.sent.board_import_id, record.open) == (State.PENDING, "board1", "open")
     stage.finish()
     assert stage.record(record.import_id).state is State.COMPLETE
     assert stage.store.get_feed(FEED).open_imports == []
@@ -132,9 +135,11 @@ def test_what_the_board_says_after_an_unknown_outcome_is_told_in_the_end(stage: 
         with pytest.raises(error):
             stage.event({"feed": FEED}, invocation)
     (record,) = stage.store.imports()
-    assert (record.state, record.reason) == (State.SUBMITTING, "the board answered 401")
+    assert (record.state, record.ending.reason) == (State.SUBMITTING, "the board answered 401")
     stage.poll(minutes=13 * 60)
     assert stage.record(record.import_id).state is State.EXPIRED
-    assert "what it said to the last attempt: the board answered 401" in (stage.record(record.import_id).reason or "")
+    assert "its answer to the last attempt: the board answered 401" in (
+        stage.record(record.import_id).ending.reason or ""
+    )
     stage.tell()
     assert "the board answered 401" in json.dumps(stage.topic.published[-1].data)

@@ -49,7 +49,7 @@ def full_sync(name: str, content: bytes) -> Stage:
     stage.settings(deleteJobs=True)
     stage.put(name, content)
     stage.complete()
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.delete_jobs
     assert stage.postings() == REFERENCES
     return stage
 
@@ -65,13 +65,13 @@ def test_a_feed_that_is_cut_off_anywhere_deletes_at_most_what_always_may_go(name
         record = stage.complete()
         gone = len(REFERENCES) - len(stage.postings())
         if record.state is State.BLOCKED:
-            assert record.cause in ("feed-unreadable", "feed-invalid"), record.reason
+            assert record.ending.cause in ("feed-unreadable", "feed-invalid"), record.ending.reason
             assert gone == 0
         else:
             assert record.state is State.COMPLETE
             unseen.append(at)
             assert gone <= 40  # maxDeletePercent
-            assert gone == record.expected_deletes
+            assert gone == record.deletions.expected
             stage.put(name, whole)
             stage.complete()
             assert stage.postings() == REFERENCES
@@ -87,8 +87,8 @@ def test_a_gzip_that_is_cut_off_sends_nothing(name: str) -> None:
     for at in (1, 2, 9, 10, 18, len(whole) // 2, len(whole) - 8, len(whole) - 4, len(whole) - 1):
         stage.put(f"{name}.gz", whole[:at])
         record = stage.complete()
-        assert (record.state, record.cause) == (State.BLOCKED, "feed-unreadable"), (at, record.reason)
-        assert f"feeds/{FEED}/{name}.gz" in (record.reason or "")
+        assert (record.state, record.ending.cause) == (State.BLOCKED, "feed-unreadable"), (at, record.ending.reason)
+        assert f"feeds/{FEED}/{name}.gz" in (record.ending.reason or "")
     assert stage.sent() == before
     assert stage.postings() == REFERENCES
 
@@ -99,9 +99,9 @@ def test_a_table_that_ends_in_a_quoted_field_sends_nothing() -> None:
 
     record = stage.complete()
 
-    assert (record.state, record.cause) == (State.BLOCKED, "feed-unreadable")
-    assert record.reason is not None
-    assert "it is cut off within quotation marks" in record.reason
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "feed-unreadable")
+    assert record.ending.reason is not None
+    assert "it is cut off within quotation marks" in record.ending.reason
     assert stage.postings() == REFERENCES
 
 
@@ -113,8 +113,8 @@ def test_an_empty_object_beside_a_good_one_sends_nothing(name: str, content: byt
 
     record = stage.complete()
 
-    assert (record.state, record.cause) == (State.BLOCKED, "feed-unreadable")
-    assert f"feeds/{FEED}/{name}" in (record.reason or "")
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "feed-unreadable")
+    assert f"feeds/{FEED}/{name}" in (record.ending.reason or "")
     assert stage.postings() == REFERENCES
 
 
@@ -129,7 +129,11 @@ def test_an_object_that_became_empty_of_jobs_is_like_many_that_are_gone() -> Non
 
     record = stage.complete()
 
-    assert (record.delete_jobs, record.withheld_deletes, record.withheld_because) == (False, 100, ["too-many"])
+    assert (record.deletions.delete_jobs, record.deletions.withheld, record.deletions.because) == (
+        False,
+        100,
+        ["too-many"],
+    )
     assert stage.postings() == REFERENCES
 
 
@@ -142,7 +146,11 @@ def test_rows_that_cannot_be_read_withhold_whatever_the_rest_says(end: int) -> N
 
     record = stage.complete()
 
-    assert (record.delete_jobs, record.withheld_deletes, record.withheld_because) == (False, 5, ["unprotected-rows"])
+    assert (record.deletions.delete_jobs, record.deletions.withheld, record.deletions.because) == (
+        False,
+        5,
+        ["unprotected-rows"],
+    )
     assert stage.postings() == REFERENCES
 
 
@@ -165,7 +173,7 @@ def test_a_feed_that_is_replaced_while_it_is_read_is_read_again() -> None:
 
     assert opened == ["a.jsonl", "b.jsonl", "a.jsonl", "b.jsonl"]
     assert stage.sent()[-1] == ([*REFERENCES[:199], "other"], True)
-    assert [source["etag"] for source in record.sources] == [obj.etag for obj in stage.bucket.objects(FEED)]
+    assert [source["etag"] for source in record.prepared.sources] == [obj.etag for obj in stage.bucket.objects(FEED)]
 
 
 def test_a_feed_that_is_replaced_again_and_again_sends_nothing() -> None:
@@ -176,9 +184,9 @@ def test_a_feed_that_is_replaced_again_and_again_sends_nothing() -> None:
 
     record = stage.complete()
 
-    assert (record.state, record.cause) == (State.BLOCKED, "feed-changed")
-    assert record.reason is not None
-    assert record.reason.startswith("feeds/default/jobs.jsonl was replaced or deleted while")
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "feed-changed")
+    assert record.ending.reason is not None
+    assert record.ending.reason.startswith("feeds/default/jobs.jsonl was replaced or deleted while")
     assert next(number) == 3
     assert stage.sent() == before
 
@@ -198,5 +206,9 @@ def test_an_object_that_is_deleted_between_listing_and_reading_is_as_one_that_is
 
     record = stage.complete()
 
-    assert (record.delete_jobs, record.withheld_deletes, record.withheld_because) == (False, 5, ["fewer-objects"])
+    assert (record.deletions.delete_jobs, record.deletions.withheld, record.deletions.because) == (
+        False,
+        5,
+        ["fewer-objects"],
+    )
     assert stage.postings() == REFERENCES

@@ -24,16 +24,16 @@ def stage() -> Stage:
 
 
 def code(record: Import) -> str:
-    assert record.confirm_code is not None
-    return record.confirm_code
+    assert record.deletions.confirm_code is not None
+    return record.deletions.confirm_code
 
 
 def assert_refused(stage: Stage, confirmed: str, words: str) -> None:
     before = stage.sent()
     record = stage.complete(confirmDeletes=confirmed)
-    assert (record.state, record.cause) == (State.BLOCKED, "confirmation")
-    assert record.reason is not None
-    assert words in record.reason
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "confirmation")
+    assert record.ending.reason is not None
+    assert words in record.ending.reason
     assert stage.sent() == before
 
 
@@ -42,27 +42,27 @@ def test_the_code_of_the_notice_sends_the_deletions(stage: Stage) -> None:
 
     record = stage.complete(confirmDeletes=code(withheld))
 
-    assert (record.state, record.delete_jobs, record.expected_deletes, record.withheld_deletes) == (
+    assert (record.state, record.deletions.delete_jobs, record.deletions.expected, record.deletions.withheld) == (
         State.COMPLETE,
         True,
         30,
         0,
     )
-    assert (record.withheld_because, record.confirm_code) == ([], None)
+    assert (record.deletions.because, record.deletions.confirm_code) == ([], None)
     assert stage.postings() == REFERENCES[30:] == stage.live_set()
 
 
 def test_it_may_be_typed_in_any_way(stage: Stage) -> None:
     typed = code(stage.complete()).replace("-", " ").lower()
 
-    assert stage.complete(confirmDeletes=f" {typed} ").delete_jobs
+    assert stage.complete(confirmDeletes=f" {typed} ").deletions.delete_jobs
 
 
 def test_another_code_sends_nothing(stage: Stage) -> None:
     right = code(stage.complete())
     wrong = right.replace(right[0], "B" if right[0] != "B" else "C", 1)
 
-    assert_refused(stage, wrong, "confirmDeletes names another list than the 30 deletions to come now")
+    assert_refused(stage, wrong, "confirmDeletes confirms another list than the 30 deletions of now")
     assert stage.postings() == REFERENCES
 
 
@@ -71,7 +71,7 @@ def test_a_code_of_another_list_sends_nothing(stage: Stage, now: list[str]) -> N
     stale = code(stage.complete())
     stage.put_jobs(*now)
 
-    assert_refused(stage, stale, "confirmDeletes names another list than")
+    assert_refused(stage, stale, "confirmDeletes confirms another list than")
     assert stage.postings() == REFERENCES
 
 
@@ -80,7 +80,7 @@ def test_the_same_list_may_come_from_another_feed(stage: Stage) -> None:
     known = code(stage.complete())
     stage.put_jobs("new", *reversed(REFERENCES[30:]))
 
-    assert stage.complete(confirmDeletes=known).delete_jobs
+    assert stage.complete(confirmDeletes=known).deletions.delete_jobs
     assert stage.postings() == [*REFERENCES[30:], "new"]
 
 
@@ -98,7 +98,7 @@ def test_a_confirmed_import_that_the_board_refused_may_be_confirmed_again(stage:
     assert stage.complete(confirmDeletes=known).state is State.REJECTED
     stage.board.keys |= keys
 
-    assert stage.complete(confirmDeletes=known).delete_jobs
+    assert stage.complete(confirmDeletes=known).deletions.delete_jobs
     assert stage.postings() == REFERENCES[30:]
 
 
@@ -108,9 +108,9 @@ def test_rows_that_protect_nothing_and_lost_objects_can_be_confirmed(stage: Stag
     stage.remove("more.jsonl")
     stage.put("jobs.jsonl", lines(*jobs(*REFERENCES[30:]), job(None)))
     withheld = stage.complete()
-    assert withheld.withheld_because == ["unprotected-rows", "fewer-objects", "too-many"]
+    assert withheld.deletions.because == ["unprotected-rows", "fewer-objects", "too-many"]
 
-    assert stage.complete(confirmDeletes=code(withheld)).delete_jobs
+    assert stage.complete(confirmDeletes=code(withheld)).deletions.delete_jobs
     assert stage.postings() == REFERENCES[30:]
 
 
@@ -122,7 +122,7 @@ def test_the_first_full_sync_has_nothing_to_confirm() -> None:
     stage.put_jobs("J00")
 
     assert_refused(stage, "AAAA-AAAA-AAAA-A", "this is the feed's first full sync")
-    assert stage.complete().confirm_code is None
+    assert stage.complete().deletions.confirm_code is None
 
 
 def test_without_full_sync_there_is_nothing_to_confirm(stage: Stage) -> None:
@@ -136,9 +136,9 @@ def test_while_the_account_is_shared_nothing_can_be_confirmed(stage: Stage) -> N
     known = code(stage.complete())
     stage.settings("second")
 
-    assert_refused(stage, known, "cannot be used while another feed names the same account: second")
+    assert_refused(stage, known, "cannot be used while another feed uses the same account: second")
     stage.remove("feed.json", "second")
-    assert stage.complete(confirmDeletes=known).delete_jobs
+    assert stage.complete(confirmDeletes=known).deletions.delete_jobs
 
 
 @pytest.mark.parametrize("nothing", ["", "  ", 5, ["A"]])

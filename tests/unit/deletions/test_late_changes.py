@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from jobferry.errors import BoardUnknownError
-from jobferry.records.imports import Import, State
+from jobferry.records.imports import Import, OtherFeed, State
 from tests.fakes import Killed, Request
 from tests.stage import Stage, job
 
@@ -38,7 +38,7 @@ def cut_off_before_sending(stage: Stage) -> None:
     with pytest.raises(Killed):
         stage.event(NIGHT)
     stage.store.before_save = lambda _: None
-    assert (stage.record(ID).state, stage.record(ID).delete_jobs) == (State.PREPARING, True)
+    assert (stage.record(ID).state, stage.record(ID).deletions.delete_jobs) == (State.PREPARING, True)
 
 
 def lose_the_answer(stage: Stage) -> None:
@@ -51,7 +51,7 @@ def lose_the_answer(stage: Stage) -> None:
     stage.board.before_create = lose
     with pytest.raises(BoardUnknownError):
         stage.event(NIGHT)
-    assert (stage.record(ID).state, stage.record(ID).delete_jobs) == (State.SUBMITTING, True)
+    assert (stage.record(ID).state, stage.record(ID).deletions.delete_jobs) == (State.SUBMITTING, True)
 
 
 def resume(stage: Stage) -> Import:
@@ -72,7 +72,7 @@ def test_it_deletes_if_nothing_has_changed(stage: Stage, broken_off: Callable[[S
 
     record = resume(stage)
 
-    assert (record.delete_jobs, record.expected_deletes) == (True, 1)
+    assert (record.deletions.delete_jobs, record.deletions.expected) == (True, 1)
     assert stage.postings() == ["A", "B"] == stage.live_set()
 
 
@@ -109,13 +109,18 @@ def test_it_deletes_nothing_if_that_is_not_wished_any_more(
 
     record = resume(stage)
 
-    assert (record.delete_jobs, record.full_sync, record.expected_deletes, record.deletes) == (False, False, 0, [])
+    assert (
+        record.deletions.delete_jobs,
+        record.deletions.full_sync,
+        record.deletions.expected,
+        record.deletions.postings,
+    ) == (False, False, 0, [])
     assert stage.sent()[-1] == (["A", "B"], False)
     assert stage.postings() == ["A", "B", "C"]
     assert stage.live_set() == ["A", "B", "C"]
     assert "by-hand" in [*stage.postings("another-key"), "by-hand" if change is not replace_the_key else None]
     stage.settings(deleteJobs=True)
-    assert "first" in stage.complete().withheld_because
+    assert "first" in stage.complete().deletions.because
 
 
 @broken
@@ -128,9 +133,17 @@ def test_it_deletes_nothing_if_another_feed_has_come_to_the_account(
 
     record = resume(stage)
 
-    assert (record.delete_jobs, record.withheld_deletes, record.withheld_because) == (False, 1, ["shared-account"])
-    assert (record.shared_with, record.confirm_code, record.expected_deletes) == (["second"], None, 0)
-    assert [each.reference_number for each in record.deletes] == ["C"]
+    assert (record.deletions.delete_jobs, record.deletions.withheld, record.deletions.because) == (
+        False,
+        1,
+        ["shared-account"],
+    )
+    assert (record.deletions.shared_with, record.deletions.confirm_code, record.deletions.expected) == (
+        [OtherFeed(feed="second")],
+        None,
+        0,
+    )
+    assert [each.reference_number for each in record.deletions.postings] == ["C"]
     assert stage.postings() == ["A", "B", "C", "X"]
     assert stage.live_set() == ["A", "B", "C"]
 
@@ -146,9 +159,9 @@ def test_a_key_that_is_replaced_just_before_the_request_gets_no_deletions(stage:
     stage.board.before_create = replace
     record = stage.run()
 
-    assert (record.state, record.cause) == (State.REJECTED, "board-refused")
+    assert (record.state, record.ending.cause) == (State.REJECTED, "board-refused")
     assert stage.postings("another-key") == ["by-hand"]
-    assert "first" in stage.complete().withheld_because
+    assert "first" in stage.complete().deletions.because
 
 
 @broken
@@ -162,5 +175,5 @@ def test_the_live_set_is_of_the_account_that_got_the_jobs(stage: Stage, broken_o
 
     record = stage.complete()
 
-    assert (record.withheld_because, record.withheld_deletes) == (["first"], 2)  # A, and C if it is there
-    assert [each.reference_number for each in record.deletes] == ["A", "C"]
+    assert (record.deletions.because, record.deletions.withheld) == (["first"], 2)  # A, and C if it is there
+    assert [each.reference_number for each in record.deletions.postings] == ["A", "C"]

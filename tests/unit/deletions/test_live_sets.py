@@ -32,14 +32,14 @@ def expire(stage: Stage) -> Import:
     stage.clock.forward(hours=12)
     stage.poll()
     given_up = stage.record(record.import_id)
-    assert (given_up.state, given_up.cause) == (State.EXPIRED, "no-result")
+    assert (given_up.state, given_up.ending.cause) == (State.EXPIRED, "no-result")
     return given_up
 
 
 def test_full_sync_makes_it_what_was_sent() -> None:
     stage = full_sync("A", "B", "C")
     stage.put_jobs("B", "D")
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.delete_jobs
     assert stage.live_set() == ["B", "D"]
 
 
@@ -56,7 +56,7 @@ def test_an_import_without_a_result_widens_it() -> None:
     """It may have gone either way: what it sent may be there, and what it was to delete too."""
     stage = full_sync("A", "B")
     stage.put_jobs("B", "C")
-    assert expire(stage).delete_jobs
+    assert expire(stage).deletions.delete_jobs
     assert stage.live_set() == ["A", "B", "C"]
 
 
@@ -67,7 +67,7 @@ def test_a_result_that_comes_late_settles_it() -> None:
     stage.finish()
 
     late = stage.record(expired.import_id)
-    assert (late.state, late.reason, late.cause) == (State.COMPLETE, None, None)
+    assert (late.state, late.ending.reason, late.ending.cause) == (State.COMPLETE, None, None)
     assert stage.live_set() == ["B", "C"] == stage.postings()
 
 
@@ -95,11 +95,11 @@ def test_an_older_import_that_ends_late_replaces_nothing() -> None:
 def test_while_a_newer_one_is_open_a_late_result_does_not_narrow_what_it_was_held_against() -> None:
     stage = full_sync(*(f"J{number:02d}" for number in range(30)))
     stage.put_jobs("J00", *(f"N{number:02d}" for number in range(30)))
-    assert stage.complete().withheld_deletes == 29
+    assert stage.complete().deletions.withheld == 29
     expire(stage)
     stage.put_jobs("J00")
     newer = stage.run()
-    assert newer.withheld_deletes == 59
+    assert newer.deletions.withheld == 59
     stage.finish()
 
     assert len(stage.live_set()) == 60
@@ -118,7 +118,9 @@ def test_what_was_never_accepted_changes_nothing(state: State) -> None:
     record = stage.complete()
 
     assert record.state is state
-    assert (record.withheld_deletes, record.delete_jobs) == ((0, True) if state is State.REJECTED else (0, False))
+    assert (record.deletions.withheld, record.deletions.delete_jobs) == (
+        (0, True) if state is State.REJECTED else (0, False)
+    )
     assert stage.live_set() == ["A", "B"]
 
 
@@ -161,7 +163,7 @@ def test_a_lost_answer_is_sent_again_and_settles_once() -> None:
     stage.board.process()
     assert stage.call_back(two).status == 200
     assert outcome.import_id is not None
-    assert stage.record(outcome.import_id).board_import_id == two
+    assert stage.record(outcome.import_id).sent.board_import_id == two
     assert stage.live_set() == ["B", "C"] == stage.postings()
     assert one != two
 
@@ -178,12 +180,12 @@ def test_only_the_boards_own_word_makes_postings_certain_to_be_gone() -> None:
     stage.board.before_retrieve = silent
     stage.finish()
     unverified = stage.record(record.import_id)
-    assert (unverified.state, unverified.verified) == (State.COMPLETE, False)
+    assert (unverified.state, unverified.result.verified) == (State.COMPLETE, False)
     assert stage.live_set() == ["A", "B", "C"]
 
     stage.board.before_retrieve = lambda: None
     stage.poll()
-    assert stage.record(record.import_id).verified
+    assert stage.record(record.import_id).result.verified
     assert stage.live_set() == ["B", "C"]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobferry.records.imports import ERROR, INVALID, Import, Posting, State
+from jobferry.records.failed_jobs import FailedKind
+from jobferry.records.imports import Import, OtherFeed, Posting, State, Unreadable
 from tests.stage import FEED, KEY, Stage, job, jobs, lines
 
 TWENTY = [f"J{number:02d}" for number in range(20)]
@@ -19,8 +20,8 @@ def full_sync(*references: str, **settings: Any) -> Stage:
     stage = Stage()
     stage.settings(deleteJobs=True, **settings)
     stage.put_jobs(*references)
-    assert stage.complete().withheld_because == ["first"]
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.because == ["first"]
+    assert stage.complete().deletions.delete_jobs
     assert stage.postings() == sorted(references)
     return stage
 
@@ -29,11 +30,11 @@ def withheld(record: Import) -> tuple[State, bool, int, list[str], bool, list[st
     """What a notice needs to say of deletions: `complete`, deleteJobs as sent, how many, why, confirmable, which."""
     return (
         record.state,
-        record.delete_jobs,
-        record.withheld_deletes,
-        record.withheld_because,
-        record.confirm_code is not None,
-        [each.reference_number for each in record.deletes],
+        record.deletions.delete_jobs,
+        record.deletions.withheld,
+        record.deletions.because,
+        record.deletions.confirm_code is not None,
+        [each.reference_number for each in record.deletions.postings],
     )
 
 
@@ -62,10 +63,12 @@ def test_1_without_a_valid_job_nothing_is_sent(rows: list[Any]) -> None:
 
     record = stage.complete()
 
-    assert (record.state, record.cause, record.jobs) == (State.BLOCKED, "feed-invalid", 0)
-    assert record.reason is not None
-    assert record.reason.startswith("the feed has no valid job" if rows else "the feed has no job: its files hold none")
-    assert record.invalid == len(rows)
+    assert (record.state, record.ending.cause, record.prepared.jobs) == (State.BLOCKED, "feed-invalid", 0)
+    assert record.ending.reason is not None
+    assert record.ending.reason.startswith(
+        "the feed has no valid job" if rows else "the feed has no job: its files hold none"
+    )
+    assert record.prepared.invalid == len(rows)
     assert stage.sent() == before
     assert stage.postings() == TWENTY
     assert stage.live_set() == TWENTY
@@ -77,7 +80,7 @@ def test_1_emptied_on_purpose_is_blocked_and_says_so() -> None:
 
     record = stage.complete()
 
-    assert (record.state, record.cause) == (State.BLOCKED, "feed-missing")
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "feed-missing")
     assert stage.postings() == TWENTY
 
 
@@ -90,14 +93,14 @@ def test_2_an_invalid_job_is_sent_as_it_is_so_that_its_posting_stays() -> None:
 
     record = stage.complete()
 
-    assert record.delete_jobs
-    assert record.invalid == 1
+    assert record.deletions.delete_jobs
+    assert record.prepared.invalid == 1
     assert stage.sent()[-1] == (TWENTY[:19], True)
     assert stage.postings() == TWENTY[:19]
-    assert [each.reference_number for each in stage.store.read_failed(record.import_id, INVALID)] == ["J00"]
-    assert [(each.reference_number, each.messages) for each in stage.store.read_failed(record.import_id, ERROR)] == [
-        ("J00", ["State is invalid. Value passed was: MC"])
-    ]
+    assert [each.reference_number for each in stage.store.read_failed(record.import_id, FailedKind.INVALID)] == ["J00"]
+    assert [
+        (each.reference_number, each.messages) for each in stage.store.read_failed(record.import_id, FailedKind.ERROR)
+    ] == [("J00", ["State is invalid. Value passed was: MC"])]
     assert stage.live_set() == TWENTY[:19]
 
 
@@ -108,7 +111,7 @@ def test_2_without_full_sync_an_invalid_job_is_held_back_and_reported() -> None:
     record = stage.complete()
 
     assert stage.sent() == [(TWENTY[1:], False)]
-    assert [each.reference_number for each in stage.store.read_failed(record.import_id, INVALID)] == ["J00"]
+    assert [each.reference_number for each in stage.store.read_failed(record.import_id, FailedKind.INVALID)] == ["J00"]
 
 
 @pytest.mark.parametrize(
@@ -160,11 +163,11 @@ def test_3_the_first_full_sync_deletes_nothing_and_announces_the_next() -> None:
 
     first = stage.complete()
     assert withheld(first) == (State.COMPLETE, False, 0, ["first"], False, [])
-    assert first.full_sync
+    assert first.deletions.full_sync
     assert stage.postings() == ["A", "B", "by-hand"]
 
     second = stage.complete()
-    assert (second.delete_jobs, second.withheld_because) == (True, [])
+    assert (second.deletions.delete_jobs, second.deletions.because) == (True, [])
     assert stage.postings() == ["A", "B"]
 
 
@@ -177,7 +180,7 @@ def test_3_full_sync_turned_on_after_add_only_runs_is_announced() -> None:
 
     assert withheld(stage.complete()) == (State.COMPLETE, False, 1, ["first"], False, ["A"])
     assert stage.postings() == ["A", "B"]
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.delete_jobs
     assert stage.postings() == ["B"]
 
 
@@ -186,7 +189,7 @@ def test_3_turned_off_and_on_again_is_announced_again() -> None:
     stage.settings(deleteJobs=False)
     stage.put_jobs("B", "C")
     off = stage.complete()
-    assert (off.delete_jobs, off.withheld_deletes, off.withheld_because) == (False, 0, [])
+    assert (off.deletions.delete_jobs, off.deletions.withheld, off.deletions.because) == (False, 0, [])
     assert stage.live_set() == ["A", "B", "C"]
     stage.settings(deleteJobs=True)
 
@@ -205,7 +208,7 @@ def test_3_a_new_account_is_announced_and_so_is_the_old_one_on_return() -> None:
     assert stage.postings("key-of-another") == ["A", "B", "X"]
     stage.settings(deleteJobs=True)
     stage.put_jobs("B")
-    assert stage.complete().withheld_because == ["first"]
+    assert stage.complete().deletions.because == ["first"]
     assert stage.postings() == ["A", "B"]
 
 
@@ -238,9 +241,9 @@ def test_3_the_same_key_in_another_secret_is_the_same_account() -> None:
 def test_3_a_record_does_not_tell_the_key() -> None:
     stage = full_sync("A")
     record = stage.complete()
-    assert record.key_mark == stage.accounts.get("BoardApiKey").key_mark("signing-key")
-    assert len(record.key_mark) == 16
-    assert stage.accounts.get("BoardApiKey").key_mark("another") != record.key_mark
+    assert record.destination.key_mark == stage.accounts.get("BoardApiKey").key_mark("signing-key")
+    assert len(record.destination.key_mark) == 16
+    assert stage.accounts.get("BoardApiKey").key_mark("another") != record.destination.key_mark
     assert KEY not in record.model_dump_json() + stage.store.get_feed(FEED).model_dump_json()
 
 
@@ -252,7 +255,7 @@ def test_3_a_renamed_feed_is_announced() -> None:
 
     assert withheld(stage.complete("renamed")) == (State.COMPLETE, False, 0, ["first"], False, [])
     assert stage.postings() == ["A", "B"]
-    assert stage.complete("renamed").delete_jobs
+    assert stage.complete("renamed").deletions.delete_jobs
 
 
 def test_3_a_live_set_that_left_the_archive_is_as_none() -> None:
@@ -273,7 +276,7 @@ def test_3_a_first_import_that_did_not_arrive_announces_nothing() -> None:
     assert stage.complete().state is State.REJECTED
     stage.board.keys.add(KEY)
 
-    assert stage.complete().withheld_because == ["first"]
+    assert stage.complete().deletions.because == ["first"]
 
 
 def test_3_a_lost_live_set_and_a_lost_result_announce_nothing() -> None:
@@ -284,9 +287,9 @@ def test_3_a_lost_live_set_and_a_lost_result_announce_nothing() -> None:
     first = stage.run()
     stage.clock.forward(hours=12)
     stage.poll()
-    assert (stage.record(first.import_id).state, first.withheld_because) == (State.EXPIRED, ["first"])
+    assert (stage.record(first.import_id).state, first.deletions.because) == (State.EXPIRED, ["first"])
 
-    assert stage.complete().withheld_because == ["first"]
+    assert stage.complete().deletions.because == ["first"]
     assert stage.postings() == TWENTY
 
 
@@ -316,14 +319,14 @@ def test_4_more_than_a_share_is_withheld(size: int, gone: int, percent: int, goe
     record = stage.complete()
 
     if goes:
-        assert (record.delete_jobs, record.expected_deletes, record.withheld_deletes) == (True, gone, 0)
-        assert [each.reference_number for each in record.deletes] == references[:gone][:25]
-        assert record.results is not None
-        assert record.results["deleted"] == gone
+        assert (record.deletions.delete_jobs, record.deletions.expected, record.deletions.withheld) == (True, gone, 0)
+        assert [each.reference_number for each in record.deletions.postings] == references[:gone][:25]
+        assert record.result.counts is not None
+        assert record.result.counts["deleted"] == gone
         assert stage.postings() == references[gone:]
     else:
         assert withheld(record) == (State.COMPLETE, False, gone, ["too-many"], True, references[:gone][:25])
-        assert record.expected_deletes == 0
+        assert record.deletions.expected == 0
         assert stage.postings() == references
 
 
@@ -335,12 +338,12 @@ def test_4_what_was_withheld_is_withheld_again_and_listed_whole() -> None:
     first = stage.complete()
     again = stage.complete()
 
-    assert first.confirm_code == again.confirm_code
-    assert again.withheld_deletes == 30
-    assert again.deletes[0] == Posting(reference_number="J00", title="Job J00")
-    assert len(again.deletes) == 25
-    assert again.live_set is not None
-    listed = gzip.decompress(stage.bucket.contents[again.live_set.replace(".live.", ".deletes.")])
+    assert first.deletions.confirm_code == again.deletions.confirm_code
+    assert again.deletions.withheld == 30
+    assert again.deletions.postings[0] == Posting(reference_number="J00", title="Job J00")
+    assert len(again.deletions.postings) == 25
+    assert again.prepared.live_set is not None
+    listed = gzip.decompress(stage.bucket.contents[again.prepared.live_set.replace(".live.", ".deletes.")])
     assert [json.loads(line)["referenceNumber"] for line in listed.splitlines()] == references[:30]
     assert stage.live_set() == references
     assert stage.postings() == references
@@ -350,13 +353,13 @@ def test_4_what_was_withheld_counts_with_what_goes_missing_later() -> None:
     references = [f"J{number:03d}" for number in range(100)]
     stage = full_sync(*references, maxDeletePercent=15)
     stage.put_jobs(*references[16:])
-    assert stage.complete().withheld_deletes == 16
+    assert stage.complete().deletions.withheld == 16
     stage.put_jobs(*references[18:])
 
     record = stage.complete()
 
-    assert (record.withheld_deletes, record.withheld_because) == (18, ["too-many"])
-    assert {each.reference_number for each in record.deletes} == set(references[:18])
+    assert (record.deletions.withheld, record.deletions.because) == (18, ["too-many"])
+    assert {each.reference_number for each in record.deletions.postings} == set(references[:18])
 
 
 # The rule beside them: fewer objects
@@ -368,7 +371,7 @@ def two_objects() -> Stage:
     stage.put("a.jsonl", lines(*jobs(*TWENTY[:18])))
     stage.put("b.jsonl", lines(*jobs(*TWENTY[18:])))
     stage.complete()
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.delete_jobs
     return stage
 
 
@@ -380,11 +383,11 @@ def test_an_object_that_is_gone_withholds_the_deletions_every_night_until_they_a
         record = stage.complete()
         assert withheld(record) == (State.COMPLETE, False, 2, ["fewer-objects"], True, ["J18", "J19"])
         assert stage.postings() == TWENTY
-    done = stage.complete(confirmDeletes=record.confirm_code)
+    done = stage.complete(confirmDeletes=record.deletions.confirm_code)
 
-    assert (done.delete_jobs, done.expected_deletes) == (True, 2)
+    assert (done.deletions.delete_jobs, done.deletions.expected) == (True, 2)
     assert stage.postings() == TWENTY[:18]
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.delete_jobs
 
 
 def test_fewer_objects_with_all_the_jobs_are_nothing_to_worry_about() -> None:
@@ -392,9 +395,9 @@ def test_fewer_objects_with_all_the_jobs_are_nothing_to_worry_about() -> None:
     stage.remove("b.jsonl")
     stage.put("a.jsonl", lines(*jobs(*TWENTY)))
 
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.delete_jobs
     stage.put("a.jsonl", lines(*jobs(*TWENTY[:18])))
-    assert stage.complete().delete_jobs  # one object is what it has now
+    assert stage.complete().deletions.delete_jobs  # one object is what it has now
     assert stage.postings() == TWENTY[:18]
 
 
@@ -422,21 +425,21 @@ def test_5_two_feeds_of_one_account_do_not_delete_each_others_jobs(secret: str |
     record = stage.complete()
 
     assert withheld(record) == (State.COMPLETE, False, 2, ["shared-account"], False, ["B", "C"])
-    assert record.shared_with == ["second"]
+    assert record.deletions.shared_with == [OtherFeed(feed="second")]
     assert stage.postings() == ["A", "B", "C", "X", "Y"]
     refused = stage.complete(confirmDeletes="AAAA-AAAA-AAAA-A")
-    assert (refused.state, refused.cause) == (State.BLOCKED, "confirmation")
-    assert refused.reason == "confirmDeletes cannot be used while another feed names the same account: second"
+    assert (refused.state, refused.ending.cause) == (State.BLOCKED, "confirmation")
+    assert refused.ending.reason == "confirmDeletes cannot be used while another feed uses the same account: second"
 
 
 def test_5_another_key_is_another_account_however_the_boards_url_is_written() -> None:
     stage = shared("Other")
     stage.put_jobs("X", feed="second")
     stage.accounts.secrets["Other"] = "another-key"
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.delete_jobs
     stage.accounts.secrets["Other"] = json.dumps({"apiKey": KEY, "boardUrl": "https://BOARD.example:443/api/v2.0"})
     stage.accounts.forget()
-    assert stage.complete().withheld_because == ["shared-account"]
+    assert stage.complete().deletions.because == ["shared-account"]
 
 
 def test_5_when_nobody_shares_any_more_it_is_announced_anew() -> None:
@@ -446,10 +449,10 @@ def test_5_when_nobody_shares_any_more_it_is_announced_anew() -> None:
     stage.put_jobs("X", feed="second")
     stage.settings("second", apiKeySecret="Other")
     assert stage.complete("second").state is State.COMPLETE
-    assert stage.complete().withheld_because == ["shared-account"]
+    assert stage.complete().deletions.because == ["shared-account"]
     stage.remove("jobs.jsonl", feed="second")
     stage.remove("feed.json", feed="second")
-    assert stage.complete().withheld_because == ["first"]
+    assert stage.complete().deletions.because == ["first"]
     assert "X" in stage.postings()
 
 
@@ -459,9 +462,9 @@ def test_5_a_feed_that_cannot_be_understood_may_be_of_the_account() -> None:
 
     record = stage.complete()
 
-    assert (record.withheld_because, record.shared_with) == (
+    assert (record.deletions.because, record.deletions.shared_with) == (
         ["shared-account"],
-        ["second (its feed.json cannot be read)"],
+        [OtherFeed(feed="second", unreadable=Unreadable.SETTINGS)],
     )
 
 
@@ -480,29 +483,32 @@ def test_5_a_feed_whose_secret_cannot_be_read_may_be_of_the_account(text: str | 
 
     record = stage.complete()
 
-    assert (record.withheld_because, record.shared_with) == (["shared-account"], ["second (its secret cannot be read)"])
+    assert (record.deletions.because, record.deletions.shared_with) == (
+        ["shared-account"],
+        [OtherFeed(feed="second", unreadable=Unreadable.SECRET)],
+    )
     assert stage.postings() == ["A", "B", "C", "X"]
 
 
 def test_5_keys_are_compared_as_they_are_now_and_not_as_a_warm_function_knows_them() -> None:
     stage = shared("Other")
     stage.accounts.secrets["Other"] = "another-key"
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.delete_jobs
     stage.accounts.secrets["Other"] = KEY
-    assert stage.complete().withheld_because == ["shared-account"]
+    assert stage.complete().deletions.because == ["shared-account"]
     stage.accounts.secrets |= {"Other": "rotated", "BoardApiKey": "rotated"}
     stage.board.keys.add("rotated")
-    assert "shared-account" in stage.complete().withheld_because
+    assert "shared-account" in stage.complete().deletions.because
 
 
 def test_5_is_over_when_the_other_feed_is() -> None:
     stage = shared(None)
     stage.put_jobs("A")
-    assert not stage.complete().delete_jobs
+    assert not stage.complete().deletions.delete_jobs
     stage.remove("feed.json", "second")
 
-    assert stage.complete().withheld_because == ["first"]
-    assert stage.complete().delete_jobs
+    assert stage.complete().deletions.because == ["first"]
+    assert stage.complete().deletions.delete_jobs
     assert stage.postings() == ["A"]
 
 
@@ -515,8 +521,8 @@ def test_6_a_full_sync_is_never_split() -> None:
 
     record = stage.complete()
 
-    assert (record.state, record.cause) == (State.BLOCKED, "settings")
-    assert "deleteJobs and maxJobsPerImport exclude each other" in (record.reason or "")
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "settings")
+    assert "deleteJobs and maxJobsPerImport exclude each other" in (record.ending.reason or "")
     assert stage.postings() == ["A", "B", "C"]
 
 
@@ -543,6 +549,6 @@ def test_7_more_deleted_than_was_to_come_can_be_told_from_the_record() -> None:
 
     record = stage.complete()
 
-    assert record.results is not None
-    assert (record.expected_deletes, record.results["deleted"]) == (1, 2)
-    assert record.deletes == [Posting(reference_number="C", title="Job C")]
+    assert record.result.counts is not None
+    assert (record.deletions.expected, record.result.counts["deleted"]) == (1, 2)
+    assert record.deletions.postings == [Posting(reference_number="C", title="Job C")]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jobferry.errors import BoardUnknownError, ClaimTakenError
-from jobferry.records.imports import OPEN, Feed, Import, State
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import OPEN, Import, State
 from jobferry.runs.submission import Outcome, submit
 from jobferry.runs.triggers import parse_trigger
 from tests.fakes import Killed, Request
@@ -52,7 +53,7 @@ def test_the_same_trigger_many_times_at_once_sends_once(stage: Stage) -> None:
 
     assert {each.import_id for each in outcomes} == {ID}
     assert len(stage.sent()) == 1
-    assert stage.record(ID).attempts == 1
+    assert stage.record(ID).sent.attempts == 1
     stage.finish()
     assert open_imports(stage) == []
 
@@ -123,13 +124,13 @@ def test_lambdas_retry_goes_on_at_once_though_the_claim_runs(stage: Stage) -> No
     with pytest.raises(Killed):
         stage.event({"feed": FEED}, invocation)
     (claimed,) = open_imports(stage)
-    assert (stage.record(claimed).state, stage.record(claimed).payload) == (State.PREPARING, None)
+    assert (stage.record(claimed).state, stage.record(claimed).prepared.payload) == (State.PREPARING, None)
     stage.store.before_save = lambda _: None
 
     outcome = stage.event({"feed": FEED}, invocation)
 
     assert (outcome.import_id, outcome.state) == (claimed, State.PENDING)
-    assert stage.record(claimed).attempts == 1
+    assert stage.record(claimed).sent.attempts == 1
 
 
 def test_another_delivery_leaves_while_the_claim_runs_and_takes_over_afterwards(stage: Stage) -> None:
@@ -169,7 +170,7 @@ def test_a_claim_abandoned_before_anything_was_ready_is_freed(stage: Stage) -> N
     assert stage.poll(10).freed == [ID]
 
     record = stage.record(ID)
-    assert (record.state, record.cause, record.open) == (State.BLOCKED, "abandoned", None)
+    assert (record.state, record.ending.cause, record.open) == (State.BLOCKED, "abandoned", None)
     assert open_imports(stage) == []
     assert [each.state for each in stage.start()] == [State.PENDING]  # what was skipped meanwhile
 
@@ -179,7 +180,7 @@ def test_a_run_abandoned_when_it_was_ready_is_sent(stage: Stage) -> None:
     with pytest.raises(Killed):
         stage.event(NIGHT)
     stage.store.before_save = lambda _: None
-    assert stage.record(ID).payload is not None
+    assert stage.record(ID).prepared.payload is not None
     assert stage.sent() == []
 
     assert stage.poll(30).resumed == [ID]
@@ -248,8 +249,8 @@ def test_a_skipped_run_runs_once_more_when_the_open_one_has_ended(stage: Stage) 
     stage.put_jobs("A", "B", "C")
     skipped = [stage.run() for _ in range(3)]
 
-    assert [(each.state, each.cause) for each in skipped] == [(State.SKIPPED, "open")] * 3
-    assert skipped[0].reason == f"{first.import_id} is still open; the feed runs once more when it has ended"
+    assert [(each.state, each.ending.cause) for each in skipped] == [(State.SKIPPED, "open")] * 3
+    assert skipped[0].ending.reason == f"{first.import_id} is still open; the feed runs once more when it has ended"
     stage.poll()
     assert stage.starts == []
     stage.finish()

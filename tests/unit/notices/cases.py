@@ -9,7 +9,9 @@ from typing import Any, Final
 from jobferry.notices.advice import Stack
 from jobferry.notices.notice import Notice, compose
 from jobferry.notices.report import Links
-from jobferry.records.imports import FailedJob, Import, Posting, State
+from jobferry.records.failed_jobs import FailedJob
+from jobferry.records.imports import Import, Posting, State
+from tests.records import an_import
 
 STACK: Final = Stack(
     function="jobferry-prod-SubmitImport",
@@ -72,7 +74,7 @@ def complete(counts: dict[str, Any] | None = None, **changes: Any) -> Import:
         "results": counts,
         "previous": "default-20261123T070000Z",
     }
-    return Import(**(given | changes))
+    return an_import(**(given | changes))
 
 
 def blocked(cause: str, reason: str, **changes: Any) -> Import:
@@ -85,10 +87,10 @@ def blocked(cause: str, reason: str, **changes: Any) -> Import:
         "reason": reason,
         "previous": "default-20261123T070000Z",
     }
-    return Import(**(given | changes))
+    return an_import(**(given | changes))
 
 
-def sent(state: State, cause: str, reason: str, **changes: Any) -> Import:
+def sent(state: State, cause: str | None, reason: str, **changes: Any) -> Import:
     nothing = {"results": None, "verified": False, "completed_at": None, "settled_at": None, "settled_by": None}
     return complete(results(), state=state, cause=cause, reason=reason, **(nothing | changes))
 
@@ -160,8 +162,14 @@ CASES: Final[dict[str, Case]] = {
         ],
     ),
     "found-and-refused": Case(
-        complete(results(5, 5, 188, 1), full_sync=True, delete_jobs=True, expected_deletes=4, invalid=2)
-        .changed(jobs=199, results=results(5, 5, 188, 1, deleted=4)),
+        complete(
+            results(5, 5, 188, 1, deleted=4),
+            jobs=199,
+            full_sync=True,
+            delete_jobs=True,
+            expected_deletes=4,
+            invalid=2,
+        ),
         [job(14, STATE)],
         [
             job(14, NOT_A_STATE, sent=True),
@@ -197,8 +205,8 @@ CASES: Final[dict[str, Case]] = {
     "failed-but-not-named": Case(complete(results(1, 1, 196, 2))),
     "deleted-without-being-asked": Case(complete(results(3, 7, 390, deleted=2))),
     "hostile-text": Case(
-        complete(results(1, 1, 197, 1), warned=[_hostile]).changed(
-            results=results(1, 1, 197, 1) | {"ignoredValues": [{"field": "shift", "value": "nights\x1b[0m"}]}
+        complete(
+            results(1, 1, 197, 1) | {"ignoredValues": [{"field": "shift", "value": "nights\x1b[0m"}]}, warned=[_hostile]
         ),
         [job(14, _hostile * 500, reference_number=_hostile, title=_hostile, key=f"feeds/default/{_hostile}.csv")],
     ),
@@ -256,7 +264,7 @@ CASES: Final[dict[str, Case]] = {
             full_sync=True,
             withheld_deletes=3,
             withheld_because=["shared-account"],
-            shared_with=["west", "perm (its feed.json cannot be read)"],
+            shared_with=[{"feed": "west"}, {"feed": "perm", "unreadable": "feed.json"}],
             deletes=postings(3),
         )
     ),
@@ -266,7 +274,7 @@ CASES: Final[dict[str, Case]] = {
             full_sync=True,
             withheld_deletes=3,
             withheld_because=["first", "shared-account"],
-            shared_with=["west"],
+            shared_with=[{"feed": "west"}],
             deletes=postings(3),
         )
     ),
@@ -312,7 +320,7 @@ CASES: Final[dict[str, Case]] = {
         blocked("feed-unreadable", "feeds/default/jobs.csv.gz is cut off: its gzip data has no end")
     ),
     "blocked-feed-empty": Case(
-        blocked("feed-unreadable", "feeds/default/jobs.csv is empty (0 bytes): an export that was cut off?")
+        blocked("feed-unreadable", "feeds/default/jobs.csv is empty (0 bytes): an export that was cut off?", feed_is_empty=True)
     ),
     "blocked-feed-too-large": Case(
         blocked(
@@ -362,6 +370,7 @@ CASES: Final[dict[str, Case]] = {
             State.REJECTED,
             "board-refused",
             "the board answered 401 (it does not know the API key, or the key may not do this): it says no more",
+            board_status=401,
             board_import_id=None,
         )
     ),
@@ -370,6 +379,7 @@ CASES: Final[dict[str, Case]] = {
             State.REJECTED,
             "board-refused",
             "the board answered 413 (the import is too large for it): it says no more",
+            board_status=413,
             board_import_id=None,
         )
     ),
@@ -378,6 +388,7 @@ CASES: Final[dict[str, Case]] = {
             State.REJECTED,
             "board-refused",
             "the board answered 404 (there is nothing at that address): it says no more",
+            board_status=404,
             board_import_id=None,
         )
     ),
@@ -386,19 +397,21 @@ CASES: Final[dict[str, Case]] = {
             State.REJECTED,
             "board-refused",
             'the board answered 422: {"error": {"status": 422, "message": "jobs.14.shiftsPerWeek must be an integer"}}',
+            board_status=422,
             board_import_id=None,
             invalid=1,
         ),
         invalid=[job(0, NOT_A_STATE)],
     ),
     "rejected-unreachable": Case(
-        sent(State.REJECTED, "board-unreachable", "the board answered 503", board_import_id=None)
+        sent(State.REJECTED, "board-unreachable", "the board answered 503", board_status=503, board_import_id=None)
     ),
     "rejected-part": Case(
         sent(
             State.REJECTED,
             "board-refused",
             'the board answered 422: {"error": {"status": 422}}',
+            board_status=422,
             board_import_id=None,
             run="default-20261124T070000Z",
             import_id="default-20261124T070000Z-2",
@@ -409,6 +422,7 @@ CASES: Final[dict[str, Case]] = {
             State.REJECTED,
             "board-refused",
             'the board answered 422: {"error": {"status": 422}}',
+            board_status=422,
             board_import_id=None,
             retry="retries/default/mended.jsonl",
         )

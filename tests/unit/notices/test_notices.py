@@ -13,10 +13,14 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from jobferry.adapters.sns import message
+from jobferry.errors import Cause
 from jobferry.notices.advice import severity
 from jobferry.notices.notice import Notice, compose, is_due, publish
-from jobferry.records.imports import ERROR, INVALID, OPEN, UNVERIFIED, FailedJob, Feed, Import, Posting, State
+from jobferry.records.failed_jobs import FailedJob, FailedKind
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import OPEN, Import, Posting, State
 from tests.fakes import Killed, MemoryStore, MemoryTopic
+from tests.records import an_import, changed
 from tests.unit.notices.cases import (
     CASES,
     CODE,
@@ -53,7 +57,7 @@ class TestIsDue:
         assert not is_due(blocked("paused", 'the feed is paused: its feed.json says "paused": true'))
 
     def test_not_for_a_skipped_run(self) -> None:
-        assert not is_due(blocked("open", "an earlier one is open").changed(state=State.SKIPPED))
+        assert not is_due(blocked("open", "an earlier one is open", state=State.SKIPPED))
 
     @pytest.mark.parametrize("state", [State.PREPARING, State.SUBMITTING, State.PENDING, State.RUNNING, State.SKIPPED])
     def test_not_before_the_end(self, state: State) -> None:
@@ -114,7 +118,7 @@ class TestCompose:
         assert notice.data["deletions"]["confirm"] is None
 
     def test_a_code_that_would_end_the_command_is_not_put_into_it(self) -> None:
-        record = CASES["withheld-too-many"].record.changed(confirm_code="X'; rm -rf ~; '")
+        record = changed(CASES["withheld-too-many"].record, confirm_code="X'; rm -rf ~; '")
         assert "rm -rf" not in compose(record, (), (), None, STACK).text
 
     def test_new_ones_first_and_the_first_25_of_all(self) -> None:
@@ -210,10 +214,10 @@ def _worst(character: str) -> Notice:
     record = complete(
         results(failed=60, deleted=999), full_sync=True, invalid=40, withheld_deletes=10**6, verified=False,
         withheld_because=["first", "unprotected-rows", "too-many", "fewer-objects", "shared-account"], unaccounted=5,
-        shared_with=[text] * 30, confirm_code=CODE, deletes=[Posting(reference_number=text, title=text)] * 30,
+        shared_with=[{"feed": text}] * 30, confirm_code=CODE, deletes=[Posting(reference_number=text, title=text)] * 30,
         warned=[text] * 30, board=text, account=text, board_import_id=text, reason=text,
     )  # fmt: skip
-    record = record.changed(results={**(record.results or {}), "ignoredValues": text})
+    record = changed(record, results={**(record.result.counts or {}), "ignoredValues": text})
     return compose(record, [*failed, *reasons], invalid, {text}, STACK)
 
 
@@ -243,7 +247,7 @@ _jobs = st.lists(
 @settings(deadline=None)  # of a busy machine
 @given(
     state=st.sampled_from([State.COMPLETE, State.BLOCKED, State.REJECTED, State.EXPIRED]),
-    cause=st.sampled_from(["feed-invalid", "secret", "board-refused", "unheard-of", None]),
+    cause=st.sampled_from([*Cause, None]),
     reason=st.none() | _texts,
     failed=_jobs,
     invalid=_jobs,
@@ -265,7 +269,7 @@ def test_a_notice_is_sound_whatever_was_recorded(
     because: list[str],
     feed: str,
 ) -> None:
-    record = Import(
+    record = an_import(
         import_id=f"{feed}-20261124T070000Z", feed=feed, created_at=CREATED, state=state, cause=cause, reason=reason,
         results=counts, full_sync=full_sync, withheld_because=because,
     )  # fmt: skip
@@ -332,7 +336,7 @@ class TestPublish:
         store, topic = _world(sent(State.EXPIRED, "no-result", "the board gave no result within 12 hours"))
 
         def settle(_: Notice) -> None:
-            store.save(_stored(store).changed(state=State.COMPLETE, verified=True, results=results(failed=1)))
+            store.save(changed(_stored(store), state=State.COMPLETE, verified=True, results=results(failed=1)))
 
         topic.before_publish = settle
         assert publish(store, topic, "default-20261124T070000Z", NOW, STACK) is True
@@ -350,8 +354,8 @@ class TestPublish:
     @pytest.mark.parametrize(("verified", "expected"), [(True, STATE), (False, ZIP)])
     def test_an_unverified_result_has_the_callbacks_errors(self, verified: bool, expected: str) -> None:
         store, topic = _world(complete(results(failed=1), verified=verified))
-        store.write_failed("default-20261124T070000Z", ERROR, [job(14, STATE)], NOW)
-        store.write_failed("default-20261124T070000Z", UNVERIFIED, [job(14, ZIP)], NOW)
+        store.write_failed("default-20261124T070000Z", FailedKind.ERROR, [job(14, STATE)], NOW)
+        store.write_failed("default-20261124T070000Z", FailedKind.UNVERIFIED, [job(14, ZIP)], NOW)
         publish(store, topic, "default-20261124T070000Z", NOW, STACK)
         assert [each["message"] for each in topic.published[0].data["failing"]["first"]] == [expected]
 
@@ -359,11 +363,11 @@ class TestPublish:
         store, topic = _world(complete(results(failed=1), invalid=1))
         store.save(complete(import_id="default-20261123T070000Z"))
         store.write_failed(
-            "default-20261123T070000Z", ERROR, [job(each, STATE, since=EARLIER) for each in (1, 2, 3)], NOW
+            "default-20261123T070000Z", FailedKind.ERROR, [job(each, STATE, since=EARLIER) for each in (1, 2, 3)], NOW
         )
-        store.write_failed("default-20261123T070000Z", INVALID, [job(4, STATE, since=EARLIER)], NOW)
-        store.write_failed("default-20261124T070000Z", ERROR, [job(1, STATE, since=EARLIER)], NOW)
-        store.write_failed("default-20261124T070000Z", INVALID, [job(4, NOT_A_STATE, since=EARLIER)], NOW)
+        store.write_failed("default-20261123T070000Z", FailedKind.INVALID, [job(4, STATE, since=EARLIER)], NOW)
+        store.write_failed("default-20261124T070000Z", FailedKind.ERROR, [job(1, STATE, since=EARLIER)], NOW)
+        store.write_failed("default-20261124T070000Z", FailedKind.INVALID, [job(4, NOT_A_STATE, since=EARLIER)], NOW)
         publish(store, topic, "default-20261124T070000Z", NOW, STACK)
         failing = topic.published[0].data["failing"]
         assert (failing["refused"], failing["heldBack"], failing["still"], failing["mended"]) == (1, 1, 2, 2)
@@ -372,7 +376,7 @@ class TestPublish:
     def test_nobody_can_say_what_is_mended_of_a_split_feed_or_the_first_import(self, changes: dict[str, Any]) -> None:
         record = complete(results(failed=1), **changes)
         store, topic = _world(record)
-        store.write_failed("default-20261123T070000Z", ERROR, [job(1, STATE, since=EARLIER)], NOW)
+        store.write_failed("default-20261123T070000Z", FailedKind.ERROR, [job(1, STATE, since=EARLIER)], NOW)
         publish(store, topic, record.import_id, NOW, STACK)
         assert topic.published[0].data["failing"]["mended"] is None
 

@@ -22,10 +22,13 @@ from jobferry.errors import (
     CallbackMismatchError,
     SecretError,
 )
-from jobferry.records.imports import ERROR, OPEN, UNVERIFIED, Feed, Import, State
+from jobferry.records.failed_jobs import FailedKind
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import OPEN, Import, State
 from jobferry.results.callbacks import Receiver, parse_callback, receive
 from tests.events import load_event
 from tests.fakes import MemoryStore
+from tests.records import an_import
 
 BEGAN = datetime(2026, 11, 24, 2, tzinfo=UTC)
 NOW = BEGAN + timedelta(minutes=4)
@@ -51,18 +54,23 @@ class World:
 
     def __init__(self, **changes: Any) -> None:
         self.store = MemoryStore()
-        record = Import(
-            import_id=ID,
-            feed="default",
-            created_at=BEGAN,
-            state=State.PENDING,
-            board=BOARD,
-            account="BoardApiKey",
-            board_import_id="B1",
-            submitted_at=BEGAN + timedelta(seconds=20),
-            jobs=10,
-            open=OPEN,
-        ).changed(**changes)
+        record = an_import(
+            **(
+                {
+                    "import_id": ID,
+                    "feed": "default",
+                    "created_at": BEGAN,
+                    "state": State.PENDING,
+                    "board": BOARD,
+                    "account": "BoardApiKey",
+                    "board_import_id": "B1",
+                    "submitted_at": BEGAN + timedelta(seconds=20),
+                    "jobs": 10,
+                    "open": OPEN,
+                }
+                | changes
+            )
+        )
         self.store.save(record, Feed(feed="default", open_imports=[ID]))
         self.asked: list[str] = []
         self.answer: Callable[[str], JobImport] = lambda board_id: JobImport.model_validate(said(board_id))
@@ -113,9 +121,9 @@ def test_what_is_recorded_is_what_the_board_answers() -> None:
     world = World()
     forged = said(failed=0) | {"results": {"processed": 10, "added": 10, "deleted": 999}}
     status, record = world.receive(forged)
-    assert (status, record.state, record.verified, record.open) == (200, State.COMPLETE, True, None)
-    assert record.results is not None
-    assert (record.results["failed"], record.results["deleted"]) == (1, 0)
+    assert (status, record.state, record.result.verified, record.open) == (200, State.COMPLETE, True, None)
+    assert record.result.counts is not None
+    assert (record.result.counts["failed"], record.result.counts["deleted"]) == (1, 0)
     assert world.asked == ["B1"]
 
 
@@ -195,15 +203,15 @@ def test_where_the_board_cannot_be_asked_the_callbacks_word_is_kept_for_the_poll
     world = World()
     world.answer = raises(error)
     status, record = world.receive(said())
-    assert (status, record.state, record.verified, record.open) == (200, State.COMPLETE, False, OPEN)
-    assert [each.messages for each in world.store.read_failed(ID, UNVERIFIED)] == [["State is invalid"]]
-    assert not list(world.store.read_failed(ID, ERROR))
+    assert (status, record.state, record.result.verified, record.open) == (200, State.COMPLETE, False, OPEN)
+    assert [each.messages for each in world.store.read_failed(ID, FailedKind.UNVERIFIED)] == [["State is invalid"]]
+    assert not list(world.store.read_failed(ID, FailedKind.ERROR))
 
 
 def test_without_a_key_the_callbacks_word_is_kept() -> None:
     world = World()
     world.secret = raises(SecretError("the secret BoardApiKey is empty"))
-    assert world.receive(said())[1].verified is False
+    assert world.receive(said())[1].result.verified is False
 
 
 class TestBeforeTheBoardsAnswerToTheRequest:
@@ -214,7 +222,12 @@ class TestBeforeTheBoardsAnswerToTheRequest:
 
     def test_it_settles(self) -> None:
         status, record = self.world().receive(said("B7"))
-        assert (status, record.state, record.board_import_id, record.verified) == (200, State.COMPLETE, "B7", True)
+        assert (status, record.state, record.sent.board_import_id, record.result.verified) == (
+            200,
+            State.COMPLETE,
+            "B7",
+            True,
+        )
 
     @pytest.mark.parametrize(
         "other",
@@ -229,7 +242,7 @@ class TestBeforeTheBoardsAnswerToTheRequest:
         world.answer = lambda board_id: JobImport.model_validate(said(board_id) | other)
         with pytest.raises(CallbackMismatchError):
             world.receive(said("B7"))
-        assert (world.record().state, world.record().board_import_id) == (State.SUBMITTING, None)
+        assert (world.record().state, world.record().sent.board_import_id) == (State.SUBMITTING, None)
 
     def test_an_id_that_the_board_does_not_know_is_refused(self) -> None:
         world = self.world()

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 import pytest
 
-from jobferry.records.imports import Feed, Import, State
-from jobferry.results.overdue import MOST, is_looked_at, overdue_feeds
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import State
+from jobferry.results.overdue import MOST, is_hourly_run, overdue_feeds
 from tests.events import load_event
 from tests.fakes import MemoryBucket, MemoryStore
+from tests.records import an_import
 
 NOW: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
 AFTER: Final = timedelta(hours=26)
@@ -34,7 +36,7 @@ class World:
             self.bucket.contents[f"feeds/{name}/feed.json"] = json.dumps(settings).encode()
         for hours in failed:
             import_id, at = f"{name}-{hours}", NOW - timedelta(hours=hours)
-            self.store.save(Import(import_id=import_id, feed=name, created_at=at, state=State.BLOCKED))
+            self.store.save(an_import(import_id=import_id, feed=name, created_at=at, state=State.BLOCKED))
         done = None if complete is None else NOW - timedelta(hours=complete)
         self.store.save(Feed(feed=name, last_complete=done and f"{name}-done", last_complete_at=done))
 
@@ -114,13 +116,13 @@ def test_it_is_looked_for_in_one_of_the_pollers_runs_an_hour() -> None:
     event = load_event("poll")
     for first in range(5):  # a rule begins to fire whenever it was made
         times = [datetime(2026, 11, 24, 2, first, 17, tzinfo=UTC) + timedelta(minutes=5 * run) for run in range(24)]
-        looks = [is_looked_at(event | {"time": f"{time:%Y-%m-%dT%H:%M:%SZ}"}) for time in times]
+        looks = [is_hourly_run(event | {"time": f"{time:%Y-%m-%dT%H:%M:%SZ}"}) for time in times]
         assert looks == ([True] + [False] * 11) * 2
 
 
 @pytest.mark.parametrize("event", [{}, {"time": None}])
 def test_a_run_by_hand_does_not_look(event: dict[str, Any]) -> None:
-    assert not is_looked_at(event)
+    assert not is_hourly_run(event)
 
 
 def test_of_too_many_the_same_ones_are_told_each_hour(monkeypatch: pytest.MonkeyPatch) -> None:

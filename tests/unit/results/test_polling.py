@@ -11,9 +11,11 @@ from jobferry.board.accounts import Account
 from jobferry.board.client import RequestBody
 from jobferry.board.job_imports import JobImport
 from jobferry.errors import BoardError, BoardRefusedError, BoardUnknownError, BoardUnreachableError, SecretError
-from jobferry.records.imports import OPEN, Feed, Import, State
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import OPEN, Import, State
 from jobferry.results.polling import Polled, Poller, poll
 from tests.fakes import MemoryStore
+from tests.records import an_import, changed
 
 BEGAN = datetime(2026, 11, 24, 2, tzinfo=UTC)
 BOARD = "https://board.example/api"
@@ -43,17 +45,22 @@ class World:
     def add(self, name: str, **changes: Any) -> str:
         """An import that the board has as B-{name}."""
         import_id = f"{name}-20261124T020000Z"
-        record = Import(
-            import_id=import_id,
-            feed=name,
-            created_at=BEGAN,
-            state=State.PENDING,
-            board=BOARD,
-            account="BoardApiKey",
-            board_import_id=f"B-{name}",
-            jobs=10,
-            open=OPEN,
-        ).changed(**changes)
+        record = an_import(
+            **(
+                {
+                    "import_id": import_id,
+                    "feed": name,
+                    "created_at": BEGAN,
+                    "state": State.PENDING,
+                    "board": BOARD,
+                    "account": "BoardApiKey",
+                    "board_import_id": f"B-{name}",
+                    "jobs": 10,
+                    "open": OPEN,
+                }
+                | changes
+            )
+        )
         self.store.save(record, Feed(feed=name, open_imports=[import_id]))
         return import_id
 
@@ -66,7 +73,7 @@ class World:
     def state(self, import_id: str) -> tuple[State, str | None]:
         found = self.store.get(import_id)
         assert found is not None
-        return found.state, found.cause
+        return found.state, found.ending.cause
 
     # The poller's ports
 
@@ -125,7 +132,7 @@ def test_it_confirms_what_a_callback_said() -> None:
     world.poll()
     found = world.store.get(one)
     assert found is not None
-    assert (found.verified, found.open, found.results and found.results["failed"]) == (True, None, 0)
+    assert (found.result.verified, found.open, found.result.counts and found.result.counts["failed"]) == (True, None, 0)
 
 
 def test_oldest_first_and_who_was_not_reached_next_time() -> None:
@@ -230,7 +237,7 @@ def test_an_unverified_result_stands_when_nobody_can_be_asked_to_the_end() -> No
     world.poll()
     found = world.store.get(one)
     assert found is not None
-    assert (found.state, found.verified, found.open) == (State.COMPLETE, False, None)
+    assert (found.state, found.result.verified, found.open) == (State.COMPLETE, False, None)
 
 
 class TestLeftInTheMiddle:
@@ -289,7 +296,7 @@ class TestLeftInTheMiddle:
             world.store.before_save = lambda _: None
             found = world.store.get(one)
             assert found is not None
-            world.store.save(found.changed(claimed_by="other", claimed_until=world.time + timedelta(minutes=15)))
+            world.store.save(changed(found, claimed_by="other", claimed_until=world.time + timedelta(minutes=15)))
 
         world.store.before_save = take_over
         assert world.poll().freed == []

@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 
 from jobferry.board.job_imports import JobImport
-from jobferry.records.imports import ERROR, INVALID, OPEN, UNVERIFIED, FailedJob, Feed, Import, State
-from jobferry.results.settlement import CALLBACK, POLL, add_deleted, settle
+from jobferry.records import transitions
+from jobferry.records.failed_jobs import FailedJob, FailedKind
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import OPEN, Import, SettledBy, State
+from jobferry.records.store import apply
+from jobferry.results.settlement import settle
 from tests.fakes import Killed, MemoryStore
+from tests.records import an_import, changed
 
 BEGAN = datetime(2026, 11, 24, 2, tzinfo=UTC)
 NOW = BEGAN + timedelta(minutes=4)
@@ -35,20 +40,25 @@ class Archive:
 
 
 def record(**changes: Any) -> Import:
-    return Import(
-        import_id=ID,
-        feed="default",
-        created_at=BEGAN,
-        state=State.PENDING,
-        board="https://board.example/api",
-        account="BoardApiKey",
-        board_import_id="B1",
-        jobs=10,
-        objects=1,
-        manifest=f"archive/default/{ID}.manifest.jsonl.gz",
-        live_set=f"archive/default/{ID}.live.jsonl.gz",
-        open=OPEN,
-    ).changed(**changes)
+    return an_import(
+        **(
+            {
+                "import_id": ID,
+                "feed": "default",
+                "created_at": BEGAN,
+                "state": State.PENDING,
+                "board": "https://board.example/api",
+                "account": "BoardApiKey",
+                "board_import_id": "B1",
+                "jobs": 10,
+                "objects": 1,
+                "manifest": f"archive/default/{ID}.manifest.jsonl.gz",
+                "live_set": f"archive/default/{ID}.live.jsonl.gz",
+                "open": OPEN,
+            }
+            | changes
+        )
+    )
 
 
 def store_with(job_import: Import, **feed: Any) -> MemoryStore:
@@ -74,10 +84,17 @@ REFUSED = (
 
 def test_complete_means_that_all_is_there() -> None:
     store = store_with(record())
-    settled = settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=CALLBACK, verified=True, now=NOW)
+    settled = settle(
+        store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.CALLBACK, verified=True, now=NOW
+    )
     assert settled == store.get(ID)
-    assert (settled.state, settled.settled_by, settled.verified, settled.open) == (State.COMPLETE, CALLBACK, True, None)
-    assert settled.results == {
+    assert (settled.state, settled.result.settled_by, settled.result.verified, settled.open) == (
+        State.COMPLETE,
+        SettledBy.CALLBACK,
+        True,
+        None,
+    )
+    assert settled.result.counts == {
         "processed": 10,
         "added": 8,
         "failed": 2,
@@ -86,8 +103,8 @@ def test_complete_means_that_all_is_there() -> None:
         "updated": 0,
         "ignoredValues": None,
     }
-    assert settled.unaccounted == 0
-    assert list(store.read_failed(ID, ERROR)) == [
+    assert settled.result.unaccounted == 0
+    assert list(store.read_failed(ID, FailedKind.ERROR)) == [
         FailedJob(
             number=2,
             messages=["State is invalid. Value passed was: MC"],
@@ -117,13 +134,19 @@ def test_complete_means_that_all_is_there() -> None:
 
 def test_twice_is_once() -> None:
     store = store_with(record())
-    first = settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=CALLBACK, verified=True, now=NOW)
-    items, saves = list(store.read_failed(ID, ERROR)), store.saves
+    first = settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.CALLBACK, verified=True, now=NOW)
+    items, saves = list(store.read_failed(ID, FailedKind.ERROR)), store.saves
     again = settle(
-        store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=POLL, verified=True, now=NOW + timedelta(minutes=5)
+        store,
+        Archive(MANIFEST),
+        ID,
+        answer(errors=REFUSED),
+        by=SettledBy.POLL,
+        verified=True,
+        now=NOW + timedelta(minutes=5),
     )
     assert again == first
-    assert (list(store.read_failed(ID, ERROR)), store.saves) == (items, saves)
+    assert (list(store.read_failed(ID, FailedKind.ERROR)), store.saves) == (items, saves)
 
 
 def test_halfway_is_not_complete_and_can_be_done_again() -> None:
@@ -134,14 +157,14 @@ def test_halfway_is_not_complete_and_can_be_done_again() -> None:
 
     store.before_save = kill
     with pytest.raises(Killed):
-        settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=CALLBACK, verified=True, now=NOW)
+        settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.CALLBACK, verified=True, now=NOW)
     left = store.get(ID)
     assert left is not None
     assert left.state is State.PENDING
     store.before_save = lambda _: None
-    settled = settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=POLL, verified=True, now=NOW)
-    assert (settled.state, settled.settled_by) == (State.COMPLETE, POLL)
-    assert [each.number for each in store.read_failed(ID, ERROR)] == [2, 7]
+    settled = settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.POLL, verified=True, now=NOW)
+    assert (settled.state, settled.result.settled_by) == (State.COMPLETE, SettledBy.POLL)
+    assert [each.number for each in store.read_failed(ID, FailedKind.ERROR)] == [2, 7]
 
 
 def test_from_two_sides_at_once_there_is_one_transition() -> None:
@@ -150,37 +173,44 @@ def test_from_two_sides_at_once_there_is_one_transition() -> None:
 
     def other_side_first(records: Any) -> None:
         store.before_save = lambda written: transitions.append([each.revision for each in written])
-        settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=POLL, verified=True, now=NOW)
+        settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.POLL, verified=True, now=NOW)
 
     store.before_save = other_side_first
-    settled = settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=CALLBACK, verified=True, now=NOW)
-    assert settled.settled_by == POLL
+    settled = settle(
+        store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.CALLBACK, verified=True, now=NOW
+    )
+    assert settled.result.settled_by == SettledBy.POLL
     assert len(transitions) == 1
 
 
 def test_a_callbacks_own_word_is_recorded_apart_and_corrected_by_the_boards() -> None:
     store = store_with(record())
     said = answer(errors=((1, "J-1", ["invented"]),))
-    unverified = settle(store, Archive(MANIFEST), ID, said, by=CALLBACK, verified=False, now=NOW)
-    assert (unverified.state, unverified.verified, unverified.open) == (State.COMPLETE, False, OPEN)
-    assert [each.messages for each in store.read_failed(ID, UNVERIFIED)] == [["invented"]]
-    assert not list(store.read_failed(ID, ERROR))
-    verified = settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=POLL, verified=True, now=NOW)
-    assert (verified.state, verified.verified, verified.settled_by, verified.open) == (State.COMPLETE, True, POLL, None)
-    assert [each.number for each in store.read_failed(ID, ERROR)] == [2, 7]
-    assert not list(store.read_failed(ID, UNVERIFIED))
-    late = settle(store, Archive(MANIFEST), ID, said, by=CALLBACK, verified=False, now=NOW)
+    unverified = settle(store, Archive(MANIFEST), ID, said, by=SettledBy.CALLBACK, verified=False, now=NOW)
+    assert (unverified.state, unverified.result.verified, unverified.open) == (State.COMPLETE, False, OPEN)
+    assert [each.messages for each in store.read_failed(ID, FailedKind.UNVERIFIED)] == [["invented"]]
+    assert not list(store.read_failed(ID, FailedKind.ERROR))
+    verified = settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.POLL, verified=True, now=NOW)
+    assert (verified.state, verified.result.verified, verified.result.settled_by, verified.open) == (
+        State.COMPLETE,
+        True,
+        SettledBy.POLL,
+        None,
+    )
+    assert [each.number for each in store.read_failed(ID, FailedKind.ERROR)] == [2, 7]
+    assert not list(store.read_failed(ID, FailedKind.UNVERIFIED))
+    late = settle(store, Archive(MANIFEST), ID, said, by=SettledBy.CALLBACK, verified=False, now=NOW)
     assert late == verified
-    assert not list(store.read_failed(ID, UNVERIFIED)), "a word that comes late leaves nothing behind"
+    assert not list(store.read_failed(ID, FailedKind.UNVERIFIED)), "a word that comes late leaves nothing behind"
 
 
 def test_an_unverified_word_never_shrinks_the_live_set() -> None:
     store = store_with(record(delete_jobs=True, full_sync=True))
-    settle(store, Archive(MANIFEST), ID, answer(), by=CALLBACK, verified=False, now=NOW)
+    settle(store, Archive(MANIFEST), ID, answer(), by=SettledBy.CALLBACK, verified=False, now=NOW)
     live_set = store.get_feed("default").live_set
     assert live_set is not None
     assert live_set.whole
-    settle(store, Archive(MANIFEST), ID, answer(), by=POLL, verified=True, now=NOW)
+    settle(store, Archive(MANIFEST), ID, answer(), by=SettledBy.POLL, verified=True, now=NOW)
     live_set = store.get_feed("default").live_set
     assert live_set is not None
     assert not live_set.whole
@@ -190,47 +220,53 @@ def test_an_unverified_word_never_shrinks_the_live_set() -> None:
 @pytest.mark.parametrize("told", [None, NOW])
 def test_a_result_settles_whatever_may_have_reached_the_board(state: State, told: datetime | None) -> None:
     store = store_with(record(state=state, notified_at=told))
-    settled = settle(store, Archive(MANIFEST), ID, answer(), by=CALLBACK, verified=True, now=NOW)
+    settled = settle(store, Archive(MANIFEST), ID, answer(), by=SettledBy.CALLBACK, verified=True, now=NOW)
     assert settled.state is State.COMPLETE
     assert settled.notified_at is None, "who heard of no result hears of this one"
-    assert settled.late == (told is not None or state in (State.EXPIRED, State.REJECTED))
+    assert settled.result.late == (told is not None or state in (State.EXPIRED, State.REJECTED))
 
 
 @pytest.mark.parametrize("differs", [False, True])
 def test_who_was_told_of_an_unverified_result_hears_of_another_and_of_no_same_one(differs: bool) -> None:
     store = store_with(record())
-    settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=CALLBACK, verified=False, now=NOW)
+    settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.CALLBACK, verified=False, now=NOW)
     found = store.get(ID)
     assert found is not None
-    store.save(found.changed(notified_at=NOW, open=None))
+    store.save(changed(found, notified_at=NOW, open=None))
     said = answer() if differs else answer(errors=REFUSED)
-    settled = settle(store, Archive(MANIFEST), ID, said, by=CALLBACK, verified=True, now=NOW)
-    assert (settled.verified, settled.notified_at) == (True, None if differs else NOW)
+    settled = settle(store, Archive(MANIFEST), ID, said, by=SettledBy.CALLBACK, verified=True, now=NOW)
+    assert (settled.result.verified, settled.notified_at) == (True, None if differs else NOW)
+
+
+def add_deleted(store: MemoryStore, deleted: int) -> Import:
+    return apply(store, ID, lambda current, _: transitions.add_earlier_deletions(current, deleted))
 
 
 def test_what_an_earlier_sending_deleted_is_counted_once() -> None:
     store = store_with(record(attempts=2))
-    add_deleted(store, ID, 300)
-    add_deleted(store, ID, 300)
-    settled = settle(store, Archive(MANIFEST), ID, answer(deleted=2), by=POLL, verified=True, now=NOW)
-    assert settled.results is not None
-    assert settled.results["deleted"] == 302
+    add_deleted(store, 300)
+    add_deleted(store, 300)
+    settled = settle(store, Archive(MANIFEST), ID, answer(deleted=2), by=SettledBy.POLL, verified=True, now=NOW)
+    assert settled.result.counts is not None
+    assert settled.result.counts["deleted"] == 302
     other = store_with(record(attempts=2))
-    settle(other, Archive(MANIFEST), ID, answer(deleted=2), by=POLL, verified=True, now=NOW)
-    assert (add_deleted(other, ID, 300).results or {})["deleted"] == 302
+    settle(other, Archive(MANIFEST), ID, answer(deleted=2), by=SettledBy.POLL, verified=True, now=NOW)
+    assert (add_deleted(other, 300).result.counts or {})["deleted"] == 302
 
 
 @pytest.mark.parametrize("state", [State.PREPARING, State.BLOCKED, State.SKIPPED])
 def test_a_result_of_what_was_never_sent_is_none(state: State) -> None:
     store = store_with(record(state=state))
-    assert settle(store, Archive(MANIFEST), ID, answer(), by=CALLBACK, verified=True, now=NOW).state is state
-    assert not list(store.read_failed(ID, ERROR))
+    assert settle(store, Archive(MANIFEST), ID, answer(), by=SettledBy.CALLBACK, verified=True, now=NOW).state is state
+    assert not list(store.read_failed(ID, FailedKind.ERROR))
 
 
 @pytest.mark.parametrize(("status", "state"), [("pending", "pending"), ("running", "running"), ("paused", "pending")])
 def test_the_boards_own_words_on_the_way(status: str, state: str) -> None:
     store = store_with(record())
-    assert settle(store, Archive(MANIFEST), ID, answer(status), by=POLL, verified=True, now=NOW).state == state
+    assert (
+        settle(store, Archive(MANIFEST), ID, answer(status), by=SettledBy.POLL, verified=True, now=NOW).state == state
+    )
 
 
 def test_failing_since_is_carried_from_import_to_import() -> None:
@@ -238,18 +274,18 @@ def test_failing_since_is_carried_from_import_to_import() -> None:
     store = store_with(record(previous="default-20261123T020000Z"))
     old = FailedJob(number=0, messages=["x"], reference_number="J-2", since=before)
     store.save(record(import_id="default-20261123T020000Z"))
-    store.write_failed("default-20261123T020000Z", ERROR, [old], NOW)
+    store.write_failed("default-20261123T020000Z", FailedKind.ERROR, [old], NOW)
     held = FailedJob(number=0, messages=["y"], reference_number="J-7", since=before + timedelta(days=1))
-    store.write_failed("default-20261123T020000Z", INVALID, [held], NOW)
-    settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=POLL, verified=True, now=NOW)
-    assert [each.since for each in store.read_failed(ID, ERROR)] == [before, before + timedelta(days=1)]
+    store.write_failed("default-20261123T020000Z", FailedKind.INVALID, [held], NOW)
+    settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.POLL, verified=True, now=NOW)
+    assert [each.since for each in store.read_failed(ID, FailedKind.ERROR)] == [before, before + timedelta(days=1)]
 
 
 @pytest.mark.parametrize("manifest", [None, [], MANIFEST[:3]])
 def test_without_the_manifest_the_boards_words_are_kept(manifest: list[dict[str, Any]] | None) -> None:
     store = store_with(record())
-    settle(store, Archive(manifest), ID, answer(errors=REFUSED), by=POLL, verified=True, now=NOW)
-    second = list(store.read_failed(ID, ERROR))[1]
+    settle(store, Archive(manifest), ID, answer(errors=REFUSED), by=SettledBy.POLL, verified=True, now=NOW)
+    second = list(store.read_failed(ID, FailedKind.ERROR))[1]
     assert (second.messages, second.key, second.row) == (["Job ID is missing"], None, None)
 
 
@@ -263,8 +299,8 @@ def test_strange_errors_are_all_kept() -> None:
         (5_000_000, None, ["beyond the list"]),
     )
     store = store_with(record())
-    settle(store, Archive(MANIFEST), ID, answer(errors=strange), by=POLL, verified=True, now=NOW)
-    kept = {each.number: (each.reference_number, each.messages) for each in store.read_failed(ID, ERROR)}
+    settle(store, Archive(MANIFEST), ID, answer(errors=strange), by=SettledBy.POLL, verified=True, now=NOW)
+    kept = {each.number: (each.reference_number, each.messages) for each in store.read_failed(ID, FailedKind.ERROR)}
     assert kept == {
         2: ("J-2", ["first", "second"]),
         10: ("J-9", ["no index"]),
@@ -277,7 +313,7 @@ def test_strange_errors_are_all_kept() -> None:
 def test_what_else_the_board_says_is_kept_as_far_as_a_record_can() -> None:
     store = store_with(record())
     more = answer(ignoredValues=[{"shift": "x"}], paused=3)
-    kept = settle(store, Archive(MANIFEST), ID, more, by=POLL, verified=True, now=NOW).results
+    kept = settle(store, Archive(MANIFEST), ID, more, by=SettledBy.POLL, verified=True, now=NOW).result.counts
     assert kept is not None
     assert (kept["ignoredValues"], kept["paused"]) == ([{"shift": "x"}], 3)
 
@@ -285,7 +321,9 @@ def test_what_else_the_board_says_is_kept_as_far_as_a_record_can() -> None:
 @pytest.mark.parametrize("hostile", [{"": 1}, {"big": "x" * 500_000}, {"deep": json.loads("[" * 30 + "]" * 30)}])
 def test_what_no_record_can_hold_is_kept_as_text(hostile: dict[str, Any]) -> None:
     store = store_with(record())
-    kept = settle(store, Archive(MANIFEST), ID, answer(ignoredValues=hostile), by=POLL, verified=True, now=NOW).results
+    kept = settle(
+        store, Archive(MANIFEST), ID, answer(ignoredValues=hostile), by=SettledBy.POLL, verified=True, now=NOW
+    ).result.counts
     assert kept is not None
     assert kept["added"] == 10
     assert kept["ignoredValues"] is None
@@ -308,7 +346,7 @@ def test_an_older_import_that_ends_late_replaces_nothing_newer() -> None:
             "announced_at": newer,
         },
     )
-    settle(store, Archive(MANIFEST), ID, answer(), by=CALLBACK, verified=True, now=newer)
+    settle(store, Archive(MANIFEST), ID, answer(), by=SettledBy.CALLBACK, verified=True, now=newer)
     feed = store.get_feed("default")
     assert feed.last_complete == "default-20261125T020000Z"
     assert feed.live_set is not None

@@ -11,7 +11,8 @@ import pytest
 from jobferry.adapters.metrics import add_settled
 from jobferry.errors import EventError
 from jobferry.notices.advice import Stack
-from jobferry.records.imports import ERROR, Import, State
+from jobferry.records.failed_jobs import FailedKind
+from jobferry.records.imports import Import, State
 from jobferry.runs.triggers import parse_trigger, retry_key
 from tests.stage import FEED, KEY, Stage, job, jobs, lines
 
@@ -54,7 +55,12 @@ def test_only_the_mended_jobs_go_and_nothing_is_deleted(stage: Stage) -> None:
 
     record = stage.record(record.import_id)
     assert record.import_id == f"{FEED}-20261124T020102Z-retry"
-    assert (record.state, record.jobs, record.delete_jobs, record.full_sync) == (State.COMPLETE, 1, False, False)
+    assert (record.state, record.prepared.jobs, record.deletions.delete_jobs, record.deletions.full_sync) == (
+        State.COMPLETE,
+        1,
+        False,
+        False,
+    )
     assert stage.sent()[-1] == (["d"], False)
     assert stage.postings() == ["a", "b", "c", "d"]
     # The feed's own record: its last run is still the last, its full sync still announced, and the live set has grown.
@@ -74,7 +80,7 @@ def test_the_next_run_deletes_what_it_would_have_deleted(stage: Stage) -> None:
 
     record = stage.complete()
 
-    assert (record.delete_jobs, record.expected_deletes, record.withheld_because) == (True, 1, [])
+    assert (record.deletions.delete_jobs, record.deletions.expected, record.deletions.because) == (True, 1, [])
     assert stage.postings() == ["a", "b", "d"]
     assert stage.live_set() == ["a", "b", "d", "e"]
 
@@ -86,14 +92,14 @@ def test_a_posting_that_only_a_retry_made_is_in_the_live_set_and_so_among_the_de
 
     record = stage.complete()
 
-    assert [each.reference_number for each in record.deletes] == ["d", "e"]
+    assert [each.reference_number for each in record.deletions.postings] == ["d", "e"]
     assert stage.postings() == ["a", "b", "c"]
 
 
 def test_since_when_a_job_fails_is_counted_from_run_to_run(stage: Stage) -> None:
     first = stage.store.get_feed(FEED).last_complete
     assert first is not None
-    since = {each.reference_number: each.since for each in stage.store.read_failed(first, ERROR)}
+    since = {each.reference_number: each.since for each in stage.store.read_failed(first, FailedKind.ERROR)}
     assert set(since) == {"d", "e"}
     retried = retry(stage, job("d"))
     stage.finish()
@@ -101,7 +107,9 @@ def test_since_when_a_job_fails_is_counted_from_run_to_run(stage: Stage) -> None
     record = stage.complete()  # the export is not mended yet
 
     assert record.previous == first
-    assert {each.reference_number: each.since for each in stage.store.read_failed(record.import_id, ERROR)} == since
+    assert {
+        each.reference_number: each.since for each in stage.store.read_failed(record.import_id, FailedKind.ERROR)
+    } == since
     assert retried.previous == first
 
 
@@ -143,7 +151,7 @@ def test_jobs_of_the_archive_are_not_mapped_again(stage: Stage) -> None:
 def test_what_is_not_mended_is_held_back(stage: Stage) -> None:
     record = retry(stage, job("d"), bad("e"))
 
-    assert (record.jobs, record.invalid) == (1, 1)
+    assert (record.prepared.jobs, record.prepared.invalid) == (1, 1)
     assert stage.sent()[-1] == (["d"], False)
 
 
@@ -151,8 +159,8 @@ def test_a_retry_waits_for_no_run_and_no_run_for_it(stage: Stage) -> None:
     open_import = stage.run()
     record = retry(stage, job("d"))
 
-    assert (record.state, record.cause) == (State.SKIPPED, "open")
-    assert record.reason == f"{open_import.import_id} is still open; retry when it has ended"
+    assert (record.state, record.ending.cause) == (State.SKIPPED, "open")
+    assert record.ending.reason == f"{open_import.import_id} is still open; retry when it has ended"
     assert stage.store.get_feed(FEED).run_again is None
     stage.finish()
     assert stage.poll().started == []
@@ -206,7 +214,7 @@ def test_where_the_live_set_is_gone_a_retry_does_not_pass_for_one(stage: Stage) 
     assert stage.record(record.import_id).state is State.COMPLETE
     assert stage.store.get_feed(FEED).live_set == before
     following = stage.complete()
-    assert (following.delete_jobs, following.withheld_because) == (False, ["first"])
+    assert (following.deletions.delete_jobs, following.deletions.because) == (False, ["first"])
 
 
 def test_a_full_sync_that_was_not_announced_is_not_announced_by_a_retry() -> None:
@@ -222,7 +230,7 @@ def test_a_full_sync_that_was_not_announced_is_not_announced_by_a_retry() -> Non
 
     record = stage.complete()
 
-    assert (record.delete_jobs, record.withheld_because, record.withheld_deletes) == (False, ["first"], 1)
+    assert (record.deletions.delete_jobs, record.deletions.because, record.deletions.withheld) == (False, ["first"], 1)
     assert stage.postings(KEY) == ["a", "b"]
 
 
@@ -240,7 +248,7 @@ def test_a_retry_without_its_jobs_sends_nothing(stage: Stage) -> None:
     outcome = stage.event({"feed": FEED, "retry": key})
 
     assert (outcome.state, len(stage.sent())) == (State.BLOCKED, 2)
-    assert outcome.reason == f"{key} is not there: the mended jobs were not uploaded, or deleted after 90 days"
+    assert outcome.reason == f"{key} is missing: the corrected jobs were not uploaded, or deleted after 90 days"
     assert stage.store.get_feed(FEED).open_imports == []
 
 

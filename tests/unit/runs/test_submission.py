@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from jobferry.errors import BoardRefusedError, BoardUnknownError, BoardUnreachableError, EventError, SecretError
-from jobferry.records.imports import INVALID, State
+from jobferry.records.failed_jobs import FailedKind
+from jobferry.records.imports import State
 from tests.fakes import Request
 from tests.stage import FEED, KEY, Stage, job, lines
 
@@ -38,15 +39,20 @@ class Answers:
 def test_the_record_the_archive_and_the_request_agree(stage: Stage) -> None:
     record = stage.run()
     assert record.state is State.PENDING
-    assert (record.jobs, record.invalid, record.attempts, record.delete_jobs) == (3, 0, 1, False)
-    assert record.board_import_id == "board1"
-    assert record.claimed_by is None
-    assert record.sources[0]["key"] == "feeds/default/jobs.jsonl"
-    assert record.payload is not None
-    archived = gzip.decompress(stage.bucket.contents[record.payload]).splitlines()
+    assert (record.prepared.jobs, record.prepared.invalid, record.sent.attempts, record.deletions.delete_jobs) == (
+        3,
+        0,
+        1,
+        False,
+    )
+    assert record.sent.board_import_id == "board1"
+    assert record.claim.by is None
+    assert record.prepared.sources[0]["key"] == "feeds/default/jobs.jsonl"
+    assert record.prepared.payload is not None
+    archived = gzip.decompress(stage.bucket.contents[record.prepared.payload]).splitlines()
     assert [json.loads(line) for line in archived] == stage.board.requests[0][1].jobs
     assert stage.board.requests[0][1].import_id == record.import_id
-    manifest = gzip.decompress(stage.bucket.contents[record.manifest or ""]).splitlines()
+    manifest = gzip.decompress(stage.bucket.contents[record.prepared.manifest or ""]).splitlines()
     assert [json.loads(line)["row"] for line in manifest] == [1, 2, 3]
 
 
@@ -70,8 +76,8 @@ def test_the_boards_retry_after_is_honoured(stage: Stage) -> None:
 def test_a_board_that_is_down_all_the_time_rejects_before_the_function_ends(stage: Stage) -> None:
     answers = Answers(stage, *[BoardUnreachableError("no connection to the board")] * 1000)
     record = stage.run()
-    assert (record.state, record.cause) == (State.REJECTED, "board-unreachable")
-    assert record.reason == "no connection to the board"
+    assert (record.state, record.ending.cause) == (State.REJECTED, "board-unreachable")
+    assert record.ending.reason == "no connection to the board"
     assert 780 < answers.at[-1] < 880, "it was tried as long as there was time, and no longer"
     assert stage.store.get_feed(FEED).open_imports == []
     stage.board.before_create = lambda _: None
@@ -87,7 +93,7 @@ def test_a_retry_after_beyond_the_functions_time_ends_it_at_once(stage: Stage) -
 def test_a_refusal_is_recorded_with_the_boards_words(stage: Stage) -> None:
     Answers(stage, BoardRefusedError("the board answered 422: jobs is not a list", 422))
     record = stage.run()
-    assert (record.state, record.cause, record.reason) == (
+    assert (record.state, record.ending.cause, record.ending.reason) == (
         State.REJECTED,
         "board-refused",
         "the board answered 422: jobs is not a list",
@@ -109,7 +115,7 @@ def test_a_wrong_key_is_asked_for_once_more_and_no_oftener(stage: Stage) -> None
     stage.board.keys = {"another"}
     answers = Answers(stage)
     record = stage.run()
-    assert (record.state, record.cause) == (State.REJECTED, "board-refused")
+    assert (record.state, record.ending.cause) == (State.REJECTED, "board-refused")
     assert len(answers.at) == 2
 
 
@@ -117,9 +123,9 @@ def test_a_missing_secret_blocks_before_anything_is_read(stage: Stage) -> None:
     del stage.accounts.secrets["BoardApiKey"]
     stage.accounts.forget()
     record = stage.run()
-    assert (record.state, record.cause) == (State.BLOCKED, "secret")
-    assert record.reason is not None
-    assert "BoardApiKey" in record.reason
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "secret")
+    assert record.ending.reason is not None
+    assert "BoardApiKey" in record.ending.reason
 
 
 def test_a_secret_that_is_for_another_board_now_gets_no_request(stage: Stage) -> None:
@@ -148,7 +154,7 @@ def test_an_unknown_outcome_fails_the_invocation_and_its_retry_sends_again(stage
     outcome = stage.event({"feed": FEED}, first)
     assert (outcome.state, outcome.jobs, outcome.submitted) == (State.PENDING, 3, 1)
     assert len(stage.board.requests) == 2
-    assert stage.record(outcome.import_id or "").attempts == 2
+    assert stage.record(outcome.import_id or "").sent.attempts == 2
 
 
 def test_what_was_made_ready_and_deleted_is_not_sent_and_the_next_run_begins_anew(
@@ -159,8 +165,8 @@ def test_what_was_made_ready_and_deleted_is_not_sent_and_the_next_run_begins_ane
         patched.setattr(stage.bucket, "fetch", lambda *_: False)
         record = stage.run()
 
-    assert (record.state, record.cause) == (State.REJECTED, "archive-gone")
-    assert record.reason == f"the jobs that were made ready are gone from the bucket: {record.payload}"
+    assert (record.state, record.ending.cause) == (State.REJECTED, "archive-gone")
+    assert record.ending.reason == f"the jobs that were made ready are gone from the bucket: {record.prepared.payload}"
     assert stage.board.requests == []
 
     stage.complete()
@@ -188,13 +194,17 @@ class TestParts:
         first = outcome.import_id or ""
         assert (outcome.jobs, outcome.invalid, outcome.submitted) == (7, 1, 3)
         records = [stage.record(each) for each in (first, f"{first}-2", f"{first}-3")]
-        assert [(each.jobs, each.invalid, each.parts) for each in records] == [(3, 1, 3), (3, 0, 1), (1, 0, 1)]
+        assert [(each.prepared.jobs, each.prepared.invalid, each.parts) for each in records] == [
+            (3, 1, 3),
+            (3, 0, 1),
+            (1, 0, 1),
+        ]
         assert [each.state for each in records] == [State.PENDING] * 3
         assert stage.store.get_feed(FEED).open_imports == [each.import_id for each in records] or set(
             stage.store.get_feed(FEED).open_imports
         ) == {each.import_id for each in records}
-        assert [failed.reference_number for failed in stage.store.read_failed(first, INVALID)] == ["B-1"]
-        assert not list(stage.store.read_failed(f"{first}-2", INVALID))
+        assert [failed.reference_number for failed in stage.store.read_failed(first, FailedKind.INVALID)] == ["B-1"]
+        assert not list(stage.store.read_failed(f"{first}-2", FailedKind.INVALID))
         stage.finish()
         assert stage.postings() == [f"A-{number}" for number in range(7)]
         assert stage.store.get_feed(FEED).open_imports == []

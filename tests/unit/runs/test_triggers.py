@@ -88,7 +88,7 @@ def test_another_event_is_refused_in_words(event: Any, message: str) -> None:
 
 @pytest.mark.parametrize("key", ["archive/a/x.gz", "feeds/x.csv", "readme.txt"])
 def test_an_object_of_no_feed_is_told_apart_since_nobody_has_to_act(key: str) -> None:
-    with pytest.raises(StrayObjectError, match="is of no feed"):
+    with pytest.raises(StrayObjectError, match="belongs to no feed"):
         parse_trigger(upload(key), NOW)
 
 

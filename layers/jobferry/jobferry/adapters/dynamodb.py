@@ -14,7 +14,10 @@ from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeDeserializer, TypeSeriali
 from botocore.exceptions import ClientError
 
 from jobferry.errors import ConflictError, StoreError
-from jobferry.records.imports import OPEN, FailedJob, Feed, Import, OpenRecords, timestamp
+from jobferry.records.failed_jobs import FailedJob, FailedKind
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import OPEN, Import, timestamp
+from jobferry.records.store import OpenRecords
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,7 +44,7 @@ _deserializer = TypeDeserializer()
 
 
 class ImportsTable:
-    """See `imports.ImportStore`."""
+    """See `records.store.ImportStore`."""
 
     def __init__(self, client: DynamoDBClient, name: str) -> None:
         self._client = client
@@ -50,7 +53,7 @@ class ImportsTable:
     def get(self, import_id: str) -> Import | None:
         """The record of an import."""
         item = self._get(import_id, IMPORT)
-        return None if item is None else Import.model_validate(item)
+        return None if item is None else Import.from_item(item)
 
     def get_feed(self, feed: str) -> Feed:
         """The record of a feed; one of revision 0 when there is none."""
@@ -85,17 +88,17 @@ class ImportsTable:
                 raise ConflictError("somebody else moved the record first") from error
             raise
 
-    def read_failed(self, import_id: str, kind: str) -> Iterator[FailedJob]:
+    def read_failed(self, import_id: str, kind: FailedKind) -> Iterator[FailedJob]:
         """The failed jobs of one kind, by number."""
         for item in self._items(import_id, kind):
             source = item.pop("source", None) or {}
             yield FailedJob.model_validate(item | source)
 
-    def write_failed(self, import_id: str, kind: str, failed: Iterable[FailedJob], expires: datetime) -> None:
+    def write_failed(self, import_id: str, kind: FailedKind, failed: Iterable[FailedJob], expires: datetime) -> None:
         """Writes items, replacing those with their numbers."""
         self._write({"PutRequest": {"Item": _dump(_failed_item(import_id, kind, each, expires))}} for each in failed)
 
-    def delete_failed(self, import_id: str, kind: str) -> None:
+    def delete_failed(self, import_id: str, kind: FailedKind) -> None:
         """Deletes the items of one kind."""
         keys = ({"importId": import_id, "item": item["item"]} for item in self._items(import_id, kind))
         self._write({"DeleteRequest": {"Key": _dump(key)}} for key in keys)
@@ -116,7 +119,7 @@ class ImportsTable:
                 if item["item"] == FEED:
                     found.feeds.append(_feed(item))
                 else:
-                    found.imports.append(Import.model_validate(item))
+                    found.imports.append(Import.from_item(item))
         return found
 
     def history(self, feed: str) -> Iterator[Import]:
@@ -129,7 +132,7 @@ class ImportsTable:
             ScanIndexForward=False,
         )
         for page in pages:
-            yield from (Import.model_validate(_load(raw)) for raw in page["Items"])
+            yield from (Import.from_item(_load(raw)) for raw in page["Items"])
 
     def _get(self, import_id: str, item: str) -> Item | None:
         key = _dump({"importId": import_id, "item": item})
@@ -146,7 +149,7 @@ class ImportsTable:
             "ExpressionAttributeValues": {":revision": {"N": str(record.revision)}},
         }
 
-    def _items(self, import_id: str, kind: str) -> Iterator[Item]:
+    def _items(self, import_id: str, kind: FailedKind) -> Iterator[Item]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             ConsistentRead=True,
@@ -177,26 +180,26 @@ def _wait(attempt: int) -> None:
 
 
 def _feed(item: Item) -> Feed:
-    return Feed.model_validate(item | {"feed": item["importId"].removeprefix(f"{FEED}#")})
+    return Feed.from_item(item | {"feed": item["importId"].removeprefix(f"{FEED}#")})
 
 
 def _import_item(record: Import) -> Item:
-    item = record.model_dump(by_alias=True, mode="json", exclude_none=True)
-    item["warned"] = [_cut(text, MAX_NAME) for text in record.warned]
-    item["deletes"] = [{name: _cut(text, MAX_NAME) for name, text in each.items()} for each in item["deletes"]]
-    if record.reason is not None:
-        item["reason"] = _cut(record.reason, MAX_MESSAGE)
+    item = record.to_item()
+    item["warned"] = [_cut(text, MAX_NAME) for text in record.prepared.warned]
+    item["deletes"] = [{name: text and _cut(text, MAX_NAME) for name, text in each.items()} for each in item["deletes"]]
+    if record.ending.reason is not None:
+        item["reason"] = _cut(record.ending.reason, MAX_MESSAGE)
     return item | {"item": IMPORT, "expiresAt": int(record.expires.timestamp())}
 
 
 def _feed_item(record: Feed) -> Item:
     """`open` and `createdAt` put a feed that is to run again into the poller's index; `feed` stays out of the other."""
-    item = record.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"feed"})
+    item = record.to_item() | {"feed": None}
     waiting = {"open": OPEN, "createdAt": timestamp(record.run_again_at)} if record.run_again_at else {}
     return item | waiting | {"importId": f"{FEED}#{record.feed}", "item": FEED}
 
 
-def _failed_item(import_id: str, kind: str, failed: FailedJob, expires: datetime) -> Item:
+def _failed_item(import_id: str, kind: FailedKind, failed: FailedJob, expires: datetime) -> Item:
     item = failed.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"key", "row", "messages"})
     names = {name: _cut(item[name], MAX_NAME) for name in ("referenceNumber", "title") if name in item}
     return (

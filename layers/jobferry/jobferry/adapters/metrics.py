@@ -23,11 +23,11 @@ def add_settled(metrics: Metrics, record: Import) -> None:
     """Adds the metrics of an import whose result has just been recorded."""
     # A retry is no run of the feed: the alarm that waits for one must not take it for it.
     metrics.add_metric("ImportsCompleted", MetricUnit.Count, 0 if record.retry else 1)
-    results = record.results or {}
+    results = record.result.counts or {}
     for metric, count in _COUNTS.items():
         metrics.add_metric(metric, MetricUnit.Count, results.get(count, 0))
-    if record.submitted_at is not None and record.settled_at is not None:
-        seconds = (record.settled_at - record.submitted_at).total_seconds()
+    if record.sent.submitted_at is not None and record.result.settled_at is not None:
+        seconds = (record.result.settled_at - record.sent.submitted_at).total_seconds()
         metrics.add_metric("SecondsToResult", MetricUnit.Seconds, seconds)
 
 

@@ -57,8 +57,8 @@ class Accounts(Protocol):
 
 def account_of(record: Import, accounts: Accounts, *, fresh: bool = False) -> Account:
     """The account with which an import was made. Raises SecretError, also when its secret names another board now."""
-    account = accounts.get(record.account or "", fresh=fresh)
-    if account.board_url != record.board:
+    account = accounts.get(record.destination.account or "", fresh=fresh)
+    if account.board_url != record.destination.board:
         raise SecretError(f"the secret {account.name} is for another board now than when {record.import_id} was made")
     return account
 

@@ -42,17 +42,17 @@ def _row(record: Import) -> list[object]:
     return [
         record.import_id,
         _state(record),
-        record.jobs,
-        *(advice.count(record, name) if known else None for name in names),
-        record.invalid,
-        advice.count(record, "deleted") if known else None,
-        record.withheld_deletes,
+        record.prepared.jobs,
+        *(record.result.count(name) if known else None for name in names),
+        record.prepared.invalid,
+        record.result.count("deleted") if known else None,
+        record.deletions.withheld,
     ]
 
 
 def _state(record: Import) -> str:
-    if record.state is State.SKIPPED and record.cause in _SKIPPED_BRIEFLY:
-        return f"{record.state} ({_SKIPPED_BRIEFLY[record.cause]})"
+    if record.state is State.SKIPPED and record.ending.cause in _SKIPPED_BRIEFLY:
+        return f"{record.state} ({_SKIPPED_BRIEFLY[record.ending.cause]})"
     if record.state in ENDED - {State.COMPLETE, State.SKIPPED}:
         return f"{record.state} ({advice.headline(record, Failures()).removeprefix('nothing was sent, ')})"
     return record.state.value
@@ -112,35 +112,39 @@ def _steps(record: Import, run: Sequence[Import], failures: Failures, stack: Sta
     ]
     if record.state not in ENDED - {State.SKIPPED} or (others and exit_status(record) == FINE):
         return others
-    if record.cause == "paused":
+    if record.ending.cause == "paused":
         return [advice.Step("Nothing. To send the feed again:", stack.command(f"resume {record.feed}"))]
     return others + advice.steps(record, failures, stack.steps)
 
 
 def _facts(record: Import, run: Sequence[Import], stack: Stack, failures: Failures) -> dict[str, str | None]:
-    took = record.settled_at - record.created_at if record.settled_at else None
+    took = record.result.settled_at - record.created_at if record.result.settled_at else None
     unconfirmed = "not yet confirmed by the board" if record.open else "not confirmed by the board"
-    confirmed = "confirmed by the board" if record.verified else unconfirmed
+    confirmed = "confirmed by the board" if record.result.verified else unconfirmed
     deletes = "without deletions"
-    if record.delete_jobs:
-        deletes = f"with deletions, {record.expected_deletes:,} expected"
-    elif record.withheld_deletes:
-        deletes = f"without deletions, {record.withheld_deletes:,} withheld: {advice.briefly(record.withheld_because)}"
-    source = record.retry or (record.sources[0]["key"] if record.sources else None)
-    more = f" and {counted(record.objects - 1, 'more object')}" if record.objects > 1 else ""
+    if record.deletions.delete_jobs:
+        deletes = f"with deletions, {record.deletions.expected:,} expected"
+    elif record.deletions.withheld:
+        deletes = (
+            f"without deletions, {record.deletions.withheld:,} withheld: {advice.briefly(record.deletions.because)}"
+        )
+    source = record.retry or (record.prepared.sources[0]["key"] if record.prepared.sources else None)
+    more = f" and {counted(record.prepared.objects - 1, 'more object')}" if record.prepared.objects > 1 else ""
     return {
         "state": worst(run).state.value,
         "begun": when(record.created_at),
-        "result": f"after {duration(took.total_seconds())}, by {record.settled_by}, {confirmed}" if took else None,
-        "sent": f"{counted(record.jobs, 'job')}, {deletes}" if record.submitted_at else None,
+        "result": f"after {duration(took.total_seconds())}, by {record.result.settled_by}, {confirmed}"
+        if took
+        else None,
+        "sent": f"{counted(record.prepared.jobs, 'job')}, {deletes}" if record.sent.submitted_at else None,
         "counts": counts(record) if record.state is State.COMPLETE else None,
-        "invalid": f"{record.invalid:,}, see below" if record.invalid else None,
-        "warnings": f"{record.warnings:,}" if record.warnings else None,
+        "invalid": f"{record.prepared.invalid:,}, see below" if record.prepared.invalid else None,
+        "warnings": f"{record.prepared.warnings:,}" if record.prepared.warnings else None,
         "mended": f"{failures.mended:,} that failed before" if failures.mended else None,
         "retry of" if record.retry else "feed": f"{source}{more}" if source else None,
-        "archive": f"s3://{stack.bucket_name}/{record.payload}" if record.payload else None,
-        "board": record.board,
-        "its id": record.board_import_id,
+        "archive": f"s3://{stack.bucket_name}/{record.prepared.payload}" if record.prepared.payload else None,
+        "board": record.destination.board,
+        "its id": record.sent.board_import_id,
         "run": _run(record, run),
     }
 
@@ -150,16 +154,16 @@ def _run(record: Import, run: Sequence[Import]) -> str | None:
         return f"a further import of {record.run}"
     if record.parts == 1:
         return None
-    jobs, failed = sum(each.jobs for each in run), sum(advice.count(each, "failed") for each in run)
+    jobs, failed = sum(each.prepared.jobs for each in run), sum(each.result.count("failed") for each in run)
     return f"{record.parts:,} imports, this is the first; all together {counted(jobs, 'job')}, {failed:,} failed"
 
 
 def _deletions(record: Import, stack: Stack) -> Iterator[str]:
     """The postings that the advice sends people to, under the words that it has for them."""
     title, number = advice.deletions(record)
-    if not number or not record.deletes:
+    if not number or not record.deletions.postings:
         return
-    postings = record.deletes[:SHOWN]
+    postings = record.deletions.postings[:SHOWN]
     more = f"; all of them: {stack.command(f'report {record.import_id}')}" if number > len(postings) else ""
     yield from ("", f"{title.upper()} ({_first_of(len(postings), number)}{more})")
     yield from _postings((each.reference_number, each.title) for each in postings)
@@ -182,7 +186,7 @@ def _job(failing: Failing, record: Import) -> Iterator[str]:
     if not failing.by_board:
         who = "taken by the board, but looks wrong" if failing.taken else "not sent"
     else:
-        who = "the board says" if record.verified else "the callback says"
+        who = "the board says" if record.result.verified else "the callback says"
     yield from text(f"{who}: {words}", "      ")
     if failing.found:
         yield from text(f"to mend: {said(failing.found, _WHOLE)}", "      ")

@@ -86,7 +86,7 @@ def follow(
 
 
 def _same(before: Import | None, record: Import) -> bool:
-    return before is not None and (before.state, before.jobs) == (record.state, record.jobs)
+    return before is not None and (before.state, before.prepared.jobs) == (record.state, record.prepared.jobs)
 
 
 def _be_patient(import_id: str, now: datetime) -> None:

@@ -19,7 +19,8 @@ from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings, parse_settings
 from jobferry.notices.failures import Failing, failing_jobs
 from jobferry.payload.build import Payload, spool
-from jobferry.records.imports import ERROR, INVALID, UNVERIFIED, Import, State
+from jobferry.records.failed_jobs import FailedKind
+from jobferry.records.imports import Import, State
 from jobferry.runs.triggers import parse_trigger, retry_key
 
 SUFFIX: Final = ".jsonl"
@@ -47,11 +48,13 @@ def export(record: Import, stack: Stack, path: Path) -> Exported:
         CannotBeDoneError: there is none, the archive has them no more, or the file is there already.
     """
     require_retryable(record, stack)
-    failed = stack.table.read_failed(record.import_id, ERROR if record.verified else UNVERIFIED)
-    invalid = list(stack.table.read_failed(record.import_id, INVALID))
+    failed = stack.table.read_failed(
+        record.import_id, FailedKind.ERROR if record.result.verified else FailedKind.UNVERIFIED
+    )
+    invalid = list(stack.table.read_failed(record.import_id, FailedKind.INVALID))
     failing = list(failing_jobs(record, failed, invalid))
     refused = [each for each in failing if each.by_board]
-    known = {each.job.number: each for each in refused if each.job.number < record.jobs}
+    known = {each.job.number: each for each in refused if each.job.number < record.prepared.jobs}
     held = sum(1 for each in failing if not each.by_board and not each.taken)
     if not known:
         also = f"; {held:,} were held back before sending: mend those in the export" if held else ""
@@ -69,7 +72,7 @@ def export(record: Import, stack: Stack, path: Path) -> Exported:
 def _archived(record: Import, stack: Stack) -> Iterator[Iterator[bytes]]:
     with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
         packed = Path(directory) / "payload.jsonl.gz"
-        if record.payload is None or not stack.bucket.fetch(record.payload, packed):
+        if record.prepared.payload is None or not stack.bucket.fetch(record.prepared.payload, packed):
             raise CannotBeDoneError(f"what was sent with {record.import_id} is gone: the archive keeps it for 90 days")
         with igzip.open(packed, "rb") as lines:  # type: ignore[no-untyped-call]
             yield lines

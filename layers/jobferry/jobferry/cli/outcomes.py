@@ -8,7 +8,8 @@ from typing import Any, Final, Protocol
 
 from jobferry.notices import advice
 from jobferry.notices.advice import About
-from jobferry.records.imports import RETRIES, FailedJob, Import, State, part_id
+from jobferry.records.failed_jobs import FailedJob
+from jobferry.records.imports import LAMBDA_RETRIES, Import, State, part_id
 from jobferry.text import counted
 
 #: Exit statuses: all is well; something is to be mended, or did not work; it cannot be done, or was not understood.
@@ -19,7 +20,7 @@ ENDED: Final = frozenset({State.COMPLETE, State.BLOCKED, State.SKIPPED, State.RE
 #: What people hear of, though nothing is wrong.
 _NEWS: Final = frozenset({About.SUCCESS, About.LATE, About.FIRST})
 #: Of a record, what is only for jobferry itself.
-_INTERNAL: Final = {"revision", "claimed_by", "claimed_until", "polled_at", "open"}
+_INTERNAL: Final = {"revision", "claimedBy", "claimedUntil", "polledAt", "open"}
 
 
 class Records(Protocol):
@@ -55,16 +56,16 @@ def worst(run: Sequence[Import]) -> Import:
 
 def words(record: Import) -> str:
     """The state, and what it means, in a line."""
-    jobs = counted(record.jobs, "job")
+    jobs = counted(record.prepared.jobs, "job")
     match record.state:
         case State.PREPARING:
             return "preparing: the feed is being read"
-        case State.SUBMITTING if record.attempts > 1 and record.claimed_until:
-            again = record.claimed_until + RETRIES
+        case State.SUBMITTING if record.sent.attempts > 1 and record.claim.until:
+            again = record.claim.until + LAMBDA_RETRIES
             then = "sent again by itself" if again <= record.deadline else "given up"
-            said = f"; the last that was heard: {record.reason}" if record.reason else ""
+            said = f"; the last that was heard: {record.ending.reason}" if record.ending.reason else ""
             return (
-                f"submitting: {jobs} sent {record.attempts:,} times, and the answer of the board was lost; "
+                f"submitting: {jobs} sent {record.sent.attempts:,} times, and the answer of the board was lost; "
                 f"the import is {then} soon after {again.astimezone(UTC):%H:%M} UTC{said}"
             )
         case State.SUBMITTING:
@@ -76,18 +77,18 @@ def words(record: Import) -> str:
         case State.COMPLETE:
             return f"complete: {counts(record)}"
         case _:
-            return f"{record.state}: {record.reason or 'no reason was recorded'}"
+            return f"{record.state}: {record.ending.reason or 'no reason was recorded'}"
 
 
 def counts(record: Import) -> str:
     """The board's counts."""
     names = ("added", "updated", "unchanged", "failed", "deleted")
-    return ", ".join(f"{advice.count(record, name):,} {name}" for name in names)
+    return ", ".join(f"{record.result.count(name):,} {name}" for name in names)
 
 
 def import_data(record: Import) -> dict[str, Any]:
     """The record as programs get it: the names are those of the table."""
-    return record.model_dump(by_alias=True, mode="json", exclude=_INTERNAL)
+    return {name: value for name, value in record.to_item().items() if name not in _INTERNAL}
 
 
 def failed_data(jobs: Iterable[FailedJob]) -> list[dict[str, Any]]:

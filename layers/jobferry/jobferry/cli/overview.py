@@ -20,8 +20,8 @@ from jobferry.cli.stack import Stack
 from jobferry.deletions.live_set import read_live_set
 from jobferry.errors import SettingsError
 from jobferry.feeds.settings import FeedSettings, parse_settings
-from jobferry.notices import advice
-from jobferry.records.imports import Import, LiveSet, State, timestamp
+from jobferry.records.feeds import LiveSet
+from jobferry.records.imports import Import, State, timestamp
 from jobferry.results.overdue import is_overdue
 from jobferry.text import counted
 
@@ -74,7 +74,7 @@ class FeedStatus:
         looked_at = list(self.last_run)
         if any(each.retry for each in looked_at):
             looked_at += self.last_complete_run  # a retry mends some of its jobs, and does nothing about its deletions
-        return [each for each in looked_at if each.cause != "paused" and exit_status(each) != FINE]
+        return [each for each in looked_at if each.ending.cause != "paused" and exit_status(each) != FINE]
 
 
 def look(stack: Stack, feeds: Iterable[str], now: datetime) -> list[FeedStatus]:
@@ -148,10 +148,10 @@ def _row(status: FeedStatus) -> list[object]:
     return [
         status.feed,
         status.state,
-        moment(max((each.settled_at for each in run if each.settled_at), default=None)),
-        sum(each.jobs for each in run) if run else None,
-        sum(advice.count(each, "failed") for each in run) if run else None,
-        run[0].invalid if run else None,
+        moment(max((each.result.settled_at for each in run if each.result.settled_at), default=None)),
+        sum(each.prepared.jobs for each in run) if run else None,
+        sum(each.result.count("failed") for each in run) if run else None,
+        run[0].prepared.invalid if run else None,
         status.live_set,
         moment(status.next_run) or schedule,
     ]

@@ -19,10 +19,8 @@ from jobferry.feeds.streams import CHUNK
 from jobferry.payload.build import Part
 from jobferry.payload.manifest import read_manifest
 from jobferry.payload.references import ReferenceSet
-from jobferry.records.imports import Posting
+from jobferry.records.imports import POSTINGS_NAMED, Posting
 
-#: Postings that a record and a notice name.
-SHOWN: Final = 25
 _CODE_BYTES: Final = 8
 _MODULUS: Final = 1 << 256
 
@@ -88,7 +86,7 @@ def carry_over(before: Iterable[Live], parts: list[Part], sent: ReferenceSet, di
             if posting.reference_number in sent:
                 continue
             missing += 1
-            if len(first) < SHOWN:
+            if len(first) < POSTINGS_NAMED:
                 first.append(Posting(reference_number=posting.reference_number, title=posting.title))
             line = {"referenceNumber": posting.reference_number, "title": posting.title}
             gone.write(to_json(line))

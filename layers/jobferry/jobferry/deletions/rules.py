@@ -1,123 +1,133 @@
 """Whether an import may delete postings: the rules that protect live ones.
 
-Source: docs/deletions.md, by whose numbers the rules are called here. `deleteJobs: true` makes the board delete
-every posting of the account that is not in the import, whoever posted it, so it goes out only when nothing speaks
-against it.
+Source: docs/deletions.md, whose numbers the rules have here. `deleteJobs: true` makes the board delete every posting of
+the account that is not in the import, no matter who posted it, so it is sent only if there is no objection.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from jobferry.deletions.live_set import Carried
 from jobferry.errors import ConfirmationError
 from jobferry.feeds.settings import FeedSettings
-from jobferry.records.imports import FEWER_OBJECTS, FIRST, SHARED_ACCOUNT, TOO_MANY, UNPROTECTED_ROWS, Posting
+from jobferry.records.imports import Deletions, Objection, OtherFeed
 
-#: So few deletions always pass rule 4.
+#: This many deletions always pass rule 4.
 ALWAYS_PASS: Final = 10
-
-
-class Deletions(NamedTuple):
-    """What was decided.
-
-    Attributes:
-        delete_jobs: what is sent.
-        expected: postings that will go.
-        withheld: postings that the feed does not have, and that stay.
-        because: why deletions are withheld, or are not sent yet (`first`).
-        confirm_code: with which a person can have them sent; None when that is not for a person to confirm.
-        postings: the first of those that go, or were withheld.
-    """
-
-    delete_jobs: bool = False
-    expected: int = 0
-    withheld: int = 0
-    because: tuple[str, ...] = ()
-    confirm_code: str | None = None
-    postings: tuple[Posting, ...] = ()
+#: A person cannot confirm deletions against these.
+_UNCONFIRMABLE: Final = frozenset({Objection.FIRST, Objection.SHARED_ACCOUNT})
 
 
 class Circumstances(NamedTuple):
-    """What speaks for or against deletions beside the lists themselves.
+    """What speaks for or against deletions, apart from the lists themselves.
 
     Attributes:
-        announced: there is a live set of this account, and people were told that other postings go (rule 3).
+        announced: people were told that other postings will be deleted, and had time to read it (rule 3).
+        announced_at: when they were told; None if they were not, for this account and key.
         unprotected: rows that protect no posting (rule 2).
-        objects, objects_before: how many objects the feed has, and had at its last complete import.
+        objects: how many objects the feed has.
+        objects_before: how many it had at its last complete import.
         shared_with: other feeds of the same account (rule 5).
     """
 
     announced: bool
+    announced_at: datetime | None
     unprotected: int
     objects: int
     objects_before: int | None
-    shared_with: tuple[str, ...]
+    shared_with: tuple[OtherFeed, ...]
 
 
-def decide(settings: FeedSettings, carried: Carried, found: Circumstances, confirmed: str | None) -> Deletions:
-    """Decides about the deletions of one import.
+def decide(
+    settings: FeedSettings, carried: Carried, circumstances: Circumstances, confirmed_with: str | None
+) -> Deletions:
+    """Decide about the deletions of one import.
 
     Args:
         settings: of the feed.
-        carried: the live set against what is to be sent.
-        found: the circumstances.
-        confirmed: the code that a person gave, if one did.
+        carried: the live set compared with what is to be sent.
+        circumstances: what else matters.
+        confirmed_with: the code that a person gave, if one did.
 
     Raises:
-        ConfirmationError: the code is not that of this very list, or there is nothing that it could confirm.
+        ConfirmationError: the code confirms another list, or there is nothing to confirm.
     """
     if not settings.delete_jobs:
-        if confirmed is not None:
+        if confirmed_with is not None:
             raise ConfirmationError(
                 "confirmDeletes was given, but the feed's deleteJobs is off: nothing would be deleted"
             )
-        return Deletions()
-    because = tuple(_objections(settings, carried, found))
-    confirmable = carried.missing > 0 and not {FIRST, SHARED_ACCOUNT} & set(because)
-    if confirmed is not None:
-        if not confirmable or _bare(confirmed) != _bare(carried.code):
-            raise ConfirmationError(_refusal(carried, found, because))
-        because = ()
-    if not because:
-        return Deletions(True, expected=carried.missing, postings=tuple(carried.first))
+        return Deletions(announced_at=circumstances.announced_at)
+    objections = _objections(settings, carried, circumstances)
+    confirmable = carried.missing > 0 and not _UNCONFIRMABLE & set(objections)
+    if confirmed_with is not None:
+        if not confirmable or _bare(confirmed_with) != _bare(carried.code):
+            raise ConfirmationError(_refusal(carried, circumstances, objections))
+        objections = []
     return Deletions(
-        withheld=carried.missing,
-        because=because,
-        confirm_code=carried.code if confirmable else None,
-        postings=tuple(carried.first),
+        full_sync=True,
+        delete_jobs=not objections,
+        expected=0 if objections else carried.missing,
+        withheld=carried.missing if objections else 0,
+        because=objections,
+        shared_with=list(circumstances.shared_with),
+        confirm_code=carried.code if objections and confirmable else None,
+        confirmed_with=confirmed_with,
+        postings=carried.first,
+        announced_at=circumstances.announced_at,
     )
 
 
-def _objections(settings: FeedSettings, carried: Carried, found: Circumstances) -> list[str]:
-    because = []
-    if not found.announced:
-        because.append(FIRST)
-    if found.shared_with:
-        because.append(SHARED_ACCOUNT)
-    if found.unprotected:
-        because.append(UNPROTECTED_ROWS)
-    if carried.missing and found.objects_before is not None and found.objects < found.objects_before:
-        because.append(FEWER_OBJECTS)
-    if carried.missing > ALWAYS_PASS and carried.missing * 100 > carried.size * settings.max_delete_percent:
-        because.append(TOO_MANY)
-    return because
+def decide_again(deletions: Deletions, *, wanted: bool, shared_with: list[OtherFeed]) -> Deletions:
+    """Decide again right before an import is sent, perhaps hours after it was prepared.
+
+    Args:
+        deletions: as they were decided.
+        wanted: the feed's settings, account and key are still those of a full sync.
+        shared_with: other feeds that use the account by now.
+    """
+    if not wanted:
+        return deletions.changed(delete_jobs=False, full_sync=False, expected=0, postings=[])
+    if not shared_with:
+        return deletions
+    return deletions.changed(
+        delete_jobs=False,
+        expected=0,
+        withheld=deletions.expected,
+        because=[Objection.SHARED_ACCOUNT],
+        shared_with=shared_with,
+    )
 
 
-def _refusal(carried: Carried, found: Circumstances, because: tuple[str, ...]) -> str:
-    if SHARED_ACCOUNT in because:
-        others = ", ".join(found.shared_with)
-        return f"confirmDeletes cannot be used while another feed names the same account: {others}"
-    if FIRST in because:
+def _objections(settings: FeedSettings, carried: Carried, circumstances: Circumstances) -> list[Objection]:
+    before = circumstances.objects_before
+    objections = {
+        Objection.FIRST: not circumstances.announced,
+        Objection.SHARED_ACCOUNT: bool(circumstances.shared_with),
+        Objection.UNPROTECTED_ROWS: circumstances.unprotected > 0,
+        Objection.FEWER_OBJECTS: carried.missing > 0 and before is not None and circumstances.objects < before,
+        Objection.TOO_MANY: carried.missing > ALWAYS_PASS
+        and carried.missing * 100 > carried.size * settings.max_delete_percent,
+    }
+    return [objection for objection, holds in objections.items() if holds]
+
+
+def _refusal(carried: Carried, circumstances: Circumstances, objections: list[Objection]) -> str:
+    if Objection.SHARED_ACCOUNT in objections:
+        others = ", ".join(map(str, circumstances.shared_with))
+        return f"confirmDeletes cannot be used while another feed uses the same account: {others}"
+    if Objection.FIRST in objections:
         return "confirmDeletes was given, but this is the feed's first full sync: there is no list yet to confirm"
     if not carried.missing:
         return "confirmDeletes was given, but nothing is to be deleted any more: run the feed without it"
     return (
-        f"confirmDeletes names another list than the {carried.missing:,} deletions to come now: run the feed without "
-        "it, and the next notice has the code of the present list"
+        f"confirmDeletes confirms another list than the {carried.missing:,} deletions of now: run the feed without it, "
+        "and the next notice has the current list and its code"
     )
 
 
 def _bare(code: str) -> str:
-    """A code as it counts, however a person typed it."""
+    """Return a code without what a person may type differently."""
     return "".join(code.split()).replace("-", "").upper()

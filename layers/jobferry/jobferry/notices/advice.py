@@ -13,17 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from jobferry.errors import Cause
 from jobferry.notices.failures import Failures
-from jobferry.records.imports import (
-    FEWER_OBJECTS,
-    FIRST,
-    SHARED_ACCOUNT,
-    TOO_MANY,
-    UNPROTECTED_ROWS,
-    UNREAD,
-    Import,
-    State,
-)
+from jobferry.records.imports import Import, Objection, State
 from jobferry.text import counted, plain, when
 
 #: Characters of a reason that are shown.
@@ -108,31 +100,32 @@ class Severity(StrEnum):
 
 
 #: Causes that the next run may well get past by itself, or that only concern what a person just asked for.
-_PASSING: Final = frozenset({"feed-changed", "confirmation", "abandoned", "board-unreachable"})
+_PASSING: Final = frozenset({Cause.FEED_CHANGED, Cause.CONFIRMATION, Cause.ABANDONED, Cause.BOARD_UNREACHABLE})
 
 
 def topics(record: Import) -> list[About]:
     """What there is to say of an import that has ended; nothing when nobody needs to hear of it."""
     match record.state:
         case State.BLOCKED:
-            return [] if record.cause == "paused" else [About.BLOCKED]
+            return [] if record.ending.cause is Cause.PAUSED else [About.BLOCKED]
         case State.REJECTED:
             return [About.REJECTED]
         case State.EXPIRED:
             return [About.EXPIRED]
         case State.COMPLETE:
             found = {
-                About.DELETED_MORE: count(record, "deleted") > record.expected_deletes,
-                About.WITHHELD: record.withheld_deletes > 0 or bool(withheld_because(record)),
-                # While the account is shared nothing begins.
-                About.FIRST: FIRST in record.withheld_because and SHARED_ACCOUNT not in record.withheld_because,
-                About.FAILED: count(record, "failed") > 0 or record.invalid > 0,
-                About.UNACCOUNTED: record.unaccounted > 0,
-                About.UNVERIFIED: not record.verified,
+                About.DELETED_MORE: record.result.count("deleted") > record.deletions.expected,
+                About.WITHHELD: record.deletions.withheld > 0 or bool(record.deletions.objections),
+                About.FIRST: record.deletions.announces_deletions,
+                About.FAILED: record.result.count("failed") > 0 or record.prepared.invalid > 0,
+                About.UNACCOUNTED: record.result.unaccounted > 0,
+                About.UNVERIFIED: not record.result.verified,
                 # People were told that no result had come, so they are told that it has.
-                About.LATE: record.late,
+                About.LATE: record.result.late,
             }
-            return [topic for topic, holds in found.items() if holds] or [About.SUCCESS] * record.notify_on_success
+            return [topic for topic, holds in found.items() if holds] or [
+                About.SUCCESS
+            ] * record.prepared.notify_on_success
         case _:
             return []
 
@@ -143,32 +136,21 @@ def severity(record: Import) -> Severity:
     if {About.EXPIRED, About.DELETED_MORE} & set(about):
         return Severity.CRITICAL
     if {About.BLOCKED, About.REJECTED} & set(about):
-        return Severity.WARNING if record.cause in _PASSING else Severity.CRITICAL
+        return Severity.WARNING if record.ending.cause in _PASSING else Severity.CRITICAL
     return Severity.INFO if set(about) <= {About.SUCCESS, About.LATE} else Severity.WARNING
-
-
-def withheld_because(record: Import) -> list[str]:
-    """Why deletions were withheld; the first full sync withholds none."""
-    return [each for each in record.withheld_because if each != FIRST]
-
-
-def count(record: Import, name: str) -> int:
-    """One of the board's counts; 0 when it did not give it."""
-    value = (record.results or {}).get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def deletions(record: Import) -> tuple[str, int]:
     """The words under which the postings are listed that go, went or were to go, and how many they are."""
-    if record.withheld_deletes:
-        return "Would go", record.withheld_deletes
-    as_expected = record.state is State.COMPLETE and count(record, "deleted") <= record.expected_deletes
-    return "Went" if as_expected else "Were to go", record.expected_deletes
+    if record.deletions.withheld:
+        return "Would go", record.deletions.withheld
+    as_expected = record.state is State.COMPLETE and record.result.count("deleted") <= record.deletions.expected
+    return "Went" if as_expected else "Were to go", record.deletions.expected
 
 
-def briefly(because: Iterable[str]) -> str:
+def briefly(because: Iterable[Objection]) -> str:
     """Why deletions are withheld, in a line."""
-    return "; ".join(_WITHHELD_BRIEFLY.get(each, each) for each in because)
+    return "; ".join(_WITHHELD_BRIEFLY[each] for each in because)
 
 
 def headline(record: Import, failures: Failures) -> str:
@@ -188,37 +170,39 @@ def part(record: Import) -> str:
 def _headline(record: Import, failures: Failures) -> str:
     match record.state:
         case State.BLOCKED:
-            return f"nothing was sent, {_BLOCKED_BRIEFLY.get(record.cause or '', 'see why')}"
-        case State.REJECTED if record.cause == "board-unreachable":
+            return f"nothing was sent, {_BLOCKED_BRIEFLY.get(record.ending.cause or '', 'see why')}"
+        case State.REJECTED if record.ending.cause is Cause.BOARD_UNREACHABLE:
             return "the board could not be reached"
-        case State.REJECTED if record.cause in _UNSENT:
-            return f"nothing was sent, {_UNSENT[record.cause]}"
+        case State.REJECTED if record.ending.cause in _UNSENT:
+            return f"nothing was sent, {_UNSENT[record.ending.cause]}"
         case State.REJECTED:
-            return _REFUSED_BRIEFLY.get(_status(record), "the board refused the import")
+            return _REFUSED_BRIEFLY.get(record.ending.status or 0, "the board refused the import")
         case State.EXPIRED:
             return "no result from the board within 12 hours"
     words = []
     about = topics(record)
     if About.DELETED_MORE in about:
-        words.append(f"{counted(count(record, 'deleted'), 'posting')} deleted, {record.expected_deletes:,} expected")
+        words.append(
+            f"{counted(record.result.count('deleted'), 'posting')} deleted, {record.deletions.expected:,} expected"
+        )
     if About.WITHHELD in about:
-        number = record.withheld_deletes
+        number = record.deletions.withheld
         words.append(f"{counted(number, 'deletion')} withheld" if number else "deletions withheld")
-    if About.FIRST in about and not withheld_because(record):
+    if About.FIRST in about and not record.deletions.objections:
         words.append("deletions begin with the next run")
-    if failed := max(failures.by_board, count(record, "failed")) + failures.held:
+    if failed := max(failures.by_board, record.result.count("failed")) + failures.held:
         known = f" ({failures.new:,} new)" if failures.new else " (all known)"
-        of = counted(record.jobs + failures.held, "job")
+        of = counted(record.prepared.jobs + failures.held, "job")
         words.append(f"{failed:,} of {of} failed{known if failures.still else ''}")
     elif failures.taken:
         words.append(f"{counted(failures.taken, 'job')} to look at")
     if About.UNACCOUNTED in about:
-        words.append(f"{counted(record.unaccounted, 'job')} unaccounted for")
+        words.append(f"{counted(record.result.unaccounted, 'job')} unaccounted for")
     if About.UNVERIFIED in about:
         words.append("result not confirmed")
     if About.LATE in about:
         words.append("the late result has come")
-    all_of_them = "the job is" if record.jobs == 1 else f"all {record.jobs:,} jobs are"
+    all_of_them = "the job is" if record.prepared.jobs == 1 else f"all {record.prepared.jobs:,} jobs are"
     return "; ".join(words[:2]) or f"{all_of_them} on the board"
 
 
@@ -241,9 +225,9 @@ _UNSENT: Final = {
     "archive-gone": "what was made ready is gone",
 }
 _REFUSED_BRIEFLY: Final = {
-    "401": "the board refused the API key",
-    "403": "the board refused the API key",
-    "413": "the import is too large for the board",
+    401: "the board refused the API key",
+    403: "the board refused the API key",
+    413: "the import is too large for the board",
 }
 
 #: End a step whose command follows.
@@ -285,11 +269,11 @@ def steps(record: Import, failures: Failures, stack: Stack) -> list[Step]:
         found.append(_first(record, stack))
     if failures.total:
         found.append(_failed(failures))
-    elif count(record, "failed"):
+    elif record.result.count("failed"):
         found.append(
             Step(
                 f"Write to the board's support and name the import {_board_id(record)}: the board counts "
-                f"{counted(count(record, 'failed'), 'failed job')}, but does not say which."
+                f"{counted(record.result.count('failed'), 'failed job')}, but does not say which."
             )
         )
     if failures.taken:
@@ -322,7 +306,7 @@ _RETRY: Final = Step(
 def happened(record: Import, failures: Failures) -> str:
     """What happened and whether anything is lost, in a few sentences."""
     if record.state in (State.BLOCKED, State.REJECTED):
-        unsent = record.state is State.BLOCKED or record.cause in _UNSENT
+        unsent = record.state is State.BLOCKED or record.ending.cause in _UNSENT
         nothing = "Nothing was sent" if unsent else "The board accepted nothing"
         if part(record):
             untouched = f"{nothing} of {part(record)} of the feed; its other parts are told apart."
@@ -344,17 +328,17 @@ def happened(record: Import, failures: Failures) -> str:
         )
     if About.UNACCOUNTED in about:
         text.append(
-            f"The board's counts do not add up: {counted(record.unaccounted, 'job')} of the {record.jobs:,} sent "
-            f"{'is' if record.unaccounted == 1 else 'are'} in none of them, or in two."
+            f"The board's counts do not add up: {counted(record.result.unaccounted, 'job')} of the {record.prepared.jobs:,} sent "
+            f"{'is' if record.result.unaccounted == 1 else 'are'} in none of them, or in two."
         )
-    elif failures.total or count(record, "failed"):
-        went = counted(max(record.jobs - count(record, "failed"), 0), f"job {of} is", f"jobs {of} are")
+    elif failures.total or record.result.count("failed"):
+        went = counted(max(record.prepared.jobs - record.result.count("failed"), 0), f"job {of} is", f"jobs {of} are")
         text.append(f"{went} on the board. A failed job's posting, if there is one, stays as it was.")
     else:
-        all_of_them = f"The job {of} is" if record.jobs == 1 else f"All {record.jobs:,} jobs {of} are"
+        all_of_them = f"The job {of} is" if record.prepared.jobs == 1 else f"All {record.prepared.jobs:,} jobs {of} are"
         text.append(f"{all_of_them} on the board.")
-    if record.withheld_deletes:
-        text.append(f"{_postings(record.withheld_deletes)} not in the feed stayed there too.")
+    if record.deletions.withheld:
+        text.append(f"{_postings(record.deletions.withheld)} not in the feed stayed there too.")
     return " ".join(text)
 
 
@@ -364,7 +348,7 @@ def _so_far(record: Import) -> str:
 
 def _because(record: Import, failures: Failures) -> str:
     """The reason, as it was recorded; its examples only where no list follows."""
-    reason = record.reason or "none was recorded"
+    reason = record.ending.reason or "none was recorded"
     shown = plain(reason.split(". The first: ")[0] if failures.total else reason, REASON)
     return f"The reason: {shown}" if shown.endswith((".", "?", "!")) else f"The reason: {shown}."
 
@@ -394,7 +378,7 @@ _MANY: Final = 25
 
 
 def _withheld(record: Import, stack: Stack) -> list[Step]:
-    number = record.withheld_deletes
+    number = record.deletions.withheld
     one = number == 1
     found = []
     if number:
@@ -406,7 +390,7 @@ def _withheld(record: Import, stack: Stack) -> list[Step]:
                 + _if_nothing_is_done(record, "it" if one else "them", stack)
             )
         )
-    found += [Step(_BECAUSE[each].format(**_names(record, stack))) for each in withheld_because(record)]
+    found += [Step(_BECAUSE[each].format(**_names(record, stack))) for each in record.deletions.objections]
     if code := _code(record):
         found.append(
             Step(
@@ -421,7 +405,7 @@ def _withheld(record: Import, stack: Stack) -> list[Step]:
 
 
 def _if_nothing_is_done(record: Import, them: str, stack: Stack) -> str:
-    if withheld_because(record):
+    if record.deletions.objections:
         stays = "it stays" if them == "it" else "they stay"
         return f"If you do nothing, {stays}, and the next run withholds {them} again."
     return (
@@ -431,27 +415,27 @@ def _if_nothing_is_done(record: Import, them: str, stack: Stack) -> str:
 
 
 _WITHHELD_BRIEFLY: Final = {
-    FIRST: "they are announced, and go from the next import on",
-    FEWER_OBJECTS: "the feed has fewer files than before",
-    TOO_MANY: "so many at once look like a fault of the export",
-    UNPROTECTED_ROWS: "some rows cannot be told from those postings",
-    SHARED_ACCOUNT: "another feed has the same account",
+    Objection.FIRST: "they are announced, and go from the next import on",
+    Objection.FEWER_OBJECTS: "the feed has fewer files than before",
+    Objection.TOO_MANY: "so many at once look like a fault of the export",
+    Objection.UNPROTECTED_ROWS: "some rows cannot be told from those postings",
+    Objection.SHARED_ACCOUNT: "another feed has the same account",
 }
 _BECAUSE: Final = {
-    FEWER_OBJECTS: (
+    Objection.FEWER_OBJECTS: (
         "Look whether a file is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its last complete "
         "import. If one is, export it again; the next run is then as usual."
     ),
-    TOO_MANY: (
+    Objection.TOO_MANY: (
         "If they should still be there, mend the export: it left out so many at once (more than the feed's "
         "maxDeletePercent) that it looks half-written. The next run is then as usual."
     ),
-    UNPROTECTED_ROWS: (
+    Objection.UNPROTECTED_ROWS: (
         "Mend the rows below that could not be sent (no reference number, not readable, or one number for two different "
         "jobs). Nobody can tell whose postings they are{perhaps}, so nothing is deleted while there is such a row. The "
         "next run is then as usual."
     ),
-    SHARED_ACCOUNT: (
+    Objection.SHARED_ACCOUNT: (
         "{unread}Give each feed an account of its own. {others} on the same account of the board, and each would delete the "
         "other's postings, so nothing is deleted, and nothing can be confirmed, while that is so. Either put all their "
         "files under one feed; or give each its own API key (apiKeySecret in its feed.json, here {secret}); or set "
@@ -462,7 +446,7 @@ _BECAUSE: Final = {
 
 def _first(record: Import, stack: Stack) -> Step:
     begins = "from then on, and from any run that you start,"
-    if withheld_because(record):
+    if record.deletions.objections:
         begins = "once nothing speaks against deletions any more, or you confirm some,"
     return Step(
         f"Before the next scheduled run, look at your account on the board's own site: {begins} every posting that is not "
@@ -472,8 +456,8 @@ def _first(record: Import, stack: Stack) -> Step:
 
 
 def _deleted_more(record: Import, stack: Stack) -> list[Step]:
-    more = count(record, "deleted") - record.expected_deletes
-    if not record.delete_jobs:
+    more = record.result.count("deleted") - record.deletions.expected
+    if not record.deletions.delete_jobs:
         return [
             Step(
                 f"Look now at your account on the board's own site for postings that are gone: the board deleted {more:,}, "
@@ -502,7 +486,7 @@ def _blocked(record: Import, failures: Failures, stack: Stack) -> list[Step]:
         "If the feed is empty on purpose: jobferry never takes down a whole account. Take the postings down on the "
         f'board\'s own site, and set "paused": true in {stack.settings(record.feed)} until there are jobs again.'
     )
-    match record.cause:
+    match record.ending.cause:
         case "feed-missing":
             text = (
                 "Find out why the export did not arrive in s3://{bucket}/feeds/{feed}/ (did it run? did it go to another "
@@ -515,7 +499,7 @@ def _blocked(record: Import, failures: Failures, stack: Stack) -> list[Step]:
                 "in another encoding, say so in {settings}, as the reason shows. Otherwise export it again, to the same place: "
                 f"most often it was cut off while it was written. {_RUN_NOW}"
             )
-            return [Step(text.format(**names), run)] + [empty] * ("empty" in (record.reason or ""))
+            return [Step(text.format(**names), run)] + [empty] * (record.ending.feed_is_empty)
         case "feed-too-large":
             text = (
                 "Export less, or allow more: raise maxFeedBytes in {settings}; where the function's disk is full, raise "
@@ -567,40 +551,40 @@ def _feed_invalid(record: Import, failures: Failures, names: Mapping[str, str], 
             **names
         )
     )
-    some = record.jobs > 0 and "maxInvalidPercent" in (record.reason or "")
+    some = record.prepared.jobs > 0
     return [Step(text, run)] + [allowed] * some
 
 
 def _rejected(record: Import, stack: Stack) -> list[Step]:
     names = _names(record, stack)
     run = stack.run(record.feed)
-    if record.cause == "board-unreachable":
+    if record.ending.cause is Cause.BOARD_UNREACHABLE:
         text = (
             "Nothing, if it happened once: the next run sends everything. If it happens again, look whether the board's "
             "site works, and whether {board} is its right address. If the reason says that the board asked to be left "
             f"alone, wait for as long. {_AT_ONCE}"
         )
         return [Step(text.format(**names), run)]
-    if record.cause == "secret":
+    if record.ending.cause is Cause.SECRET:
         return [Step(f"{_PUT_KEY} {_RUN_NOW}", run)]
-    if record.cause == "archive-gone":
+    if record.ending.cause is Cause.ARCHIVE_GONE:
         text = (
             "Find out who or what deleted it: nothing but the archive's own rule should, after 90 days. The next run makes "
             f"everything ready anew. {_AT_ONCE}"
         )
         return [Step(text, run)]
-    match _status(record):
-        case "401" | "403":
+    match record.ending.status:
+        case 401 | 403:
             text = (
                 "Check the account's API key on the board's own site, and put it into the secret {secret} (AWS console, "
                 f"Secrets Manager, Retrieve secret value, Edit). {_RUN_NOW}"
             )
-        case "413":
+        case 413:
             text = (
                 "Send less at once: set maxJobsPerImport in {settings}, for instance 2000. A feed with deleteJobs cannot "
                 f"be split: set deleteJobs to false, or ask the board's support to raise its limit. {_RUN_NOW}"
             )
-        case "404" | "301" | "302" | "303" | "307" | "308":
+        case 404 | 301 | 302 | 303 | 307 | 308:
             text = (
                 "Check the board's address, {board}: it is the stack's parameter BoardUrl, or boardUrl in the secret "
                 f"{{secret}}. {_RUN_NOW}"
@@ -613,18 +597,12 @@ def _rejected(record: Import, stack: Stack) -> list[Step]:
     return [Step(text.format(**names), run)]
 
 
-def _status(record: Import) -> str:
-    """Of HTTP, as the reason has it: `the board answered 401 …`."""
-    found = re.search(r"\banswered ([0-9]{3})\b", record.reason or "")
-    return found[1] if found else ""
-
-
 def _expired(record: Import) -> list[Step]:
     look = "Look at the board's own site whether the changes of this import are there."
-    if record.delete_jobs and record.expected_deletes:
+    if record.deletions.delete_jobs and record.deletions.expected:
         look = (
             "Look at the board's own site whether the changes of this import are there: "
-            f"{_postings(record.expected_deletes)} (under WERE TO GO) may or may not be gone."
+            f"{_postings(record.deletions.expected)} (under WERE TO GO) may or may not be gone."
         )
     return [
         Step(
@@ -639,9 +617,9 @@ def _expired(record: Import) -> list[Step]:
 
 
 def _expired_happened(record: Import) -> str:
-    sent = counted(record.jobs, "job was", "jobs were")
-    at = f" at {when(record.submitted_at)}" if record.submitted_at else ""
-    if record.board_import_id:
+    sent = counted(record.prepared.jobs, "job was", "jobs were")
+    at = f" at {when(record.sent.submitted_at)}" if record.sent.submitted_at else ""
+    if record.sent.board_import_id:
         text = f"{sent} sent{at} and the board accepted them, but it has given no result since."
     else:
         text = f"{sent} sent{at}, but the board's answer was lost: nobody knows whether they arrived."
@@ -652,33 +630,33 @@ def _expired_happened(record: Import) -> str:
 
 
 def _names(record: Import, stack: Stack) -> dict[str, str]:
-    others = [plain(each, 100) for each in record.shared_with]
-    unread = [each for each in others if each.endswith(UNREAD)]
+    others = [plain(each, 100) for each in record.deletions.shared_with]
+    unread = [each for each in record.deletions.shared_with if each.unreadable]
     listed = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
     return {
         "bucket": stack.bucket,
         "feed": record.feed,
         "settings": stack.settings(record.feed),
-        "secret": stack.accounts + plain(record.account or "BoardApiKey", 100),
-        "board": plain(record.board or "the stack's parameter BoardUrl", 200),
+        "secret": stack.accounts + plain(record.destination.account or "BoardApiKey", 100),
+        "board": plain(record.destination.board or "the stack's parameter BoardUrl", 200),
         "others": f"This feed and {listed} {'may be' if unread else 'are'}"
         if others
         else "This feed and another one are",
         "unread": "Mend first what cannot be read: whoever's it is may be on the same account. " if unread else "",
-        "perhaps": ", one of those under WOULD GO perhaps" if record.withheld_deletes else "",
+        "perhaps": ", one of those under WOULD GO perhaps" if record.deletions.withheld else "",
     }
 
 
 def _board_id(record: Import) -> str:
-    at = f", sent at {when(record.submitted_at)}" if record.submitted_at else ""
-    if record.board_import_id:
-        return f"{plain(record.board_import_id, 200)}{at}"
-    return f"of {counted(record.jobs, 'job')}{at}"
+    at = f", sent at {when(record.sent.submitted_at)}" if record.sent.submitted_at else ""
+    if record.sent.board_import_id:
+        return f"{plain(record.sent.board_import_id, 200)}{at}"
+    return f"of {counted(record.prepared.jobs, 'job')}{at}"
 
 
 def _code(record: Import) -> str | None:
     """The confirmation code, when it can be put into a command as it is."""
-    code = record.confirm_code
+    code = record.deletions.confirm_code
     return code if code and re.fullmatch(r"[A-Za-z0-9-]{1,80}", code) else None
 
 

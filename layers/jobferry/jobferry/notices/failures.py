@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from jobferry.records.imports import FailedJob, Import
+from jobferry.records.failed_jobs import FailedJob
+from jobferry.records.imports import Import
 from jobferry.text import plain
 
 #: Jobs that a notice names.
@@ -114,19 +115,19 @@ def collect(
         failing = Failing(job, by_board=True, new=_is_new(record, job))
         found.by_board += 1
         shown = _add(found, reasons, failing)
-        if record.full_sync:
+        if record.deletions.full_sync:
             refused[_identity(job)] = failing if shown else None
         if left:
             left.discard(job.identity)
     for job in invalid:
         if left:
             left.discard(job.identity)
-        if record.full_sync and _identity(job) in refused:
+        if record.deletions.full_sync and _identity(job) in refused:
             if known := refused[_identity(job)]:
                 known.found = job.messages
             continue
         failing = Failing(job, by_board=False, new=_is_new(record, job))
-        if record.results is not None and job.sent:
+        if record.result.counts is not None and job.sent:
             found.taken += 1
             if found.taken <= SHOWN:
                 found.first_taken.append(failing)
@@ -149,7 +150,7 @@ def failing_jobs(record: Import, failed: Iterable[FailedJob], invalid: Iterable[
         failed: what the board refused.
         invalid: what was found before sending. It is gone through twice.
     """
-    found = {_identity(job): job.messages for job in invalid} if record.full_sync else {}
+    found = {_identity(job): job.messages for job in invalid} if record.deletions.full_sync else {}
     refused = set()
     for job in failed:
         identity = _identity(job)
@@ -158,7 +159,7 @@ def failing_jobs(record: Import, failed: Iterable[FailedJob], invalid: Iterable[
         yield Failing(job, by_board=True, new=_is_new(record, job), found=found.get(identity, []))
     for job in invalid:
         if _identity(job) not in refused:
-            taken = record.results is not None and job.sent
+            taken = record.result.counts is not None and job.sent
             yield Failing(job, by_board=False, new=_is_new(record, job), taken=taken)
 
 

@@ -12,7 +12,9 @@ from typing import Final
 
 from isal import igzip
 
-from jobferry.records.imports import ERROR, INVALID, UNVERIFIED, FailedJob, Import, ImportStore, State, failing_since
+from jobferry.records.failed_jobs import FailedJob, FailedKind
+from jobferry.records.imports import Import, State
+from jobferry.records.store import ImportStore, failing_since
 
 #: Jobs that are written to the file at once.
 _BATCH: Final = 1000
@@ -43,11 +45,13 @@ def gather(store: ImportStore, record: Import) -> Iterator[Findings]:
     whole = not _is_part(record) and record.retry is None
     known = record.state is State.COMPLETE and record.previous is not None and whole
     with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
-        kind = ERROR if record.verified else UNVERIFIED
+        kind = FailedKind.ERROR if record.result.verified else FailedKind.UNVERIFIED
         yield Findings(
             record,
             failed=_Kept(Path(directory) / kind, store.read_failed(record.import_id, kind)),
-            invalid=_Kept(Path(directory) / INVALID, store.read_failed(record.import_id, INVALID)),
+            invalid=_Kept(
+                Path(directory) / FailedKind.INVALID, store.read_failed(record.import_id, FailedKind.INVALID)
+            ),
             previously=frozenset(failing_since(store, record.previous)) if known else None,
             history=store.history(record.feed),
         )

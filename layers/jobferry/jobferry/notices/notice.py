@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -20,21 +20,10 @@ from jobferry.notices.advice import REASON, About, Stack, Step
 from jobferry.notices.failures import REASONS_SHOWN, SHOWN, Failing, Failures, Reason, collect, place, said
 from jobferry.notices.findings import Findings, gather
 from jobferry.notices.report import Links
-from jobferry.records.imports import (
-    ERROR,
-    FIRST,
-    INVALID,
-    SHARED_ACCOUNT,
-    UNVERIFIED,
-    FailedJob,
-    Feed,
-    Import,
-    ImportStore,
-    Posting,
-    State,
-    move,
-    timestamp,
-)
+from jobferry.records import transitions
+from jobferry.records.failed_jobs import FailedJob, FailedKind
+from jobferry.records.imports import Import, Posting, State, timestamp
+from jobferry.records.store import ImportStore, apply
 from jobferry.text import counted, day, plain, when
 
 #: Of the data's shape: a program may rely on it while this stays.
@@ -110,22 +99,7 @@ def publish(
         if not is_due(record):
             return False
         topic.publish(compose(record, findings.failed, findings.invalid, findings.previously, stack, links))
-
-    def mark(current: Import, feed: Feed) -> Sequence[Import | Feed]:
-        # A result that has come meanwhile is another state, and has a notice of its own.
-        if current.state is not record.state or current.notified_at is not None:
-            return ()
-        marked = current.changed(notified_at=now)
-        live_set = feed.live_set
-        told = current.state is State.COMPLETE and FIRST in current.withheld_because
-        if not told or SHARED_ACCOUNT in current.withheld_because or live_set is None or live_set.announced_at:
-            return [marked]
-        if live_set.import_id != current.import_id:
-            return [marked]
-        # Only now that people have been told, other postings may go.
-        return marked, feed.changed(live_set=live_set.model_copy(update={"announced_at": now}))
-
-    move(store, import_id, mark)
+    apply(store, import_id, lambda current, feed: transitions.mark_notified(current, feed, record.state, now))
     return True
 
 
@@ -185,7 +159,7 @@ def _sections(
     numbers = {id(failing): number for number, failing in enumerate(failures.first, 1)}
     new = [each for each in failures.first if each.new]
     still = [each for each in failures.first if not each.new]
-    board = "The board says" if record.verified else "The callback says"
+    board = "The board says" if record.result.verified else "The callback says"
 
     def lines(several: list[Failing]) -> list[str]:
         return [
@@ -227,19 +201,23 @@ def _counts(record: Import, failures: Failures) -> Iterator[str]:
     held = [(failures.held, "with a mistake, held back")] if failures.held else []
     if record.state is not State.COMPLETE:
         went = {State.EXPIRED: "sent", State.REJECTED: "not accepted"}.get(record.state, "not sent")
-        lines = [(record.jobs, went)] if record.jobs else []
+        lines = [(record.prepared.jobs, went)] if record.prepared.jobs else []
         yield from _aligned([*lines, *held])
         return
-    parts = [(advice.count(record, name), name) for name in ("added", "updated", "unchanged", "failed")]
+    parts = [(record.result.count(name), name) for name in ("added", "updated", "unchanged", "failed")]
     total = sum(number for number, _ in parts)
-    processed = advice.count(record, "processed")
-    whole = "in all, as many as were sent" if total == record.jobs else f"in all, though {record.jobs:,} were sent"
+    processed = record.result.count("processed")
+    whole = (
+        "in all, as many as were sent"
+        if total == record.prepared.jobs
+        else f"in all, though {record.prepared.jobs:,} were sent"
+    )
     if processed != total:
         whole += f"; the board itself counts {processed:,}"
-    deleted = "posting deleted" if advice.count(record, "deleted") == 1 else "postings deleted"
-    if record.delete_jobs or advice.count(record, "deleted"):
-        deleted += f", {record.expected_deletes:,} expected"
-    yield from _aligned([*parts, (total, whole), *held, (advice.count(record, "deleted"), deleted)])
+    deleted = "posting deleted" if record.result.count("deleted") == 1 else "postings deleted"
+    if record.deletions.delete_jobs or record.result.count("deleted"):
+        deleted += f", {record.deletions.expected:,} expected"
+    yield from _aligned([*parts, (total, whole), *held, (record.result.count("deleted"), deleted)])
 
 
 def _aligned(lines: list[tuple[int, str]]) -> Iterator[str]:
@@ -255,17 +233,17 @@ def _postings(record: Import, stack: Stack, links: Links | None) -> Section:
     title, number = advice.deletions(record)
     lines = [
         f"- {plain(each.reference_number, _REFERENCE)}" + (f", {plain(each.title, _TITLE)}" if each.title else "")
-        for each in record.deletes[:SHOWN]
+        for each in record.deletions.postings[:SHOWN]
     ]
     shown = len(lines)
     if number > shown and links:
         lines += ["", "All of them are in the report, at the end."]
-    elif number > shown and record.all_deletes:
+    elif number > shown and record.prepared.deletes:
         lines += [
             "",
             "All of them, in AWS CloudShell or a terminal with the AWS CLI:",
             "",
-            f"   {stack.show(record.all_deletes)}",
+            f"   {stack.show(record.prepared.deletes)}",
         ]
     return _heading(title.upper(), number, shown), lines
 
@@ -296,25 +274,31 @@ def _failing(failing: Failing, number: int, who: str) -> Iterator[str]:
 
 
 def _rest(record: Import, failures: Failures, stack: Stack, links: Links | None) -> Iterator[str]:
-    listed = [] if record.results is None else [ERROR if record.verified else UNVERIFIED] if failures.by_board else []
-    unnamed = advice.count(record, "failed") - failures.by_board
+    listed = (
+        []
+        if record.result.counts is None
+        else [FailedKind.ERROR if record.result.verified else FailedKind.UNVERIFIED]
+        if failures.by_board
+        else []
+    )
+    unnamed = record.result.count("failed") - failures.by_board
     if unnamed > 0:
         yield f"The board counts {counted(unnamed, 'more failed job')}, but does not say which."
     if failures.total > SHOWN and links:
         yield "All that failed are in the report, at the end."
     elif failures.total > SHOWN:
         yield "All that failed, in AWS CloudShell or a terminal with the AWS CLI:"
-        for kind in [*listed, *([INVALID] if failures.held else [])]:
+        for kind in [*listed, *([FailedKind.INVALID] if failures.held else [])]:
             yield ""
             yield f"   {stack.query(record.import_id, kind)}"
 
 
 def _warnings(record: Import) -> Iterator[str]:
-    for text in record.warned[:_WARNINGS]:
+    for text in record.prepared.warned[:_WARNINGS]:
         yield f"- {plain(text, _WARNING)}"
-    if len(record.warned) > _WARNINGS:
-        yield f"- and {counted(len(record.warned) - _WARNINGS, 'other kind')} of warnings"
-    if ignored := (record.results or {}).get("ignoredValues"):
+    if len(record.prepared.warned) > _WARNINGS:
+        yield f"- and {counted(len(record.prepared.warned) - _WARNINGS, 'other kind')} of warnings"
+    if ignored := (record.result.counts or {}).get("ignoredValues"):
         yield f"- The board ignored values: {plain(json.dumps(ignored), _WARNING)}"
 
 
@@ -337,8 +321,8 @@ def _report(record: Import, failures: Failures, stack: Stack, links: Links) -> I
 
 
 def _footer(record: Import) -> str:
-    result = f", result at {when(record.settled_at)}" if record.settled_at else ""
-    board = f"; the board calls it {plain(record.board_import_id, 200)}" if record.board_import_id else ""
+    result = f", result at {when(record.result.settled_at)}" if record.result.settled_at else ""
+    board = f"; the board calls it {plain(record.sent.board_import_id, 200)}" if record.sent.board_import_id else ""
     parts = f" It is {advice.part(record)} of a split feed." if advice.part(record) else ""
     sections = ", ".join(each.replace("-", " ").capitalize() for each in anchors(record))
     return (
@@ -350,8 +334,8 @@ def _footer(record: Import) -> str:
 def anchors(record: Import) -> list[str]:
     """The sections of the runbook that say more."""
     if record.state is not State.COMPLETE:
-        return [record.cause or record.state.value]
-    because = advice.withheld_because(record)
+        return [record.ending.cause or record.state.value]
+    because = record.deletions.objections
     about = advice.topics(record) or [About.SUCCESS]
     return list(chain.from_iterable(because if each is About.WITHHELD else [each.value] for each in about))
 
@@ -367,29 +351,31 @@ def _data(record: Import, failures: Failures, steps: list[Step]) -> dict[str, An
         "feed": record.feed,
         "state": record.state.value,
         "about": [each.value for each in advice.topics(record)],
-        "cause": record.cause,
-        "reason": plain(record.reason, REASON) if record.reason else None,
+        "cause": record.ending.cause,
+        "reason": plain(record.ending.reason, REASON) if record.ending.reason else None,
         "whatToDo": [{"text": step.text, "command": step.command} for step in steps],
         "runbook": [f"docs/runbook.md#{each}" for each in anchors(record)],
         "createdAt": timestamp(record.created_at),
-        "submittedAt": timestamp(record.submitted_at) if record.submitted_at else None,
-        "completedAt": timestamp(record.completed_at) if record.completed_at else None,
-        "settledAt": timestamp(record.settled_at) if record.settled_at else None,
-        "boardImportId": plain(record.board_import_id, 200) if record.board_import_id else None,
-        "verified": record.verified,
+        "submittedAt": timestamp(record.sent.submitted_at) if record.sent.submitted_at else None,
+        "completedAt": timestamp(record.result.completed_at) if record.result.completed_at else None,
+        "settledAt": timestamp(record.result.settled_at) if record.result.settled_at else None,
+        "boardImportId": plain(record.sent.board_import_id, 200) if record.sent.board_import_id else None,
+        "verified": record.result.verified,
         "parts": record.parts,
-        "jobs": record.jobs,
-        "invalid": record.invalid,
-        "unaccounted": record.unaccounted,
-        "results": {name: advice.count(record, name) for name in _COUNTS} if complete else None,
+        "jobs": record.prepared.jobs,
+        "invalid": record.prepared.invalid,
+        "unaccounted": record.result.unaccounted,
+        "results": {name: record.result.count(name) for name in _COUNTS} if complete else None,
         "deletions": {
-            "sent": record.delete_jobs,
-            "expected": record.expected_deletes,
-            "withheld": record.withheld_deletes,
-            "because": record.withheld_because,
-            "sharedWith": [plain(each, 64) for each in record.shared_with[:SHOWN]],
-            "confirm": {"feed": record.feed, "confirmDeletes": record.confirm_code} if record.confirm_code else None,
-            "first": [_posting_data(each) for each in record.deletes[:SHOWN]],
+            "sent": record.deletions.delete_jobs,
+            "expected": record.deletions.expected,
+            "withheld": record.deletions.withheld,
+            "because": record.deletions.because,
+            "sharedWith": [plain(each, 64) for each in record.deletions.shared_with[:SHOWN]],
+            "confirm": {"feed": record.feed, "confirmDeletes": record.deletions.confirm_code}
+            if record.deletions.confirm_code
+            else None,
+            "first": [_posting_data(each) for each in record.deletions.postings[:SHOWN]],
         },
         "failing": {
             "total": failures.total,
@@ -402,7 +388,7 @@ def _data(record: Import, failures: Failures, steps: list[Step]) -> dict[str, An
             "reasons": [_reason_data(each) for each in failures.reasons[:REASONS_SHOWN]],
             "first": [_failing_data(each) for each in failures.first],
         },
-        "warnings": [plain(text, _WARNING) for text in record.warned[:_WARNINGS]],
+        "warnings": [plain(text, _WARNING) for text in record.prepared.warned[:_WARNINGS]],
     }
 
 

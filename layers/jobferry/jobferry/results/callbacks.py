@@ -1,7 +1,7 @@
-"""A callback of the board: who may come in, and what is made of what they say.
+"""Callbacks: who may call, and what is recorded.
 
-A caller proves nothing but that it has the URL. So what is recorded is what the board answers when it is asked for that
-import; the callback's own word only where the board cannot be asked.
+A caller proves only that it knows the URL. So what is recorded is what the board answers when it is asked for that
+import; what the callback says is recorded only if the board cannot be asked.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final
 
 from jobferry.board.accounts import Accounts
 from jobferry.board.callback_urls import is_token
-from jobferry.board.client import NOT_FOUND, Boards, retrieve
+from jobferry.board.client import Boards, retrieve
 from jobferry.board.job_imports import JobImport, JobImportError, parse_job_import
 from jobferry.errors import (
     BoardError,
@@ -25,25 +26,25 @@ from jobferry.errors import (
     CallbackMismatchError,
     SecretError,
 )
-from jobferry.records.imports import SETTLES, Import, ImportStore, State
-from jobferry.results.settlement import CALLBACK, Archive, add_deleted, settle
+from jobferry.records import transitions
+from jobferry.records.imports import Import, SettledBy, State
+from jobferry.records.store import ImportStore, apply
+from jobferry.results.settlement import ArchiveReader, settle
 from jobferry.runs.triggers import IMPORT_ID
 
-#: The board is asked for so long. Seconds.
+#: The board has this long to answer. Seconds.
 ASK_SECONDS: Final = 5.0
-#: An import that the board took earlier than we sent it, by more than clocks differ, is another one.
-_CLOCKS: Final = timedelta(minutes=2)
-
-OK, NOTED = 200, 202
+#: Clocks may differ by this much; an import that the board took even earlier than we sent ours is another one.
+_CLOCK_SKEW: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
 class Callback:
-    """What came in.
+    """A request to the callback URL.
 
     Attributes:
-        import_id: of the path.
-        token: of the query string; None when it is missing.
+        import_id: from the path.
+        token: from the query string; None if it is missing.
         body: as it was sent.
     """
 
@@ -60,19 +61,19 @@ class Receiver:
         store: the records.
         archive: what was sent.
         accounts: the secrets.
-        boards: of the accounts.
+        boards: opens the board of an account.
         signing_key: signs the callback URLs.
     """
 
     store: ImportStore
-    archive: Archive
+    archive: ArchiveReader
     accounts: Accounts
     boards: Boards
     signing_key: Callable[[], str]
 
 
 def parse_callback(event: dict[str, Any]) -> Callback:
-    """The callback in an event of the HTTP API, payload format 2.0. Raises CallbackMalformedError."""
+    """Read the callback in an event of the HTTP API, payload format 2.0. Raises CallbackMalformedError."""
     body = event.get("body") or ""
     try:
         content = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
@@ -87,56 +88,57 @@ class Received:
     """What became of a callback.
 
     Attributes:
-        status: 200 when the result is recorded, or was already; 202 when the board says that it is not complete.
+        status: 200 if the result is recorded, or was already; 202 if the board says that it is not complete.
         record: of the import.
         settled: this callback brought the board's own result.
     """
 
-    status: int
+    status: HTTPStatus
     record: Import
     settled: bool = False
 
 
 def receive(callback: Callback, receiver: Receiver, now: datetime) -> Received:
-    """Records the result that a callback announces.
+    """Record the result that a callback announces.
 
     Raises:
         CallbackForbiddenError: wrong token, missing token, or an import that does not exist.
         CallbackMalformedError: the body is not an import.
         CallbackMismatchError: it is an import, but not this one.
     """
-    record = _let_in(callback, receiver)
+    record = _authenticate(callback, receiver)
     said = _parse(callback.body)
-    if record.board_import_id not in (None, said.id):
-        return _earlier(record, said, receiver)
-    if record.state not in SETTLES and record.verified:
-        return Received(OK, record)
+    if record.sent.board_import_id not in (None, said.id):
+        return _receive_earlier(record, said, receiver)
+    if record.state not in transitions.MAY_COMPLETE and record.result.verified:
+        return Received(HTTPStatus.OK, record)
     answer, verified = said, False
     try:
         answer = retrieve(record, said.id, receiver.accounts, receiver.boards, ASK_SECONDS)
         verified = True
     except BoardRefusedError as error:
-        if error.status == NOT_FOUND and record.board_import_id is None:  # the board has no such import
+        if error.status == HTTPStatus.NOT_FOUND and record.sent.board_import_id is None:
             raise CallbackMismatchError("the board does not know that import") from error
     except (BoardError, SecretError):
-        pass  # the callback's own word is better than none, and the poller asks later
-    if record.board_import_id is None:
+        pass  # what the callback says is better than nothing, and the poller asks later
+    if record.sent.board_import_id is None:
         _require_ours(record, answer)
     settled = settle(
-        receiver.store, receiver.archive, record.import_id, answer, by=CALLBACK, verified=verified, now=now
+        receiver.store, receiver.archive, record.import_id, answer, by=SettledBy.CALLBACK, verified=verified, now=now
     )
     complete = settled.state is State.COMPLETE
-    return Received(OK if complete else NOTED, settled, complete and settled.verified and settled.settled_at == now)
+    brought = complete and settled.result.verified and settled.result.settled_at == now
+    return Received(HTTPStatus.OK if complete else HTTPStatus.ACCEPTED, settled, brought)
 
 
-def _let_in(callback: Callback, receiver: Receiver) -> Import:
-    """The import, if the token is its own. One answer for all that is wrong, so that a caller learns nothing."""
+def _authenticate(callback: Callback, receiver: Receiver) -> Import:
+    """Return the import if the token is its own. Every refusal is the same, so that a caller learns nothing."""
     right = is_token(callback.token, callback.import_id, receiver.signing_key())
     if not right or not IMPORT_ID.fullmatch(callback.import_id):
-        raise CallbackForbiddenError("the token is not this import's")
+        raise CallbackForbiddenError("the token does not belong to this import")
     record = receiver.store.get(callback.import_id)
-    if record is None or record.account is None:
-        raise CallbackForbiddenError("there is no such import, or it was never sent")
+    if record is None or record.destination.account is None:
+        raise CallbackForbiddenError("the import does not exist, or was never sent")
     return record
 
 
@@ -147,27 +149,33 @@ def _parse(body: bytes) -> JobImport:
         raise CallbackMalformedError(f"the body is not an import: {error}") from error
 
 
-def _earlier(record: Import, said: JobImport, receiver: Receiver) -> Received:
-    """The result of an earlier sending of the import, whose answer was lost; another import's is a mismatch.
+def _receive_earlier(record: Import, said: JobImport, receiver: Receiver) -> Received:
+    """Record the result of an earlier request whose answer was lost; another import's result is a mismatch.
 
-    The jobs' result is that of the last sending. But what was deleted is gone, whichever sending did it.
+    The jobs' result is that of the last request. But what was deleted is gone, whichever request did it.
     """
     try:
-        if record.attempts < 2:  # there was no earlier one
-            raise CallbackMismatchError("the body is of another import")
+        if record.sent.attempts < 2:  # there was no earlier request
+            raise CallbackMismatchError("the body belongs to another import")
         answer = retrieve(record, said.id, receiver.accounts, receiver.boards, ASK_SECONDS)
     except (BoardError, SecretError) as error:
-        raise CallbackMismatchError("the body is of an import that the board does not tell of") from error
+        raise CallbackMismatchError("the body belongs to an import that the board does not know") from error
     _require_ours(record, answer)
     deleted = answer.results.deleted if answer.results is not None else 0
-    return Received(OK, add_deleted(receiver.store, record.import_id, deleted))
+    counted = apply(
+        receiver.store, record.import_id, lambda current, _: transitions.add_earlier_deletions(current, deleted)
+    )
+    return Received(HTTPStatus.OK, counted)
 
 
 def _require_ours(record: Import, answer: JobImport) -> None:
-    """The result is there before the board's 202: it has to fit what was sent, since no id says that it is ours."""
-    sent_at = record.submitted_at
-    asked_at = answer.requested_at
-    early = sent_at is None or asked_at is None or asked_at < sent_at - _CLOCKS
-    other = answer.results is not None and answer.results.processed != record.jobs
+    """Raise CallbackMismatchError unless a result that came before the board's 202 fits what was sent.
+
+    No id says yet that it is ours.
+    """
+    sent_at = record.sent.submitted_at
+    requested_at = answer.requested_at
+    early = sent_at is None or requested_at is None or requested_at < sent_at - _CLOCK_SKEW
+    other = answer.results is not None and answer.results.processed != record.prepared.jobs
     if early or other:
-        raise CallbackMismatchError("the body is not of the import that was sent")
+        raise CallbackMismatchError("the body does not belong to the import that was sent")

@@ -1,4 +1,4 @@
-"""Feeds without a completed import for too long: one that is silent among many others shows in no figure of the stack."""
+"""Feeds without a completed import for too long: a single silent feed shows in no other figure of the stack."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Any, Final, Protocol
 
 from jobferry.errors import SettingsError
 from jobferry.feeds.settings import FEED_NAME, parse_settings
-from jobferry.records.imports import Feed, Import
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import Import
 
-#: So many are found. When more are overdue it is no feed's own fault, and asking for each would outlast the function.
+#: Report at most this many; beyond that the fault is systemic, and checking each feed would outlast the function.
 MOST: Final = 100
-#: Records that are read at once, as many as one request to DynamoDB may name.
-_AT_ONCE: Final = 100
+#: Records that are read at once: one request to DynamoDB may name this many.
+_BATCH: Final = 100
 
 
-class Records(Protocol):
+class FeedRecords(Protocol):
     """The records of feeds and their imports. They may be a moment behind."""
 
     def feeds(self, names: Iterable[str]) -> Iterator[Feed]:
-        """Those of them that have a record."""
+        """Return the records of those feeds that have one."""
         ...
 
     def history(self, feed: str) -> Iterator[Import]:
-        """The feed's imports, newest first."""
+        """Return the feed's imports, newest first."""
         ...
 
 
@@ -38,32 +39,32 @@ class FeedFolders(Protocol):
     def settings(self, feed: str) -> tuple[str, bytes | None]: ...
 
 
-def is_looked_at(event: dict[str, Any]) -> bool:
-    """Whether the poller looks for them in this run: in the one of twelve whose time is in an hour's first five minutes.
+def is_hourly_run(event: dict[str, Any]) -> bool:
+    """Tell whether the poller checks for overdue feeds in this run: once an hour, in its first five minutes.
 
-    A rule's event has the time at which it was to come, so it is one run an hour however late one begins.
+    The event of a rule carries the time at which it was due, so a late run does not change that.
     """
     time = event.get("time")
     return isinstance(time, str) and datetime.fromisoformat(time).minute < 5
 
 
-def overdue_feeds(records: Records, folders: FeedFolders, now: datetime, after: timedelta) -> list[Feed]:
-    """The feeds of the bucket that are overdue and not paused, the first MOST of them by name.
+def overdue_feeds(records: FeedRecords, folders: FeedFolders, now: datetime, after: timedelta) -> list[Feed]:
+    """Find the feeds of the bucket that are overdue and not paused; the first MOST of them by name.
 
-    What it reads is one record for each feed; settings, and the imports since then, only of those that seem overdue.
+    This reads one record for each feed, and the settings and imports only of those that seem overdue.
     """
     names = sorted(each for each in folders.feeds() if FEED_NAME.fullmatch(each))
-    # In the names' order, though the table has none: of too many it has to be the same ones each hour.
-    parts = (sorted(records.feeds(some), key=attrgetter("feed")) for some in batched(names, _AT_ONCE, strict=False))
+    # Sorted by name, because the table has no order and each hour must report the same ones if there are too many.
+    parts = (sorted(records.feeds(some), key=attrgetter("feed")) for some in batched(names, _BATCH, strict=False))
     known = chain.from_iterable(parts)
     late = (each for each in known if is_overdue(each, records, now, after))
     return list(islice((each for each in late if not _is_paused(each.feed, folders)), MOST))
 
 
-def is_overdue(feed: Feed, records: Records, now: datetime, after: timedelta) -> bool:
-    """Whether it completed nothing for so long; one that never did, since its first import. A retry is no import of it.
+def is_overdue(feed: Feed, records: FeedRecords, now: datetime, after: timedelta) -> bool:
+    """Tell whether a feed completed nothing for this long; one that never did, since its first import.
 
-    A feed that never ran waits for its first file or its schedule, and nothing was promised yet.
+    A retry does not count as an import. A feed that never ran waits for its first file or its schedule.
     """
     limit = now - after
     if feed.last_complete_at is not None:
@@ -75,5 +76,5 @@ def _is_paused(feed: str, folders: FeedFolders) -> bool:
     key, content = folders.settings(feed)
     try:
         return content is not None and parse_settings(content, key).paused
-    except SettingsError:  # nothing is sent with such settings, and that is what is to be told
+    except SettingsError:  # nothing is sent with such settings, so the feed counts as overdue
         return False

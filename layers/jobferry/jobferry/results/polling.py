@@ -1,31 +1,35 @@
-"""The poller: the second way to a result, and the one who tidies up.
+"""Polling: the second way to a result, and the place where loose ends are tied up.
 
-It asks for the imports that no callback has brought, ends those whose time is over, goes on with what was left in the
-middle, and starts the feeds that skipped a run.
+The poller asks for the imports for which no callback came, gives up those whose time is over, continues what was left
+in the middle, and starts the feeds that skipped a run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Final, Protocol
 
 from jobferry.board.accounts import Accounts
-from jobferry.board.client import NOT_FOUND, TOO_MANY, Boards, retrieve
-from jobferry.errors import BoardError, BoardRefusedError, BoardUnreachableError, SecretError
-from jobferry.records.imports import AWAITING, RETRIES, Change, Feed, Import, ImportStore, State, move
-from jobferry.results.settlement import POLL, Archive, settle
+from jobferry.board.client import Boards, retrieve
+from jobferry.errors import BoardError, BoardRefusedError, BoardUnreachableError, Cause, SecretError
+from jobferry.records import transitions
+from jobferry.records.feeds import Feed
+from jobferry.records.imports import LAMBDA_RETRIES, Import, SettledBy, State
+from jobferry.records.store import ImportStore, apply
+from jobferry.results.settlement import ArchiveReader, settle
 
-#: One answer may take so long. Seconds.
+#: One answer of the board may take this long. Seconds.
 ASK_SECONDS: Final = 10.0
-#: So many answers in a row that fail end a board's turn.
-_PATIENCE: Final = 3
+#: After this many failed answers in a row, a board is left alone until the next run.
+_FAILURES_OF_A_BOARD: Final = 3
 #: What settling one import may take.
 _MARGIN: Final = timedelta(seconds=35)
 
 
-class Feeds(Protocol):
+class FeedStarter(Protocol):
     """Starts SubmitImport, without waiting for it."""
 
     def run_again(self, feed: str, skipped: str) -> None: ...
@@ -41,17 +45,17 @@ class Poller:
         store: the records.
         archive: what was sent.
         accounts: the secrets.
-        boards: of the accounts.
-        feeds: starts them.
-        now: the time.
-        failed: is told of an import that could not be dealt with, and why; the others go on.
+        boards: opens the board of an account.
+        feeds: starts feeds.
+        now: returns the time.
+        failed: is told of an import or feed that could not be handled, and why; the others go on.
     """
 
     store: ImportStore
-    archive: Archive
+    archive: ArchiveReader
     accounts: Accounts
     boards: Boards
-    feeds: Feeds
+    feeds: FeedStarter
     now: Callable[[], datetime]
     failed: Callable[[Import | Feed, Exception], None]
 
@@ -61,10 +65,13 @@ class Polled:
     """What a run of the poller did.
 
     Attributes:
-        settled: imports with a result that it fetched.
-        expired: given up. freed: abandoned before anything was sent. resumed: gone on with. started: feeds.
-        failed: imports and feeds that could not be dealt with.
-        left: those that its time did not suffice for.
+        settled: imports whose result it fetched.
+        expired: imports that it gave up.
+        freed: imports that were abandoned before anything was sent.
+        resumed: imports that it continued.
+        started: feeds that it started.
+        failed: imports and feeds that could not be handled.
+        left: how many imports are left for the next run.
     """
 
     settled: list[Import] = field(default_factory=list)
@@ -76,148 +83,119 @@ class Polled:
     left: int = 0
 
     def counts(self) -> dict[str, int]:
-        """How many of each."""
+        """Return how many there are of each."""
         return {name: value if isinstance(value, int) else len(value) for name, value in vars(self).items()}
 
 
 def poll(poller: Poller, deadline: datetime) -> Polled:
-    """Looks at everything that is open, until shortly before the deadline."""
+    """Check everything that is open, until shortly before the deadline."""
     polled = Polled()
-    boards = _Turns()
+    boards = _BoardFailures()
     found = poller.store.open_records()
-    # Whom the last runs did not reach comes first, so nobody starves however many are open.
+    # What the last runs did not reach comes first, so every import gets its turn however many are open.
     imports = sorted(found.imports, key=lambda each: (each.polled_at or each.created_at, each.created_at))
     for number, record in enumerate(imports):
         if poller.now() + _MARGIN > deadline:
             polled.left = len(imports) - number
             break
         try:
-            _look_at(record, poller, boards, polled)
+            _check(record, poller, boards, polled)
         except Exception as error:  # noqa: BLE001  # one import's fault holds up no other; the caller is told
             polled.failed.append(record.import_id)
             poller.failed(record, error)
             if poller.now() > record.deadline:
-                _give_up(record, poller, polled)  # nor does it lock its feed for ever
+                _expire(record, poller, polled)  # so it does not lock its feed forever
     for feed in found.feeds:
         try:
-            _start(feed, poller, polled)
+            _run_again(feed, poller, polled)
         except Exception as error:  # noqa: BLE001  # likewise
             polled.failed.append(feed.feed)
             poller.failed(feed, error)
     return polled
 
 
-class _Turns:
-    """Which boards are still asked in this run."""
+class _BoardFailures:
+    """Counts how often each board failed in this run."""
 
     def __init__(self) -> None:
         self._failures: dict[str | None, int] = {}
 
-    def is_over(self, board: str | None) -> bool:
-        return self._failures.get(board, 0) >= _PATIENCE
+    def are_too_many(self, board: str | None) -> bool:
+        return self._failures.get(board, 0) >= _FAILURES_OF_A_BOARD
 
     def answered(self, board: str | None) -> None:
         self._failures.pop(board, None)
 
-    def failed(self, board: str | None, error: BoardError) -> None:
-        busy = isinstance(error, BoardUnreachableError) and error.status == TOO_MANY
-        self._failures[board] = _PATIENCE if busy else self._failures.get(board, 0) + 1
+    def failed(self, board: str | None, error: BoardError | SecretError) -> None:
+        busy = isinstance(error, BoardUnreachableError) and error.status == HTTPStatus.TOO_MANY_REQUESTS
+        self._failures[board] = _FAILURES_OF_A_BOARD if busy else self._failures.get(board, 0) + 1
 
 
-def _look_at(record: Import, poller: Poller, boards: _Turns, polled: Polled) -> None:
+def _check(record: Import, poller: Poller, boards: _BoardFailures, polled: Polled) -> None:
     now = poller.now()
-    if record.state in (State.PREPARING, State.SUBMITTING) and record.board_import_id is None:
-        _look_at_unsent(record, poller, polled)
+    if record.state in transitions.UNSENT and record.sent.board_import_id is None:
+        _check_unsent(record, poller, polled)
         return
-    if boards.is_over(record.board):
-        return  # no import is given up unasked
+    if boards.are_too_many(record.destination.board):
+        return  # an import is not given up without asking
     settled = _ask(record, poller, boards)
-    if settled is not None and settled.state is State.COMPLETE and settled.verified:
+    if settled is not None and settled.state is State.COMPLETE and settled.result.verified:
         polled.settled.append(settled)
     elif now > record.deadline:
-        _give_up(record, poller, polled)
+        _expire(record, poller, polled)
 
 
-def _look_at_unsent(record: Import, poller: Poller, polled: Polled) -> None:
-    """An import that is being worked on, or was left in the middle."""
+def _check_unsent(record: Import, poller: Poller, polled: Polled) -> None:
+    """Continue or end an import that was left in the middle; leave one alone that is being worked on."""
     now = poller.now()
-    if record.claimed_until is not None and now < record.claimed_until + RETRIES:
+    if record.claim.until is not None and now < record.claim.until + LAMBDA_RETRIES:
         return
     if record.state is State.SUBMITTING and now > record.deadline:
-        _give_up(record, poller, polled)
+        _expire(record, poller, polled)
     elif now <= record.deadline and _is_ready(record, poller.store):
         poller.feeds.resume(record.feed, record.import_id)
         polled.resumed.append(record.import_id)
-    elif move(poller.store, record.import_id, _freed(now)).cause == "abandoned":
-        polled.freed.append(record.import_id)
+    else:
+        freed = apply(poller.store, record.import_id, lambda current, feed: transitions.free(current, feed, now))
+        if freed.ending.cause is Cause.ABANDONED:
+            polled.freed.append(record.import_id)
 
 
 def _is_ready(record: Import, store: ImportStore) -> bool:
-    """Whether its run got as far as being ready to be sent, all of it."""
+    """Tell whether all imports of its run are ready to be sent."""
     first = record if record.run is None else store.get(record.run)
-    return first is not None and first.payload is not None
+    return first is not None and first.prepared.payload is not None
 
 
-def _ask(record: Import, poller: Poller, boards: _Turns) -> Import | None:
-    """What the board says, recorded; None when it cannot be asked."""
-    # Before, not after: one whose answer ends the function must not be the first in the next run again.
-    move(poller.store, record.import_id, _polled(poller.now()))
+def _ask(record: Import, poller: Poller, boards: _BoardFailures) -> Import | None:
+    """Ask the board and record its answer; return None if it cannot be asked."""
+    # Before asking, not after: an import whose answer ends the function must not be the first again in the next run.
+    now, board = poller.now(), record.destination.board
+    apply(poller.store, record.import_id, lambda current, _: transitions.note_poll(current, now))
     try:
-        answer = retrieve(record, record.board_import_id or "", poller.accounts, poller.boards, ASK_SECONDS)
+        answer = retrieve(record, record.sent.board_import_id or "", poller.accounts, poller.boards, ASK_SECONDS)
     except BoardRefusedError as error:
-        if error.status != NOT_FOUND:  # that is this import's, not the board's
-            boards.failed(record.board, error)
-        answer = None
-    except (BoardError, SecretError) as error:
-        boards.failed(record.board, error if isinstance(error, BoardError) else BoardError(str(error)))
-        answer = None
-    else:
-        boards.answered(record.board)
-    if answer is None:
+        if error.status != HTTPStatus.NOT_FOUND:  # that concerns this import, not the board
+            boards.failed(board, error)
         return None
-    return settle(poller.store, poller.archive, record.import_id, answer, by=POLL, verified=True, now=poller.now())
+    except (BoardError, SecretError) as error:
+        boards.failed(board, error)
+        return None
+    boards.answered(board)
+    return settle(
+        poller.store, poller.archive, record.import_id, answer, by=SettledBy.POLL, verified=True, now=poller.now()
+    )
 
 
-def _polled(now: datetime) -> Change:
-    def change(current: Import, _: Feed) -> Sequence[Import | Feed]:
-        return [current.changed(polled_at=now)] if current.open else ()
-
-    return change
-
-
-def _freed(now: datetime) -> Change:
-    """Claimed, and abandoned before anything was sent."""
-
-    def change(current: Import, feed: Feed) -> Sequence[Import | Feed]:
-        abandoned = current.claimed_until is None or current.claimed_until + RETRIES <= now
-        if current.state is not State.PREPARING or not abandoned:
-            return ()
-        reason = "the run was cut off before anything was sent, and Lambda's own retries did not bring it to an end"
-        state = State.BLOCKED if current.run is None else State.SKIPPED  # people are told once for the whole run
-        return current.ended(state, reason=reason, cause="abandoned"), feed.without(current.import_id)
-
-    return change
+def _expire(record: Import, poller: Poller, polled: Polled) -> None:
+    now = poller.now()
+    expired = apply(poller.store, record.import_id, lambda current, feed: transitions.expire(current, feed, now))
+    if expired.state is State.EXPIRED:
+        polled.expired.append(expired.import_id)
 
 
-def _give_up(record: Import, poller: Poller, polled: Polled) -> None:
-    def change(current: Import, feed: Feed) -> Sequence[Import | Feed]:
-        if current.state is State.COMPLETE and not current.verified and current.open:
-            return [current.changed(open=None)]  # the callback's word stands
-        if current.state not in AWAITING or current.is_claimed(poller.now()):
-            return ()
-        reason = "the board gave no result within 12 hours"
-        if current.state is State.SUBMITTING and current.reason:
-            reason += f"; what it said to the last attempt: {current.reason}"
-        expired = current.ended(State.EXPIRED, reason=reason, cause="no-result")
-        return expired, feed.after(expired)
-
-    given_up = move(poller.store, record.import_id, change)
-    if given_up.state is State.EXPIRED:
-        polled.expired.append(given_up.import_id)
-
-
-def _start(feed: Feed, poller: Poller, polled: Polled) -> None:
-    """Starts a feed that skipped a run, once the open one has ended."""
+def _run_again(feed: Feed, poller: Poller, polled: Polled) -> None:
+    """Start a feed that skipped a run, once the open run has ended."""
     current = poller.store.get_feed(feed.feed)
     if current.run_again is None or current.open_imports:
         return

@@ -1,15 +1,16 @@
-"""What starts an import: the schedule, an upload, a person, the poller. And the id that each gives it.
+"""What starts a run: the schedule, an upload, a person, or the poller.
 
-An import's id is made of its trigger, so that one that is delivered twice meets its own record.
+An import's id is derived from its trigger, so that a trigger that is delivered twice meets its own record.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from jobferry.errors import EventError, StrayObjectError
 from jobferry.feeds.settings import check_feed_name
@@ -19,23 +20,24 @@ _KNOWN: Final = frozenset({"feed", "scheduledAt", "confirmDeletes", "dryRun", "r
 _RETRY_KEY: Final = re.compile(
     r"archive/(?P<feed>[^/]+)/(?P<retried>[^/.]+)\.retry-(?P<time>[0-9]{8}T[0-9]{6}Z)\.jsonl"
 )
-_FORM: Final = "%Y%m%dT%H%M%SZ"
-#: Of the mark that makes uploads within a second different. Bytes.
+_TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
+#: Length of the mark that tells uploads within one second apart. Bytes.
 _MARK_BYTES: Final = 5
 
 
-class Trigger(NamedTuple):
-    """A run that is to happen.
+@dataclass(frozen=True)
+class Trigger:
+    """What starts a run.
 
     Attributes:
-        feed: its name.
+        feed: the feed's name.
         import_id: of the run's first import.
         confirm_deletes: the code of deletions that a person confirms.
-        uploaded: an upload started it.
-        dry_run: everything but the claim, the archive and the request.
-        run_again: the skipped import for which the poller starts the feed once more.
+        dry_run: do everything but the claim, the archive and the request.
+        run_again: the skipped import for which the poller starts the feed again.
         resume: the import exists already, and was left in the middle.
-        retry: the key of mended jobs that are sent instead of the feed, deleting nothing.
+        retry: the key of corrected jobs that are sent instead of the feed, deleting nothing.
+        uploaded: an upload started it.
     """
 
     feed: str
@@ -49,21 +51,21 @@ class Trigger(NamedTuple):
 
     @property
     def unattended(self) -> bool:
-        """Neither a person nor the schedule that people know of started it."""
+        """Tell whether neither a person nor the schedule started it."""
         return self.uploaded or self.run_again is not None
 
 
 def parse_trigger(event: object, now: datetime) -> Trigger:
-    """The run that an event asks for.
+    """Read the event that starts a run.
 
     Args:
         event: as Lambda gets it: ours, or EventBridge's `Object Created`.
-        now: for a run by hand, whose id is made of the time of the call.
+        now: for a run by hand, whose id is derived from the time of the call.
 
     Raises:
-        FeedNameError: the feed cannot exist.
-        StrayObjectError: the object that was uploaded is of no feed.
-        EventError: it is none of the shapes above; says which it may have.
+        FeedNameError: the feed's name is not allowed.
+        StrayObjectError: the object that was uploaded belongs to no feed.
+        EventError: the event has an unknown shape; the message says which are known.
     """
     if not isinstance(event, Mapping):
         raise EventError('an object such as {"feed": "default"} is needed')
@@ -89,7 +91,7 @@ def parse_trigger(event: object, now: datetime) -> Trigger:
     at = _instant(event["scheduledAt"], "scheduledAt") if "scheduledAt" in event else now
     if confirm is not None and (not isinstance(confirm, str) or not confirm.strip()):
         raise EventError("confirmDeletes is the code of a notice, a text")
-    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_FORM}}", confirm, dry_run)
+    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}", confirm, dry_run)
 
 
 def _upload(event: Mapping[str, Any]) -> Trigger:
@@ -102,26 +104,26 @@ def _upload(event: Mapping[str, Any]) -> Trigger:
         raise EventError("the event from S3 has no object, or no time") from error
     parts = key.split("/")
     if len(parts) < 3 or parts[0] != "feeds":  # feeds/{feed}/{object}
-        raise StrayObjectError(f"the object {key[:200]!r} is of no feed: feeds/{{feed}}/… is needed")
+        raise StrayObjectError(f"the object {key[:200]!r} belongs to no feed: feeds/{{feed}}/… is needed")
     feed = check_feed_name(parts[1])
     mark = blake2b(version.encode(), digest_size=_MARK_BYTES).hexdigest()
-    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_FORM}}-{mark}", uploaded=True)
+    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}-{mark}", uploaded=True)
 
 
 def _retry(key: object, feed: str, *, dry_run: bool) -> Trigger:
-    """Nothing but mended jobs of the feed can be read through such a key; an import's id is made of it."""
+    """Read the key of corrected jobs. Nothing but corrected jobs of this feed can be read through such a key."""
     match = _RETRY_KEY.fullmatch(key) if isinstance(key, str) else None
     if match is None or match["feed"] != feed:
         raise EventError(
-            f"retry is not the key of mended jobs: archive/{feed}/{{importId}}.retry-{{time}}.jsonl is needed"
+            f"retry is not the key of corrected jobs: archive/{feed}/{{importId}}.retry-{{time}}.jsonl is needed"
         )
     _import_id(match["retried"], feed, "retry")
     return Trigger(feed, f"{feed}-{match['time']}-retry", dry_run=dry_run, retry=match[0])
 
 
 def retry_key(feed: str, import_id: str, at: datetime) -> str:
-    """The key of mended jobs of an import, uploaded at that time."""
-    return f"archive/{feed}/{import_id}.retry-{at.astimezone(UTC):{_FORM}}.jsonl"
+    """Return the key of an import's corrected jobs, uploaded at this time."""
+    return f"archive/{feed}/{import_id}.retry-{at.astimezone(UTC):{_TIME_FORMAT}}.jsonl"
 
 
 def _import_id(value: object, feed: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a run of a feed needs of the world outside, and of the Lambda request in whose hands it is."""
+"""What a run of a feed needs from outside, and the Lambda request that does the work."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from jobferry.board.accounts import Accounts
 from jobferry.board.client import Boards
 from jobferry.feeds.objects import FeedObject, FeedReader
-from jobferry.records.imports import ImportStore
+from jobferry.records.imports import Claim
+from jobferry.records.store import ImportStore
 
 
 class FeedStore(FeedReader, Protocol):
-    """Where feeds and the archive are."""
+    """Where the feeds and the archive are."""
 
     def feeds(self) -> list[str]: ...
 
@@ -32,30 +34,37 @@ class FeedStore(FeedReader, Protocol):
     def fetch(self, key: str, path: Path) -> bool: ...
 
 
-class Invocation(NamedTuple):
+@dataclass(frozen=True)
+class Invocation:
     """The Lambda request that does the work.
 
     Attributes:
-        id: the same for Lambda's own retries.
+        id: the request's id, which Lambda's own retries share.
         deadline: when Lambda ends it.
     """
 
     id: str
     deadline: datetime
 
+    @property
+    def claim(self) -> Claim:
+        """The claim of this invocation on an import."""
+        return Claim(by=self.id, until=self.deadline)
 
-class World(NamedTuple):
-    """What a run needs of the world outside.
+
+@dataclass(frozen=True)
+class World:
+    """What a run needs from outside.
 
     Attributes:
         store: the records.
         bucket: the feeds and the archive.
         accounts: the secrets.
-        boards: of the accounts.
-        callbacks: `{api}/callbacks`.
+        boards: opens the board of an account.
+        callbacks: base of the callback URLs, `{api}/callbacks`.
         signing_key: signs the callback URLs.
-        now: the time.
-        sleep: waits for so many seconds.
+        now: returns the time.
+        sleep: waits this many seconds.
     """
 
     store: ImportStore
@@ -70,6 +79,6 @@ class World(NamedTuple):
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """A folder on the function's disk, gone afterwards."""
+    """Make a folder on the function's disk, and remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
         yield Path(directory)

@@ -8,7 +8,9 @@ from typing import Final
 
 from jobferry.notices.findings import Findings
 from jobferry.notices.report import html
-from jobferry.records.imports import FailedJob, Import, Posting
+from jobferry.records.failed_jobs import FailedJob
+from jobferry.records.imports import Import, Posting
+from tests.records import changed
 from tests.unit.notices.cases import CASES, CREATED, EARLIER, STACK, STATE, ZIP, blocked, complete, job, results
 
 #: Whatever a feed could hold to do harm on a page.
@@ -44,7 +46,7 @@ def of_case(name: str, history: Iterable[Import] = ()) -> Findings:
 
 
 def page(given: Findings, deletes: Iterable[Posting] | None = None) -> str:
-    return "".join(html(given, given.record.deletes if deletes is None else deletes, STACK))
+    return "".join(html(given, given.record.deletions.postings if deletes is None else deletes, STACK))
 
 
 def many(count: int) -> list[FailedJob]:
@@ -90,9 +92,9 @@ def hostile() -> Findings:
         withheld_deletes=len(HOSTILE),
         full_sync=True,
         withheld_because=["shared-account", "too-many"],
-        shared_with=list(HOSTILE),
+        shared_with=[{"feed": each} for each in HOSTILE],
         confirm_code=text,
         deletes=[Posting(reference_number=each, title=each) for each in HOSTILE],
     )
-    record = record.changed(results={**(record.results or {}), "ignoredValues": list(HOSTILE)})
+    record = changed(record, results={**(record.result.counts or {}), "ignoredValues": list(HOSTILE)})
     return findings(record, failed, [each.model_copy(update={"row": 999}) for each in failed], {text}, history(3))

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from jobferry.notices import advice
 from jobferry.notices.failures import collect, failing_jobs
 from jobferry.notices.report.page import ROWS, SIZE, html
-from jobferry.records.imports import FailedJob, Import, Posting, State
+from jobferry.records.failed_jobs import FailedJob
+from jobferry.records.imports import Posting, State
+from tests.records import an_import, changed
 from tests.unit.notices.cases import (
     CASES,
     CREATED,
@@ -180,7 +182,7 @@ def test_a_list_that_is_too_long_says_so_and_where_all_of_it_is() -> None:
     assert f"The first 5,000 of {len(failed):,} are here, new ones first." in words
     assert f"aws s3 cp s3://{STACK.bucket}/archive/default/default-20261124T070000Z.report.csv ." in words
     deletes = (Posting(reference_number=str(each)) for each in range(ROWS + 7))
-    record = CASES["withheld-too-many"].record.changed(withheld_deletes=ROWS + 7)
+    record = changed(CASES["withheld-too-many"].record, withheld_deletes=ROWS + 7)
     words = Read(page(findings(record), deletes)).words
     assert "5,007 postings not in the feed, and kept. The first 5,000 of them are here." in words
     assert "default-20261124T070000Z.deletes.jsonl.gz" in words
@@ -211,7 +213,7 @@ class TestHistory:
         record = CASES["one-failed"].record
         later = complete(results(failed=999), import_id="later", created_at=CREATED + timedelta(hours=1))
         open_one = complete(results(failed=998), import_id="open", created_at=EARLIER, state=State.RUNNING)
-        stale = record.changed(state=State.SUBMITTING, results=None)
+        stale = changed(record, state=State.SUBMITTING, results=None)
         words = Read(page(of_case("one-failed", [later, stale, *history(1), open_one]))).words
         assert "2 imports: 1 job failed now, 8 at most; 0 without a result." in words
 
@@ -242,8 +244,8 @@ class TestHostile:
     def test_a_page_is_sound_whatever_was_recorded(
         self, failed: list[FailedJob], invalid: list[FailedJob], full_sync: bool, text: str, state: State, counts: dict[str, Any]
     ) -> None:  # fmt: skip
-        record = Import(
-            import_id="default-20261124T070000Z", feed="default", created_at=CREATED, state=state, cause=text,
+        record = an_import(
+            import_id="default-20261124T070000Z", feed="default", created_at=CREATED, state=state, cause=None,
             reason=text, results=counts, full_sync=full_sync, warned=[text], board=text, board_import_id=text,
             withheld_deletes=1, sources=[{"key": text, "bytes": text}],
         )  # fmt: skip
@@ -257,7 +259,7 @@ def test_a_report_lists_just_the_jobs_that_a_notice_counts(
 ) -> None:
     invalid = [each.model_copy(update={"sent": bool(each.number % 2)}) for each in invalid]
     record = complete(results(), full_sync=full_sync)
-    record = record if has_results else record.changed(results=None)
+    record = record if has_results else changed(record, results=None)
     counted = collect(record, failed, invalid, None)
     listed = list(failing_jobs(record, failed, invalid))
     assert Counter((each.by_board, each.taken) for each in listed) == Counter(

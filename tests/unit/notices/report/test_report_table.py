@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jobferry.notices import report as reports
 from jobferry.notices.findings import Findings
 from jobferry.notices.report.table import COLUMNS
-from jobferry.records.imports import FailedJob
+from jobferry.records.failed_jobs import FailedJob
 from tests.unit.notices.cases import CREATED, EARLIER, NOT_A_STATE, STATE, ZIP, complete, job, results
 from tests.unit.notices.report.given import findings, many, of_case
 

@@ -13,7 +13,8 @@ from jobferry.notices import report as reports
 from jobferry.notices.findings import Findings, gather
 from jobferry.notices.notice import publish
 from jobferry.notices.report import Links, read_deletes
-from jobferry.records.imports import ERROR, INVALID, UNVERIFIED, FailedJob, Import, Posting, State
+from jobferry.records.failed_jobs import FailedJob, FailedKind
+from jobferry.records.imports import Import, Posting, State
 from tests.fakes import MemoryStore, MemoryTopic
 from tests.unit.notices.cases import (
     CASES,
@@ -109,10 +110,10 @@ class TestGather:
         store = self.store(record)
         store.save(complete(import_id="before", created_at=record.created_at - timedelta(days=1)))
         refused, held = [job(each, STATE) for each in range(2500)], [job(0, NOT_A_STATE), job(1, ZIP)]
-        store.write_failed(ID, ERROR, refused, record.expires)
-        store.write_failed(ID, INVALID, held, record.expires)
-        store.write_failed(ID, UNVERIFIED, [job(7, "not the board's word")], record.expires)
-        store.write_failed("before", ERROR, [job(3, STATE)], record.expires)
+        store.write_failed(ID, FailedKind.ERROR, refused, record.expires)
+        store.write_failed(ID, FailedKind.INVALID, held, record.expires)
+        store.write_failed(ID, FailedKind.UNVERIFIED, [job(7, "not the board's word")], record.expires)
+        store.write_failed("before", FailedKind.ERROR, [job(3, STATE)], record.expires)
         with gather(store, record) as found:
             for _ in range(2):
                 assert list(found.failed) == refused
@@ -123,7 +124,7 @@ class TestGather:
     def test_takes_the_callbacks_word_while_there_is_no_other(self) -> None:
         record = complete(results(failed=1), verified=False)
         store = self.store(record)
-        store.write_failed(ID, UNVERIFIED, [job(7, STATE)], record.expires)
+        store.write_failed(ID, FailedKind.UNVERIFIED, [job(7, STATE)], record.expires)
         with gather(store, record) as found:
             assert list(found.failed) == [job(7, STATE)]
 
@@ -154,7 +155,7 @@ class TestNotice:
     ) -> tuple[bool, MemoryTopic, list[Findings]]:
         store, topic, seen = MemoryStore(), MemoryTopic(), list[Findings]()
         store.save(record)
-        store.write_failed(record.import_id, ERROR, failed, record.expires)
+        store.write_failed(record.import_id, FailedKind.ERROR, failed, record.expires)
 
         def report(found: Findings) -> Links | None:
             assert topic.published == []

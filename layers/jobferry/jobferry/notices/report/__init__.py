@@ -100,10 +100,10 @@ def store(findings: Findings, archive: Archive, stack: Stack, now: datetime) -> 
 
 def read_deletes(archive: Archive, record: Import, directory: Path) -> Iterable[Posting]:
     """The postings that go, or were withheld: all of them, or the first when the archive has them no more."""
-    if not (record.expected_deletes or record.withheld_deletes) or record.all_deletes is None:
-        return record.deletes
+    if not (record.deletions.expected or record.deletions.withheld) or record.prepared.deletes is None:
+        return record.deletions.postings
     path = directory / "deletes.jsonl.gz"
-    return _postings(path) if archive.fetch(record.all_deletes, path) else record.deletes
+    return _postings(path) if archive.fetch(record.prepared.deletes, path) else record.deletions.postings
 
 
 def _postings(path: Path) -> Iterator[Posting]:

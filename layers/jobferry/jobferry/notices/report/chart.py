@@ -49,7 +49,7 @@ def _failing(record: Import) -> int | None:
     """Jobs that failed. With a full sync what was found before sending was sent, and is among what the board refused."""
     if record.state is not State.COMPLETE:
         return None
-    return advice.count(record, "failed") + (0 if record.full_sync else record.invalid)
+    return record.result.count("failed") + (0 if record.deletions.full_sync else record.prepared.invalid)
 
 
 def _section(columns: list[_Import]) -> Iterator[str]:
@@ -103,7 +103,7 @@ def _result(record: Import) -> str:
 
 def _jobs(record: Import) -> int:
     """Those of the feed: with a full sync the ones that were found wrong before sending are among those sent."""
-    return record.jobs + (0 if record.full_sync else record.invalid)
+    return record.prepared.jobs + (0 if record.deletions.full_sync else record.prepared.invalid)
 
 
 _LEGEND: Final = (
@@ -125,7 +125,7 @@ def _table(columns: list[_Import]) -> Iterator[str]:
     for column in reversed(columns):
         record = column.record
         failing = "" if column.failing is None else f"{column.failing:,}"
-        deleted = "" if column.failing is None else f"{advice.count(record, 'deleted'):,}"
+        deleted = "" if column.failing is None else f"{record.result.count('deleted'):,}"
         this = ' <span class="quiet">(this import)</span>' if column.this else ""
         yield (
             f'<tr><th scope="row">{when(record.created_at)}{this}</th><td>{_result(record)}</td>'

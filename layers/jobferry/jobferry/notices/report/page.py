@@ -170,22 +170,22 @@ def _counts(record: Import, failures: Failures) -> Iterator[tuple[int, str, bool
     """The same as the notice's, each with its words, and whether it is bad to have any."""
     if record.state is not State.COMPLETE:
         went = {State.EXPIRED: "sent", State.REJECTED: "not accepted"}.get(record.state, "not sent")
-        if record.jobs:
-            yield record.jobs, went, False
+        if record.prepared.jobs:
+            yield record.prepared.jobs, went, False
     else:
-        yield record.jobs, "sent", False
+        yield record.prepared.jobs, "sent", False
         for name in ("added", "updated", "unchanged"):
-            yield advice.count(record, name), name, False
-        yield advice.count(record, "failed"), "failed", True
-        deleted = advice.count(record, "deleted")
-        expected = f", {record.expected_deletes:,} expected" if record.delete_jobs or deleted else ""
+            yield record.result.count(name), name, False
+        yield record.result.count("failed"), "failed", True
+        deleted = record.result.count("deleted")
+        expected = f", {record.deletions.expected:,} expected" if record.deletions.delete_jobs or deleted else ""
         yield (
             deleted,
             f"{'posting' if deleted == 1 else 'postings'} deleted{expected}",
-            deleted > record.expected_deletes,
+            deleted > record.deletions.expected,
         )
-        if record.unaccounted:
-            yield record.unaccounted, "unaccounted for", True
+        if record.result.unaccounted:
+            yield record.result.unaccounted, "unaccounted for", True
     if failures.held:
         yield failures.held, "with a mistake, held back", True
 
@@ -198,7 +198,7 @@ def _deletions(record: Import, postings: list[Posting], stack: Stack) -> tuple[s
     title, number = advice.deletions(record)
     if not number:
         return "", None
-    words = "not in the feed, and kept" if record.withheld_deletes else "not in the feed any more"
+    words = "not in the feed, and kept" if record.deletions.withheld else "not in the feed any more"
     heading = f"{title} ({number:,})"
     rows = [
         f'<tr role="row"><td role="cell" class="ref">{_text(each.reference_number, _REFERENCE)}</td>'
@@ -206,8 +206,8 @@ def _deletions(record: Import, postings: list[Posting], stack: Stack) -> tuple[s
         for each in postings
     ]
     lead = f"<p>{counted(number, 'posting')} {words}.{_first_of(len(rows), number)}</p>\n"
-    if len(rows) == ROWS and number > ROWS and record.all_deletes:
-        lead += f"<p>All of them:</p>\n{_command(stack.show(record.all_deletes))}\n"
+    if len(rows) == ROWS and number > ROWS and record.prepared.deletes:
+        lead += f"<p>All of them:</p>\n{_command(stack.show(record.prepared.deletes))}\n"
     caption = f"{title}: postings {words}"
     return heading, _list(lead, caption, ("Reference number", "Title"), rows, "postings", "deletes")
 
@@ -243,7 +243,7 @@ def _reason_table(failures: Failures) -> Iterator[str]:
 
 
 def _jobs(record: Import, failures: Failures, rows: list[str], stack: Stack) -> Iterator[str] | None:
-    unnamed = advice.count(record, "failed") - failures.by_board
+    unnamed = record.result.count("failed") - failures.by_board
     if unnamed <= 0 and not failures.total:
         return None
     lead = ""
@@ -329,7 +329,7 @@ class _Rows:
 
 def _board(record: Import) -> str:
     """Whose words they are."""
-    return "the board" if record.verified else "the callback"
+    return "the board" if record.result.verified else "the callback"
 
 
 def _row(record: Import, failing: Failing, kinds: dict[str, int], *, by_both: bool) -> str:
@@ -399,8 +399,8 @@ def _select(label: str, name: str, every: str, options: Iterable[tuple[str, str,
 
 
 def _to_know(record: Import) -> Iterator[str] | None:
-    lines = [_text(text, _MESSAGE) for text in record.warned]
-    if ignored := (record.results or {}).get("ignoredValues"):
+    lines = [_text(text, _MESSAGE) for text in record.prepared.warned]
+    if ignored := (record.result.counts or {}).get("ignoredValues"):
         lines.append(f"The board ignored values: {_text(json.dumps(ignored), _MESSAGE)}")
     if not lines:
         return None
@@ -414,29 +414,31 @@ def _import(record: Import, stack: Stack) -> Iterator[str]:
     yield "</dl>\n<details><summary>Commands: this report again, and what was sent</summary>\n"
     yield "<p>In AWS CloudShell or a terminal with the AWS CLI. The archive keeps everything for 90 days.</p>\n"
     yield _command(stack.copy(html_key(record))) + _command(stack.copy(csv_key(record)))
-    if record.payload:
-        yield _command(stack.show(record.payload))
+    if record.prepared.payload:
+        yield _command(stack.show(record.prepared.payload))
     yield "</details>\n"
 
 
 def _facts(record: Import) -> Iterator[tuple[str, str]]:
     yield "Import", f"<code>{_text(record.import_id, 200)}</code>"
-    if record.board_import_id:
-        yield "The board calls it", f"<code>{_text(record.board_import_id, 200)}</code>"
-    if record.board:
-        yield "Board", _text(record.board, 200)
+    if record.sent.board_import_id:
+        yield "The board calls it", f"<code>{_text(record.sent.board_import_id, 200)}</code>"
+    if record.destination.board:
+        yield "Board", _text(record.destination.board, 200)
     yield "Begun", when(record.created_at)
-    if record.submitted_at:
-        yield "Sent", when(record.submitted_at)
-    if record.settled_at:
-        by = {"callback": ", by the board's callback", "poll": ", by asking the board"}.get(record.settled_by or "", "")
-        sure = "" if record.verified else "; the board itself did not confirm it"
-        yield "Result", f"{when(record.settled_at)}{by}{sure}"
+    if record.sent.submitted_at:
+        yield "Sent", when(record.sent.submitted_at)
+    if record.result.settled_at:
+        by = {"callback": ", by the board's callback", "poll": ", by asking the board"}.get(
+            record.result.settled_by or "", ""
+        )
+        sure = "" if record.result.verified else "; the board itself did not confirm it"
+        yield "Result", f"{when(record.result.settled_at)}{by}{sure}"
     if record.parts > 1:
         yield "Parts", f"the first of {record.parts:,} imports of a split feed"
-    if record.sources:
-        shown = [f"<li>{_source(source)}</li>" for source in record.sources[:_SOURCES]]
-        left = max(record.objects, len(record.sources)) - len(shown)
+    if record.prepared.sources:
+        shown = [f"<li>{_source(source)}</li>" for source in record.prepared.sources[:_SOURCES]]
+        left = max(record.prepared.objects, len(record.prepared.sources)) - len(shown)
         shown += [f"<li>and {counted(left, 'other file')}</li>"] if left > 0 else []
         yield "Read from", f"<ul>{''.join(shown)}</ul>"
 

@@ -78,7 +78,7 @@ def _refused_by(record: Import, failing: Failing) -> str:
         return "nobody: taken by the board, but it looks wrong"
     if not failing.by_board:
         return "jobferry, before sending"
-    return "the board" if record.verified else "the board's callback, not confirmed"
+    return "the board" if record.result.verified else "the board's callback, not confirmed"
 
 
 def _text(text: str, limit: int) -> str:

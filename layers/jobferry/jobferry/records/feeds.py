@@ -1,0 +1,73 @@
+"""The record of a feed: its open run, its last results, and its live set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from jobferry.records.imports import Frozen, Instant
+
+
+class LiveSet(Frozen):
+    """The postings of a feed that may be on the board.
+
+    Attributes:
+        key: the object that lists them.
+        import_id: the import with which it was stored.
+        created_at: when that import was claimed.
+        account: board and secret whose postings they are.
+        key_mark: identifies the key that was in the secret.
+        whole: the postings that were carried over count; otherwise only what that import sent.
+        announced_at: when people were told that a full sync deletes other postings; None if they were not.
+    """
+
+    key: str
+    import_id: str
+    created_at: Instant
+    account: str
+    key_mark: str | None = None
+    whole: bool
+    announced_at: Instant | None = None
+
+
+class Feed(Frozen):
+    """The record of a feed.
+
+    Attributes:
+        feed: its name.
+        open_imports: imports of the run that is under way; if there are none, the next run may start.
+        last_import: the latest import that was claimed.
+        last_request: the Lambda request that claimed it.
+        last_complete: the latest run with a result, by its first import.
+        last_complete_at: when that import was claimed.
+        live_set: the postings that may be on the board.
+        objects: how many objects the last complete import was made of that withheld no deletions.
+        run_again: the first import that was skipped since the run began: the feed is to run once more.
+        run_again_at: when it was skipped.
+        run_again_confirm: the confirmation code that a person gave with a skipped run.
+        revision: how often the record was written; 0 if it is new.
+    """
+
+    feed: str
+    open_imports: list[str] = Field(default_factory=list)
+    last_import: str | None = None
+    last_request: str | None = None
+    last_complete: str | None = None
+    last_complete_at: Instant | None = None
+    live_set: LiveSet | None = None
+    objects: int | None = None
+    run_again: str | None = None
+    run_again_at: Instant | None = None
+    run_again_confirm: str | None = None
+    revision: int = 0
+
+    def to_item(self) -> dict[str, Any]:
+        """Return the record as it is stored."""
+        return self.model_dump(by_alias=True, mode="json")
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Feed:
+        """Read a stored record."""
+        return cls.model_validate(item)

@@ -1,0 +1,374 @@
+"""Everything that may happen to an import, a pure function each.
+
+A transition takes the import and its feed as they are, and what has been learned, and returns what they become; it
+returns nothing if the import stays as it is. The callers read, call one of these, and write on condition that nobody
+wrote in between (`store.apply`). docs/states.md has them as a table, which a test holds against this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from jobferry.errors import Cause
+from jobferry.records.feeds import Feed, LiveSet
+from jobferry.records.imports import (
+    LAMBDA_RETRIES,
+    OPEN,
+    Claim,
+    Deletions,
+    Ending,
+    Import,
+    Objection,
+    Result,
+    State,
+    account_id,
+)
+
+#: The request may have reached the board, and no result has come.
+AWAITING: Final = frozenset({State.SUBMITTING, State.PENDING, State.RUNNING})
+#: A result may still complete these. A board that refused, or was silent for too long, may turn out to have accepted.
+MAY_COMPLETE: Final = AWAITING | {State.EXPIRED, State.REJECTED}
+#: The board does not have the import for certain, so it may be sent.
+UNSENT: Final = frozenset({State.PREPARING, State.SUBMITTING})
+
+type Records = Sequence[Import | Feed]
+
+_NOTHING: Final[Records] = ()
+
+
+# A run begins
+
+
+def claim_run(
+    feed: Feed,
+    import_id: str,
+    claim: Claim,
+    now: datetime,
+    *,
+    retry: str | None = None,
+    confirmed_with: str | None = None,
+    run_again: str | None = None,
+) -> Records:
+    """Begin a run, or skip it while another run of the feed is open.
+
+    A skipped run is made up for: the feed remembers to run again, with the skipped run's confirmation code.
+
+    Args:
+        feed: the feed's record.
+        import_id: of the run's first import, which has no record yet.
+        claim: the invocation that does the work.
+        now: the time.
+        retry: the key of corrected jobs that are sent instead of the feed.
+        confirmed_with: the code with which a person confirms deletions.
+        run_again: the skipped import that this run makes up for; nothing happens if the feed has run since.
+    """
+    if run_again is not None and (feed.run_again != run_again or feed.open_imports):
+        return _NOTHING
+    code = confirmed_with or (feed.run_again_confirm if run_again else None)
+    record = Import(
+        import_id=import_id,
+        feed=feed.feed,
+        created_at=now,
+        state=State.PREPARING,
+        retry=retry,
+        deletions=Deletions(confirmed_with=code),
+    )
+    if feed.open_imports:
+        return _skip(record, feed)
+    # A retry does not read the feed, so it makes up for no skipped run.
+    made_up_for = {} if retry else {"run_again": None, "run_again_at": None, "run_again_confirm": None}
+    return (
+        record.changed(claim=claim, open=OPEN, previous=feed.last_complete),
+        feed.changed(open_imports=[import_id], last_import=import_id, last_request=claim.by, **made_up_for),
+    )
+
+
+def _skip(record: Import, feed: Feed) -> Records:
+    then = "retry when it has ended" if record.retry else "the feed runs once more when it has ended"
+    skipped = _end(
+        record, State.SKIPPED, Ending(cause=Cause.OPEN, reason=f"{feed.open_imports[0]} is still open; {then}")
+    )
+    if feed.run_again is None and record.retry is None:
+        feed = feed.changed(run_again=record.import_id, run_again_at=record.created_at)
+    if record.deletions.confirmed_with is not None:
+        feed = feed.changed(run_again_confirm=record.deletions.confirmed_with)
+    # The feed is written even if it stays the same: the open import must not have ended meanwhile.
+    return skipped, feed
+
+
+def take_over(record: Import, claim: Claim, now: datetime) -> Records:
+    """Claim an import that was left in the middle; one that has another claim or is sent already stays as it is."""
+    if record.state not in UNSENT or (record.claim.by != claim.by and record.claim.is_held(now)):
+        return _NOTHING
+    return (record.changed(claim=claim),)
+
+
+# Preparation
+
+
+def make_ready(record: Import | None, feed: Feed, prepared: Import) -> Records:
+    """Record that an import can be sent from the archive.
+
+    Args:
+        record: the import's record; None if it is a further import of a split feed that has none yet.
+        feed: the feed's record.
+        prepared: the import as it was prepared. One that was sent meanwhile stays as it is.
+    """
+    if record is not None and record.state is not State.PREPARING:
+        return _NOTHING
+    ready = prepared.changed(revision=record.revision if record else 0)
+    if prepared.import_id in feed.open_imports:
+        return (ready,)
+    return ready, feed.changed(open_imports=[*feed.open_imports, prepared.import_id])
+
+
+def drop(record: Import, feed: Feed) -> Records:
+    """End a further import of a split feed that a later reading of the feed does not need."""
+    if record.state is not State.PREPARING:
+        return _NOTHING
+    ending = Ending(cause=Cause.FEWER_PARTS, reason="a later reading of the feed needs fewer imports")
+    return _end(record, State.SKIPPED, ending), _without(feed, record)
+
+
+def block(
+    record: Import, feed: Feed, claimed_by: str | None, ending: Ending, *, valid: int = 0, invalid: int = 0
+) -> Records:
+    """End an import of which nothing can be sent.
+
+    Args:
+        record: the import.
+        feed: its feed.
+        claimed_by: the invocation that found out; another one's import stays as it is.
+        ending: why.
+        valid: jobs that could have been sent.
+        invalid: rows that have an error.
+    """
+    if record.state is not State.PREPARING or record.claim.by != claimed_by:
+        return _NOTHING
+    counted = record.changed(prepared=record.prepared.changed(jobs=valid, invalid=invalid))
+    return _end(counted, State.BLOCKED, ending), _without(feed, record)
+
+
+def free(record: Import, feed: Feed, now: datetime) -> Records:
+    """End an import that was claimed and abandoned before anything was sent."""
+    if record.state is not State.PREPARING:
+        return _NOTHING
+    if record.claim.until is not None and record.claim.until + LAMBDA_RETRIES > now:
+        return _NOTHING
+    reason = "the run was cut off before anything was sent, and Lambda's own retries did not finish it"
+    # People are told once for the whole run, so its further imports are only skipped.
+    state = State.BLOCKED if record.run is None else State.SKIPPED
+    return _end(record, state, Ending(cause=Cause.ABANDONED, reason=reason)), _without(feed, record)
+
+
+# Sending
+
+
+def may_send(record: Import, claimed_by: str, now: datetime) -> bool:
+    """Tell whether an invocation may send an import: it is unsent, and nobody else works on it."""
+    return record.state in UNSENT and (record.claim.by == claimed_by or not record.claim.is_held(now))
+
+
+def start_sending(record: Import, claim: Claim, now: datetime, *, deletions: Deletions, key_mark: str) -> Records:
+    """Record that the request may reach the board from now on.
+
+    Args:
+        record: the import.
+        claim: the invocation that sends it.
+        now: the time.
+        deletions: what holds of the deletions right before sending.
+        key_mark: of the key that is used.
+    """
+    if claim.by is None or not may_send(record, claim.by, now):
+        return _NOTHING
+    sent = record.sent.changed(attempts=record.sent.attempts + 1, submitted_at=record.sent.submitted_at or now)
+    return (
+        record.changed(
+            state=State.SUBMITTING,
+            claim=claim,
+            destination=record.destination.changed(key_mark=key_mark),
+            deletions=deletions,
+            sent=sent,
+        ),
+    )
+
+
+def accept(record: Import, feed: Feed, board_import_id: str, requested_at: datetime | None) -> Records:
+    """Record the board's 202. The result may have come before it, or the import may have been given up."""
+    sent = record.sent.changed(board_import_id=board_import_id, requested_at=requested_at)
+    if record.state in (State.SUBMITTING, State.REJECTED, State.EXPIRED):
+        pending = record.changed(state=State.PENDING, sent=sent, claim=Claim(), ending=Ending(), open=OPEN)
+        if record.import_id in feed.open_imports:
+            return (pending,)
+        return pending, feed.changed(open_imports=[*feed.open_imports, record.import_id])
+    if not record.result.verified and record.sent.board_import_id != board_import_id:
+        return (record.changed(sent=sent),)
+    return _NOTHING
+
+
+def reject(
+    record: Import, feed: Feed, claimed_by: str, ending: Ending, *, sent_before: bool, may_have_arrived: bool
+) -> Records:
+    """End an import that the board did not take; keep only the words if an earlier request may have reached the board.
+
+    Args:
+        record: the import.
+        feed: its feed.
+        claimed_by: the invocation that sent it; another one's import stays as it is.
+        ending: what the board said, or why it was not asked.
+        sent_before: the import was already being sent when this invocation began.
+        may_have_arrived: a board that says "later" has been known to mean "accepted": what was sent may be live.
+    """
+    if record.claim.by != claimed_by or record.state not in UNSENT:
+        return _NOTHING
+    if sent_before or record.sent.attempts > 1:
+        return (record.changed(ending=ending),)
+    rejected = _end(record, State.REJECTED, ending)
+    return rejected, _after(feed, rejected) if may_have_arrived else _without(feed, rejected)
+
+
+# The result
+
+
+def takes_result(record: Import, *, verified: bool) -> bool:
+    """Tell whether a result still changes an import."""
+    unconfirmed = record.state is State.COMPLETE and not record.result.verified
+    return record.state in MAY_COMPLETE or (unconfirmed and verified)
+
+
+def progress(record: Import, status: str, board_import_id: str, requested_at: datetime | None) -> Records:
+    """Record that the board says pending or running; any other word changes nothing."""
+    if record.state not in AWAITING or status not in (State.PENDING, State.RUNNING):
+        return _NOTHING
+    if record.state == status and record.sent.board_import_id == board_import_id:
+        return _NOTHING
+    sent = record.sent.changed(board_import_id=board_import_id, requested_at=requested_at or record.sent.requested_at)
+    return (record.changed(state=State(status), sent=sent),)
+
+
+def complete(
+    record: Import, feed: Feed, result: Result, board_import_id: str, requested_at: datetime | None
+) -> Records:
+    """Record a result.
+
+    A result that differs from what people were told, or that comes after they were told that there is none, is late:
+    its notice goes out again. An unverified one stays open, so that the poller asks the board.
+    """
+    if not takes_result(record, verified=result.verified):
+        return _NOTHING
+    counts = (result.counts or {}) | {"deleted": result.count("deleted") + record.sent.deleted_before}
+    corrected = record.notified_at is not None and record.result.counts != counts
+    late = corrected or record.state in (State.EXPIRED, State.REJECTED)
+    sent = record.sent.changed(board_import_id=board_import_id, requested_at=requested_at or record.sent.requested_at)
+    completed = record.changed(
+        state=State.COMPLETE,
+        sent=sent,
+        result=result.changed(counts=counts, late=late or record.result.late),
+        claim=Claim(),
+        ending=Ending(),
+        notified_at=None if late else record.notified_at,
+        open=None if result.verified else record.open,
+    )
+    return completed, _after(feed, completed)
+
+
+def add_earlier_deletions(record: Import, deleted: int) -> Records:
+    """Count the postings that an earlier request deleted whose answer was lost; only once."""
+    if record.sent.deleted_before or not deleted:
+        return _NOTHING
+    counted = record.changed(sent=record.sent.changed(deleted_before=deleted))
+    if record.result.counts is None:
+        return (counted,)
+    counts = record.result.counts | {"deleted": record.result.count("deleted") + deleted}
+    return (counted.changed(result=record.result.changed(counts=counts), notified_at=None),)
+
+
+def note_poll(record: Import, now: datetime) -> Records:
+    """Record that the poller asks for an import."""
+    return (record.changed(polled_at=now),) if record.open else _NOTHING
+
+
+def expire(record: Import, feed: Feed, now: datetime) -> Records:
+    """Give up an import after its deadline; what an unverified callback said stands."""
+    if record.state is State.COMPLETE and not record.result.verified and record.open:
+        return (record.changed(open=None),)
+    if record.state not in AWAITING or record.claim.is_held(now):
+        return _NOTHING
+    reason = "the board gave no result within 12 hours"
+    if record.state is State.SUBMITTING and record.ending.reason:
+        reason += f"; its answer to the last attempt: {record.ending.reason}"
+    expired = _end(record, State.EXPIRED, Ending(cause=Cause.NO_RESULT, reason=reason))
+    return expired, _after(feed, expired)
+
+
+# The notice
+
+
+def mark_notified(record: Import, feed: Feed, state: State, now: datetime) -> Records:
+    """Record that the notice was published, and with it the announcement of deletions.
+
+    Args:
+        record: the import.
+        feed: its feed.
+        state: what the notice was about. A result that came meanwhile gets a notice of its own.
+        now: when the notice was published.
+    """
+    if record.state is not state or record.notified_at is not None:
+        return _NOTHING
+    notified = record.changed(notified_at=now)
+    announced = record.state is State.COMPLETE and record.deletions.announces_deletions
+    live_set = feed.live_set
+    if not announced or live_set is None or live_set.announced_at or live_set.import_id != record.import_id:
+        return (notified,)
+    return notified, feed.changed(live_set=live_set.changed(announced_at=now))
+
+
+# What ending means for the records
+
+
+def _end(record: Import, state: State, ending: Ending) -> Import:
+    """Return the import if nothing more is to be done for it."""
+    return record.changed(state=state, claim=Claim(), ending=ending, open=None)
+
+
+def _without(feed: Feed, record: Import) -> Feed:
+    """Return the feed after an import of it that never reached the board."""
+    return feed.changed(open_imports=[each for each in feed.open_imports if each != record.import_id])
+
+
+def _after(feed: Feed, ended: Import) -> Feed:
+    """Return the feed after an import that may have reached the board; an older import replaces nothing.
+
+    A retry is not a run of the feed: it only adds to the live set. What failed and how many objects there were is
+    still that of the last run, and a full sync that was announced stays announced.
+    """
+    feed = _without(feed, ended)
+    complete = ended.state is State.COMPLETE
+    newest = feed.last_complete_at is None or feed.last_complete_at <= ended.created_at
+    if complete and newest and not ended.retry:
+        objects = ended.prepared.objects
+        # While deletions are withheld, the feed is compared with what it was before, so they do not slip through later.
+        if ended.deletions.withheld:
+            objects = max(objects, feed.objects or 0)
+        feed = feed.changed(
+            last_complete=ended.run or ended.import_id, last_complete_at=ended.created_at, objects=objects
+        )
+    before = feed.live_set
+    if ended.prepared.live_set and (before is None or before.created_at <= ended.created_at):
+        # While two feeds share an account, any posting may be the other's: afterwards it is announced again.
+        shared = Objection.SHARED_ACCOUNT in ended.deletions.because
+        still_announced = (ended.deletions.full_sync or ended.retry) and not shared
+        live_set = LiveSet(
+            key=ended.prepared.live_set,
+            import_id=ended.import_id,
+            created_at=ended.created_at,
+            account=account_id(ended.destination.board, ended.destination.account),
+            key_mark=ended.destination.key_mark,
+            # Only the board's own word makes it certain that postings are gone.
+            whole=not (complete and ended.deletions.delete_jobs and ended.result.verified),
+            announced_at=ended.deletions.announced_at if still_announced else None,
+        )
+        feed = feed.changed(live_set=live_set)
+    return feed
