@@ -391,7 +391,10 @@ def test_a_feed_is_overdue_as_soon_as_the_whole_stack_would_be() -> None:
     assert stack.resources["PollImportsFunction"].properties["Environment"]["Variables"]["ALARM_AFTER_HOURS"] == "30"
     alarm = stack.resources["FeedOverdue"].properties
     description = alarm["AlarmDescription"]
-    assert "within 30 hours; which one is in this message, and in `jobferry --stack jobferry-dev status`" in description
+    assert (
+        "within 30 hours. This message names the feed, and so does `jobferry --stack jobferry-dev status`"
+        in description
+    )
     # A state and a message for each feed.
     assert watched_by_alarm(alarm) == ("jobferry", "FeedOverdue", "service", NAME, "feed")
     # One look an hour has to be in each period; one that failed ends nothing.
@@ -426,7 +429,7 @@ def anchors(page: Path) -> set[str]:
 def test_each_alarm_says_what_to_do(stack: Stack) -> None:
     named = {}
     for alarm in alarms(stack):
-        match = re.fullmatch(r".+\. What to do, docs/runbook\.md#([a-z0-9-]+)", alarm.properties["AlarmDescription"])
+        match = re.fullmatch(r".+\. See docs/runbook\.md#([a-z0-9-]+)", alarm.properties["AlarmDescription"])
         assert match, alarm.logical_id
         named[alarm.logical_id] = match[1]
     there = anchors(ROOT / "docs/runbook.md")
