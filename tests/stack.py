@@ -1,4 +1,4 @@
-"""template.yaml as its own tests see it: expanded by SAM's translator, every reference resolved to a name that tells it."""
+"""Make a stack of template.yaml for tests: SAM's translator expands it, and each reference resolves to a readable name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.template import Stack, expand
 
 TEMPLATE: Final = Path(__file__).parent.parent / "template.yaml"
 NAME: Final = "jobferry-dev"
-#: The design's metrics, the rest of the board's counts, notices, and the feeds that the stack's own figures do not show.
+#: Every metric that the functions emit.
 METRICS: Final = {
     "ImportsSubmitted",
     "ImportsCompleted",
@@ -28,9 +28,8 @@ METRICS: Final = {
     "NoticesPublished",
 }
 
-
-#: A query for one figure of each feed, as CloudWatch's Metrics Insights has it; without the last two clauses an alarm has
-#: no contributors. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Metrics_Insights_Alarm.html
+#: A CloudWatch Metrics Insights query for one metric per feed. Without its last two clauses an alarm has no contributors.
+#: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Metrics_Insights_Alarm.html
 _QUERY: Final = re.compile(
     r"SELECT MAX\((?P<metric>\w+)\) FROM SCHEMA\((?P<namespace>\w+), (?P<group>\w+), (?P<dimension>\w+)\) "
     r"WHERE (?P=dimension) = '(?P<value>[^']+)' GROUP BY (?P=group) ORDER BY MAX\(\) DESC"
@@ -38,10 +37,10 @@ _QUERY: Final = re.compile(
 
 
 class Watched(NamedTuple):
-    """The metric that an alarm or a widget is about.
+    """A metric that an alarm watches or a widget shows.
 
     Attributes:
-        each_by: the further dimension by whose values it is told apart.
+        each_by: the second dimension, if a query groups by it.
     """
 
     namespace: str
@@ -52,7 +51,7 @@ class Watched(NamedTuple):
 
 
 def watched_by_alarm(properties: dict[str, Any]) -> Watched:
-    """What the alarm watches."""
+    """Return the metric that the alarm watches."""
     if "Metrics" in properties:
         [query] = properties["Metrics"]
         assert query["ReturnData"] is True
@@ -62,7 +61,7 @@ def watched_by_alarm(properties: dict[str, Any]) -> Watched:
 
 
 def shown_by_widget(widget: dict[str, Any]) -> Iterator[Watched]:
-    """What the dashboard's widget shows."""
+    """Yield the metrics that the dashboard's widget shows."""
     for metric in widget["properties"].get("metrics", []):
         if isinstance(metric[0], dict):
             yield _queried(metric[0]["expression"])
@@ -77,7 +76,7 @@ def _queried(query: str) -> Watched:
 
 
 class _Attributes(Mapping[str, str]):
-    """Of a resource: whatever is asked for, as `{logical id}.{attribute}`."""
+    """The attributes of a resource: each is `{logical id}.{attribute}`."""
 
     def __init__(self, logical_id: str) -> None:
         self._logical_id = logical_id
@@ -97,5 +96,5 @@ def _name(_type: str, logical_id: str, _properties: dict[str, Any]) -> tuple[str
 
 
 def make_stack(**parameters: str) -> Stack:
-    """The stack with these parameters. `Ref` of a resource is its logical id, and so begins each of its attributes."""
+    """Make the stack with these parameters. `Ref` of a resource is its logical id; an attribute is `{logical id}.{name}`."""
     return Stack(NAME, expand(TEMPLATE), parameters, _name)
