@@ -100,6 +100,8 @@ def test_a_skipped_run_is_remembered_with_its_code_and_only_the_first() -> None:
 def test_a_claim_that_is_held_is_respected() -> None:
     held = record(State.PREPARING, claimed_by="other", claimed_until=NOW + timedelta(seconds=1))
     assert not transitions.take_over(held, MINE, NOW)
+    assert not transitions.may_send(held, "me", NOW)
+    assert transitions.may_send(held, "other", NOW)
     assert only(transitions.take_over(held, MINE, NOW + timedelta(seconds=1))).claim == MINE
 
 
@@ -178,8 +180,20 @@ def test_a_rejected_import_extends_the_live_set_only_if_it_may_have_arrived() ->
 # The result
 
 
+def test_progress_keeps_what_is_known_of_the_request() -> None:
+    earlier = NOW - timedelta(minutes=5)
+    known = record(State.PENDING, board_import_id="b", requested_at=earlier)
+    assert not transitions.progress(known, "pending", "b", NOW)
+    running = only(transitions.progress(known, "running", "b", None))
+    assert (running.state, running.sent.requested_at) == (State.RUNNING, earlier)
+    other = only(transitions.progress(known, "pending", "other", NOW))
+    assert (other.sent.board_import_id, other.sent.requested_at) == ("other", NOW)
+
+
 def test_a_result_ends_the_import_and_becomes_the_feeds_last() -> None:
-    done, after = both(transitions.complete(record(claimed_by="me"), feed(), result(), "b", None))
+    asked = record(claimed_by="me", requested_at=NOW)
+    done, after = both(transitions.complete(asked, feed(), result(), "b", None))
+    assert done.sent.requested_at == NOW
     assert (done.open, done.claim, done.result.counts) == (None, Claim(), {"added": 3, "deleted": 0})
     assert (after.last_complete, after.last_complete_at, after.objects) == (ID, done.created_at, 2)
     assert after.open_imports == []
@@ -245,6 +259,8 @@ def test_what_an_earlier_request_deleted_counts_once() -> None:
 def test_an_expired_import_keeps_the_boards_last_words() -> None:
     lost = record(State.SUBMITTING, reason="the board answered 503")
     expired, after = both(transitions.expire(lost, feed(), NOW))
+    accepted, _ = both(transitions.expire(changed(lost, state=State.PENDING), feed(), NOW))
+    assert accepted.ending.reason == "the board gave no result within 12 hours"
     assert expired.ending.reason == (
         "the board gave no result within 12 hours; its answer to the last attempt: the board answered 503"
     )
