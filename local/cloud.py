@@ -18,7 +18,8 @@ import boto3
 import requests
 from botocore.config import Config
 
-from local.place import ACCOUNT, REGION, ROOT
+from local import ROOT
+from local.aws_account import ACCOUNT, REGION
 
 #: Where moto's process says what was published: SNS itself has no way to read a topic.
 _PUBLISHED: Final = "/_local/published"

@@ -11,8 +11,8 @@ from typing import Any, Final, NoReturn
 import boto3
 import requests
 
-from local.items import plain
-from local.place import REGION
+from local.aws_account import REGION
+from local.dynamodb_items import plain_item
 
 #: A time that stands for that of the call in `serve.json`.
 SCHEDULED: Final = "1970-01-01T00:00:00Z"
@@ -61,7 +61,7 @@ class Served:
         dynamodb = self._client("dynamodb")
         if import_id is None:
             pages = dynamodb.get_paginator("scan").paginate(TableName=self._state["table"])
-            records = [plain(item) for page in pages for item in page["Items"] if item["item"] == {"S": "import"}]
+            records = [plain_item(item) for page in pages for item in page["Items"] if item["item"] == {"S": "import"}]
             for record in sorted(records, key=lambda record: str(record["createdAt"])):
                 print(f"{record['importId']}  {record['state']}  {json.dumps(record.get('results'))}")
             return
@@ -70,7 +70,7 @@ class Served:
             KeyConditionExpression="importId = :id",
             ExpressionAttributeValues={":id": {"S": import_id}},
         )
-        print(json.dumps([plain(item) for page in pages for item in page["Items"]], indent=2))
+        print(json.dumps([plain_item(item) for page in pages for item in page["Items"]], indent=2))
 
     def _invoke(self, function: str, event: Any) -> int:
         url = f"{self._state['lambda']}/2015-03-31/functions/{function}/invocations"

@@ -1,4 +1,4 @@
-"""`make demo`: two nights of an agency on this machine, told as they happen, and checked, so that they cannot pretend."""
+"""`make demo`: two nights of an agency on this machine, shown as they happen and checked."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from local import feed
+from local import sample_feed
 from local.board import Fault
-from local.story import Story, counts
+from local.console import Console, counts
 from local.system import API_KEY, LocalSystem
 
 KEY: Final = "feeds/default/jobs.csv"
 SETTINGS_KEY: Final = "feeds/default/feed.json"
 _ENDED: Final = ("complete", "blocked", "skipped", "rejected", "expired")
 _TIMEOUT: Final = 60
-#: What the board must say of `feed.break_three`: where, and its own words.
+#: What the board must say of `sample_feed.break_three`: where, and its own words.
 _REFUSED: Final = {
     58: "State is invalid. Value passed was: MC",
     114: "Zip is invalid. Value passed was: 0",
@@ -31,37 +31,39 @@ class NotAsItShouldBeError(Exception):
 
 def run(folder: Path) -> None:
     """Both nights. Raises NotAsItShouldBeError, TimeoutError."""
-    told = Story()
-    told.line("Starting moto's server for AWS, the sandbox board, and the four functions of template.yaml.")
+    console = Console()
+    console.line("Starting moto's server for AWS, the sandbox board, and the four functions of template.yaml.")
     with LocalSystem(folder=folder, seed=1, processing_seconds=1) as system:
-        _first_night(system, told)
-        _second_night(system, told)
+        _first_night(system, console)
+        _second_night(system, console)
         check("no dead letters", system.dead_letters(), [])
         check("no API key in the logs", API_KEY in system.logs(), False)
         check("no callback's token in the logs", "token=" in system.logs(), False)
-    told.line(f"All was as it should be. What the functions logged is in {folder / 'logs'}.")
-    told.line("`make serve` leaves the same system running, for you to try.")
+    console.line(f"All was as it should be. What the functions logged is in {folder / 'logs'}.")
+    console.line("`make serve` leaves the same system running, for you to try.")
 
 
-def _first_night(system: LocalSystem, told: Story) -> None:
-    rows = feed.break_three(feed.make_rows())
-    told.line(f"Ready. AWS is at {system.cloud.url}, the board at {system.board.origin}.")
-    told.title("The first night")
-    told.line(f"The agency's export is put into the bucket: {KEY}, {len(rows)} jobs in the agency's own columns.")
-    told.line(
+def _first_night(system: LocalSystem, console: Console) -> None:
+    rows = sample_feed.break_three(sample_feed.make_rows())
+    console.line(f"Ready. AWS is at {system.cloud.url}, the board at {system.board.origin}.")
+    console.title("The first night")
+    console.line(f"The agency's export is put into the bucket: {KEY}, {len(rows)} jobs in the agency's own columns.")
+    console.line(
         f"Its settings beside it, {SETTINGS_KEY}: what each column is, and that the board is to lose what it lacks."
     )
-    system.put_feed(SETTINGS_KEY, json.dumps(feed.SETTINGS).encode())
-    system.put_feed(KEY, feed.as_csv(rows))
-    record = _run_schedule(system, told, _nights()[0])
-    told.line("The board works on it.")
+    system.put_feed(SETTINGS_KEY, json.dumps(sample_feed.SETTINGS).encode())
+    system.put_feed(KEY, sample_feed.as_csv(rows))
+    record = _run_schedule(system, console, _nights()[0])
+    console.line("The board works on it.")
     record = system.wait_for_import(record["importId"], _ENDED, _TIMEOUT)
-    told.line(f"The board called back: {counts(record)}.")
+    console.line(f"The board called back: {counts(record)}.")
     failures = [item for item in system.items(record["importId"]) if item["item"].startswith("error#")]
-    told.table("Which failed, in which row of the spreadsheet, and why, in the board's words:", map(_failure, failures))
+    console.table(
+        "Which failed, in which row of the spreadsheet, and why, in the board's words:", map(_failure, failures)
+    )
     notice = system.wait_for_notices(1, _TIMEOUT)[0]
     system.wait_until_told(record["importId"], _TIMEOUT)  # only then the next night may delete
-    told.notice(notice)
+    console.notice(notice)
 
     sums = {"added": 197, "updated": 0, "unchanged": 0, "failed": 3, "deleted": 0, "processed": 200}
     check("the first night's result", _sums(record), sums)
@@ -75,21 +77,21 @@ def _first_night(system: LocalSystem, told: Story) -> None:
     check("the board's postings", set(system.board.account(API_KEY)), {row["Job ID"] for row in rows} - failed)
 
 
-def _second_night(system: LocalSystem, told: Story) -> None:
-    rows = feed.next_day(feed.make_rows())
-    told.title("The next night")
-    told.line("The three jobs are mended; two others are filled and gone, five pay better, four are new.")
-    told.line("And this time the board's callback gets lost, so the result has to be fetched.")
-    system.put_feed(KEY, feed.as_csv(rows))
+def _second_night(system: LocalSystem, console: Console) -> None:
+    rows = sample_feed.next_day(sample_feed.make_rows())
+    console.title("The next night")
+    console.line("The three jobs are mended; two others are filled and gone, five pay better, four are new.")
+    console.line("And this time the board's callback gets lost, so the result has to be fetched.")
+    system.put_feed(KEY, sample_feed.as_csv(rows))
     system.board.faults.add(Fault("no_callback"))
-    record = _run_schedule(system, told, _nights()[1])
+    record = _run_schedule(system, console, _nights()[1])
     system.board.wait(record["boardImportId"], _TIMEOUT)
-    told.line("No callback came. PollImports, which runs every five minutes, is let run now.")
+    console.line("No callback came. PollImports, which runs every five minutes, is let run now.")
     system.poll()
     record = system.wait_for_import(record["importId"], _ENDED, _TIMEOUT)
-    told.line(f"It asked the board: {counts(record)}.")
+    console.line(f"It asked the board: {counts(record)}.")
     notice = system.wait_for_notices(2, _TIMEOUT)[1]
-    told.notice(notice)
+    console.notice(notice)
 
     sums = {"added": 7, "updated": 5, "unchanged": 190, "failed": 0, "deleted": 2, "processed": 202}
     check("the second night's result", _sums(record), sums)
@@ -106,9 +108,9 @@ def _nights() -> tuple[datetime, datetime]:
     return last - timedelta(days=1), last
 
 
-def _run_schedule(system: LocalSystem, told: Story, at: datetime) -> dict[str, Any]:
+def _run_schedule(system: LocalSystem, console: Console, at: datetime) -> dict[str, Any]:
     """The record of the import that the schedule's event of that time started, once it has gone out."""
-    told.line(f"The schedule's event of {at:%Y-%m-%d %H:%M} UTC is fired; SubmitImport reads the feed.")
+    console.line(f"The schedule's event of {at:%Y-%m-%d %H:%M} UTC is fired; SubmitImport reads the feed.")
     outcome = system.fire_schedule(at).result(_TIMEOUT)
     if outcome.failed:
         raise NotAsItShouldBeError(f"SubmitImport failed: {outcome.payload}")
@@ -116,7 +118,7 @@ def _run_schedule(system: LocalSystem, told: Story, at: datetime) -> dict[str, A
     if record is None or record.get("boardImportId") is None:
         raise NotAsItShouldBeError(f"nothing was sent: {outcome.payload}")
     deletions = "with deletions" if record["deleteJobs"] else "without deletions"
-    told.line(
+    console.line(
         f"{record['jobs']} jobs went out in one import, {deletions}: {record['importId']}. The board has accepted it."
     )
     return record

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from local.aws_account import ACCOUNT, REGION
 from local.cloud import Cloud
 from local.patterns import matches
-from local.place import ACCOUNT, REGION
 from local.template import Resource, Stack, TemplateError
 
 type Event = dict[str, Any]

@@ -17,8 +17,8 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any, Final, Self
 
-from local import permissions
-from local.place import REGION, ROOT
+from local import ROOT, permissions
+from local.aws_account import REGION
 from local.resources import short
 from local.template import Resource, Stack
 

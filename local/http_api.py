@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from local.aws_account import ACCOUNT
 from local.functions import Functions, Outcome
-from local.place import ACCOUNT
 from local.template import Resource, TemplateError
 from local.web import Answer, Request, WebServer, json_answer
 

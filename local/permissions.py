@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from local.place import ACCOUNT, REGION
+from local.aws_account import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from local.template import Stack

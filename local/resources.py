@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from local.aws_account import ACCOUNT, PARTITION, REGION
 from local.cloud import Cloud
-from local.place import ACCOUNT, PARTITION, REGION
 from local.template import Properties, TemplateError
 
 type Made = tuple[str, Mapping[str, str]]

@@ -1,4 +1,4 @@
-"""`make serve`: the system left running, its clock thirty times as fast, and what happens told as it happens."""
+"""`make serve`: the system left running, with its clock thirty times as fast, and its events printed as they happen."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from local import feed, outputs
+from local import cloudformation, sample_feed
+from local.aws_account import REGION
 from local.commands import SCHEDULED
-from local.place import REGION
-from local.story import Story, counts
+from local.console import Console, counts
 from local.system import API_KEY, LocalSystem
 
 #: The poller's five minutes become ten seconds, a retry's minute two.
@@ -48,21 +48,21 @@ def serve(
 
     signal.signal(signal.SIGINT, finish)
     signal.signal(signal.SIGTERM, finish)
-    told = Story()
-    told.line("Starting. Ctrl-C ends it.")
+    console = Console()
+    console.line("Starting. Ctrl-C ends it.")
     given = {"ImportOnUpload": "true", **(parameters or {})}
     with LocalSystem(
         folder=folder, speed=SPEED, poller=True, host=host, parameters=given, processing_seconds=2
     ) as system:
         _write_samples(folder)
-        outputs.publish(system.stack, system.cloud)
+        cloudformation.register_stack(system.stack, system.cloud)
         state = folder / "serve.json"
         state.write_text(json.dumps(_state(system), indent=2))
         if env_file:
             env_file.write_text(json.dumps(environments(system, reached_as), indent=2))
         print(_welcome(system, folder, python), flush=True)
         try:
-            _tell(system, told, done)
+            _tell(system, console, done)
         finally:
             state.unlink()
 
@@ -95,13 +95,16 @@ def _state(system: LocalSystem) -> dict[str, Any]:
 
 def _write_samples(folder: Path) -> None:
     """A feed to try, and the same mended a day later."""
-    for name, rows in (("first", feed.break_three(feed.make_rows())), ("mended", feed.next_day(feed.make_rows()))):
+    for name, rows in (
+        ("first", sample_feed.break_three(sample_feed.make_rows())),
+        ("mended", sample_feed.next_day(sample_feed.make_rows())),
+    ):
         (folder / name).mkdir(exist_ok=True)
-        (folder / name / "feed.json").write_text(json.dumps(feed.SETTINGS, indent=2))
-        (folder / name / "jobs.csv").write_bytes(feed.as_csv(rows))
+        (folder / name / "feed.json").write_text(json.dumps(sample_feed.SETTINGS, indent=2))
+        (folder / name / "jobs.csv").write_bytes(sample_feed.as_csv(rows))
 
 
-def _tell(system: LocalSystem, told: Story, done: threading.Event) -> None:
+def _tell(system: LocalSystem, console: Console, done: threading.Event) -> None:
     """Tell each change of an import's state and each notice, until it is done."""
     states: dict[str, str] = {}
     notices = 0
@@ -110,10 +113,10 @@ def _tell(system: LocalSystem, told: Story, done: threading.Event) -> None:
             import_id, state = record["importId"], record["state"]
             if states.get(import_id) != state:
                 states[import_id] = state
-                told.line(f"{import_id} is {state}{_detail(record)}.")
+                console.line(f"{import_id} is {state}{_detail(record)}.")
         for notice in system.notices()[notices:]:
             notices += 1
-            told.notice(notice)
+            console.notice(notice)
 
 
 def _detail(record: Mapping[str, Any]) -> str:

@@ -14,21 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from local import events
+from local import ROOT, events
 from local.board import Fault, SandboxBoard
 from local.cloud import Cloud
+from local.dynamodb_items import plain_item
 from local.functions import FunctionError, Functions, Outcome
 from local.http_api import HttpApi
 from local.invocations import Invocations
-from local.items import plain
 from local.lambda_api import LambdaApi
-from local.place import ROOT
 from local.resources import Resources
 from local.stream import StreamReader
 from local.template import Resource, Stack, expand
 
 API_KEY: Final = "sandbox-api-key-5QK2vZ8w"
-ACCOUNT: Final = "Demo Agency"
+AGENCY: Final = "Demo Agency"
 _POLL_SECONDS: Final = 0.05
 
 
@@ -85,7 +84,7 @@ class LocalSystem:
         self._stopping = threading.Event()
         self._ending = ExitStack()
         self._dead_letters: list[Any] = []
-        self.board = SandboxBoard({API_KEY: ACCOUNT}, host=host, seed=seed, processing_seconds=processing_seconds)
+        self.board = SandboxBoard({API_KEY: AGENCY}, host=host, seed=seed, processing_seconds=processing_seconds)
         if not callbacks:
             self.board.faults.add(Fault("no_callback", times=None))
 
@@ -225,7 +224,7 @@ class LocalSystem:
         """The import's record, None when there is none. Numbers are int or float."""
         key = {"importId": {"S": import_id}, "item": {"S": "import"}}
         answer = self.cloud.client("dynamodb").get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return plain(answer["Item"]) if "Item" in answer else None
+        return plain_item(answer["Item"]) if "Item" in answer else None
 
     def items(self, import_id: str) -> list[dict[str, Any]]:
         """Every item of the import, by sort key: `error#…`, `import`, `invalid#…`."""
@@ -239,12 +238,12 @@ class LocalSystem:
                 ConsistentRead=True,
             )
         )
-        return [plain(item) for page in pages for item in page["Items"]]
+        return [plain_item(item) for page in pages for item in page["Items"]]
 
     def imports(self) -> list[dict[str, Any]]:
         """The record of every import, oldest first."""
         pages = self.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=self._table)
-        records = [plain(item) for page in pages for item in page["Items"] if item["item"] == {"S": "import"}]
+        records = [plain_item(item) for page in pages for item in page["Items"] if item["item"] == {"S": "import"}]
         return sorted(records, key=lambda record: str(record["createdAt"]))
 
     def wait_for_import(

@@ -20,7 +20,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from local.place import ACCOUNT, PARTITION, REGION
+from local.aws_account import ACCOUNT, PARTITION, REGION
 
 type Properties = dict[str, Any]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Self
 
-from local.board.agenda import Agenda
+from local.board.action_queue import ActionQueue
 from local.board.api import BASE
 from local.board.callbacks import Attempt, Body, Courier, Delivery, plan
 from local.board.faults import Fault, Faults
@@ -70,7 +70,7 @@ class SandboxBoard:
         self._imports: dict[str, Import] = {}
         self._held_callbacks: list[tuple[Import, list[Delivery]]] = []
         self._requests: deque[Received] = deque(maxlen=REQUESTS_KEPT)
-        self._agenda = Agenda()
+        self._queue = ActionQueue()
         self._threads: set[threading.Thread] = set()
         self._server: Server | None = None
 
@@ -81,7 +81,7 @@ class SandboxBoard:
         self.stopping.clear()
         self._server = Server(self)
         self.port = self._server.server_address[1]
-        self._agenda.start()
+        self._queue.start()
         self._server.start()
         return self
 
@@ -92,7 +92,7 @@ class SandboxBoard:
         if self._server:
             self._server.stop()
             self._server = None
-        self._agenda.stop()
+        self._queue.stop()
         for thread in list(self._threads):
             while thread.is_alive():
                 self._courier.abort()  # again and again: a connection has no socket to close until it is made
@@ -230,7 +230,7 @@ class SandboxBoard:
 
     def _advance_later(self, job_import: Import, seconds: float | None = None) -> None:
         wait = self._processing_seconds / 2 if seconds is None else seconds
-        self._agenda.after(wait, partial(self._advance, job_import))
+        self._queue.after(wait, partial(self._advance, job_import))
 
     def _advance(self, job_import: Import) -> None:
         """Take an import one status further, unless it is to stay where it is."""

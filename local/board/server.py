@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from local.board import api, look
+from local.board import admin, api
 from local.board.faulty import instead_of, spoiled
 from local.board.messages import Answer, Received, Request, error_answer
 
@@ -117,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
         except BodyRefusedError as refused:
             self._refuse(refused.answer)
         else:
-            self._send(look.answer(self.server.board, request))
+            self._send(admin.answer(self.server.board, request))
 
     def _answer_api(self, path: str) -> None:
         board = self.server.board

@@ -9,7 +9,7 @@ from local.cloud import Cloud
 from local.template import Stack
 
 
-def publish(stack: Stack, cloud: Cloud) -> None:
+def register_stack(stack: Stack, cloud: Cloud) -> None:
     """Has moto know a stack of that name with these outputs and parameters, and the schedules, which it keeps but does not run.
 
     Not at every start: moto's CloudFormation takes seconds to import.
@@ -24,10 +24,10 @@ def publish(stack: Stack, cloud: Cloud) -> None:
         TemplateBody=json.dumps(template),
         Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in stack.parameters.items()],
     )
-    publish_schedules(stack, cloud)
+    register_schedules(stack, cloud)
 
 
-def publish_schedules(stack: Stack, cloud: Cloud) -> None:
+def register_schedules(stack: Stack, cloud: Cloud) -> None:
     """Has moto know the stack's schedules."""
     scheduler = cloud.client("scheduler")
     for group in stack.of_type("AWS::Scheduler::ScheduleGroup"):

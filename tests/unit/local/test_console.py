@@ -7,7 +7,7 @@ import pytest
 
 from local import __main__ as commands
 from local import demo
-from local.story import Story, counts, e_mail
+from local.console import Console, counts, e_mail
 from local.system import Notice
 from local.template import TemplateError
 
@@ -69,9 +69,9 @@ def test_a_notice_is_shown_as_an_e_mail(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_story_has_times_and_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    told = Story()
-    told.line("It begins.")
-    told.table("Rows:", [("row 5", "a"), ("row 123", "bc")])
+    console = Console()
+    console.line("It begins.")
+    console.table("Rows:", [("row 5", "a"), ("row 123", "bc")])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "  0.0 s  It begins."
     assert lines[2:] == ["           row 5    a", "           row 123  bc"]

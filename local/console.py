@@ -15,7 +15,7 @@ _COUNTS: Final = ("added", "updated", "unchanged", "failed", "deleted")
 _MARGIN: Final = " " * 9
 
 
-class Story:
+class Console:
     """Prints, with the seconds since it began."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-class Agenda:
+class ActionQueue:
     """Does what it is given at its time, one after another, on one thread. What is left at a stop waits for a start."""
 
     def __init__(self) -> None:

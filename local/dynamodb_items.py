@@ -11,7 +11,7 @@ from boto3.dynamodb.types import TypeDeserializer
 _DESERIALIZE: Final = TypeDeserializer().deserialize
 
 
-def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+def plain_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """An item as boto3's client gives it, without the types: numbers are int or float, sets are lists in order."""
     return {name: _plain(_DESERIALIZE(value)) for name, value in item.items()}
 
