@@ -5,22 +5,18 @@ Accounts go by their names here, never by their keys; of callback URLs the query
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
+from local.board.callbacks import Attempt
 from local.board.faults import Fault
-from local.board.imports import rfc3339
-from local.board.messages import Answer, Request, error_answer, json_answer
+from local.board.imports import Import, rfc3339
+from local.board.job_board import JobBoard
+from local.board.messages import Answer, Received, Request, error_answer, json_answer
 from local.board.page import render
 
-if TYPE_CHECKING:
-    from local.board.callbacks import Attempt
-    from local.board.imports import Import
-    from local.board.messages import Received
-    from local.board.sandbox import SandboxBoard
 
-
-def answer(board: SandboxBoard, request: Request) -> Answer:
+def answer(board: JobBoard, request: Request) -> Answer:
     """Answer a request for the page or for something under `/_sandbox`."""
     if (origin := request.headers.get("Origin")) and origin != f"http://{request.headers.get('Host')}":
         return error_answer(403, "Not for other sites' pages")
@@ -30,7 +26,7 @@ def answer(board: SandboxBoard, request: Request) -> Answer:
         return error_answer(422, str(error))
 
 
-def _route(board: SandboxBoard, request: Request) -> Answer:
+def _route(board: JobBoard, request: Request) -> Answer:
     match request.method, [unquote(part) for part in request.path.strip("/").split("/")]:
         case "GET", [""]:
             policy = "default-src 'none'; style-src 'unsafe-inline'"
@@ -53,14 +49,14 @@ def _route(board: SandboxBoard, request: Request) -> Answer:
     return error_answer(404, "Not found")
 
 
-def _post(board: SandboxBoard, name: str, job: Any) -> Answer:
+def _post(board: JobBoard, name: str, job: Any) -> Answer:
     if not isinstance(job, dict):
         return error_answer(422, "A job is an object")
     board.post_to(name, job)
     return json_answer(201, job)
 
 
-def _faults(board: SandboxBoard, method: str, request: Request) -> Answer:
+def _faults(board: JobBoard, method: str, request: Request) -> Answer:
     match method:
         case "GET":
             pass
@@ -80,7 +76,7 @@ def _given_faults(request: Request) -> list[Fault]:
     return [Fault.from_json(value) for value in (body if isinstance(body, list) else [body])]
 
 
-def _account(board: SandboxBoard, name: str) -> dict[str, Any]:
+def _account(board: JobBoard, name: str) -> dict[str, Any]:
     imports = sum(job_import.account == name for job_import in board.imports)
     return {"name": name, "postings": len(board.postings(name)), "imports": imports}
 

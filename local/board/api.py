@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
+from local.board.job_board import API_PATH, JobBoard
 from local.board.messages import Answer, Request, error_answer, json_answer
 
-if TYPE_CHECKING:
-    from local.board.sandbox import SandboxBoard
 
-BASE = "/api/v2.0"
-
-
-def answer(board: SandboxBoard, request: Request) -> Answer:
-    """Answer a request whose path is under `BASE`."""
+def answer(board: JobBoard, request: Request) -> Answer:
+    """Answer a request whose path is under `API_PATH`."""
     account = board.account_name(api_key(request.headers.get("Authorization")))
     if account is None:
         return unauthorized()
-    match request.method, request.path.removeprefix(BASE).strip("/").split("/"):
+    match request.method, request.path.removeprefix(API_PATH).strip("/").split("/"):
         case "POST", ["job-imports"]:
             return _create(board, account, request)
         case "GET", ["job-imports", import_id]:
@@ -53,7 +49,7 @@ def not_found() -> Answer:
     return error_answer(404, "There is no such job import")
 
 
-def _create(board: SandboxBoard, account: str, request: Request) -> Answer:
+def _create(board: JobBoard, account: str, request: Request) -> Answer:
     if request.headers.get_content_type() != "application/json":
         return error_answer(415, "The body must be application/json")
     if request.headers.get("Content-Encoding", "identity") != "identity":
@@ -70,7 +66,7 @@ def _create(board: SandboxBoard, account: str, request: Request) -> Answer:
     return json_answer(202, created)
 
 
-def _retrieve(board: SandboxBoard, account: str, import_id: str) -> Answer:
+def _retrieve(board: JobBoard, account: str, import_id: str) -> Answer:
     found = board.find(import_id)
     if found is None or found.account != account:
         return not_found()

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
 
 from local.board import api
+from local.board.faults import Fault
+from local.board.job_board import JobBoard
 from local.board.messages import Answer, error_answer
 
-if TYPE_CHECKING:
-    from local.board.faults import Fault
-    from local.board.sandbox import SandboxBoard
 
-
-def instead_of(fault: Fault, board: SandboxBoard) -> Answer | None:
+def instead_of(fault: Fault, board: JobBoard) -> Answer | None:
     """The answer given in place of the right one, before anything is accepted; None when the fault is another."""
     match fault.name:
         case "too_many_requests":
@@ -32,7 +29,7 @@ def instead_of(fault: Fault, board: SandboxBoard) -> Answer | None:
     return None
 
 
-def _retry_after(fault: Fault, board: SandboxBoard) -> dict[str, str]:
+def _retry_after(fault: Fault, board: JobBoard) -> dict[str, str]:
     seconds = fault["retry_after"]
     if seconds is None:
         return {}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from local.board.imports import Import
-    from local.board.sandbox import SandboxBoard
+from local.board.imports import Import
+from local.board.job_board import JobBoard
 
 POSTINGS_SHOWN = 200
 IMPORTS_SHOWN = 50
@@ -24,7 +22,7 @@ th { background: #f3f4f8; } caption { text-align: left; color: #667; } code { fo
 """
 
 
-def render(board: SandboxBoard) -> str:
+def render(board: JobBoard) -> str:
     """The page as HTML; whatever came from outside is escaped."""
     sections = [_account(board, name) for name in board.accounts]
     faults = ", ".join(f"{fault['name']} ({fault['times'] or 'until cleared'})" for fault in board.faults.as_json())
@@ -36,7 +34,7 @@ def render(board: SandboxBoard) -> str:
     )
 
 
-def _account(board: SandboxBoard, name: str) -> str:
+def _account(board: JobBoard, name: str) -> str:
     postings = list(board.postings(name).values())
     imports = [job_import for job_import in board.imports if job_import.account == name][::-1]
     return (

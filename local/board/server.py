@@ -12,16 +12,14 @@ import threading
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from local.board import admin, api
+from local.board.faults import Fault
 from local.board.faulty import instead_of, spoiled
+from local.board.job_board import API_PATH, JobBoard
 from local.board.messages import Answer, Received, Request, error_answer
-
-if TYPE_CHECKING:
-    from local.board.faults import Fault
-    from local.board.sandbox import SandboxBoard
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +42,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, board: SandboxBoard) -> None:
+    def __init__(self, board: JobBoard) -> None:
         self.board = board
         self._open: dict[threading.Thread, socket.socket] = {}
         super().__init__((board.host, board.port), Handler)
@@ -121,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer_api(self, path: str) -> None:
         board = self.server.board
-        fault = board.faults.for_request(self.command) if path.startswith(api.BASE + "/") else None
+        fault = board.faults.for_request(self.command) if path.startswith(API_PATH + "/") else None
         received = self._receive(path, fault)
         if fault and fault.name == "reset_before":
             self._reset()
@@ -144,7 +142,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send_with(fault, answer)
 
     def _route(self, request: Request) -> Answer:
-        if request.path.startswith(api.BASE + "/"):
+        if request.path.startswith(API_PATH + "/"):
             return api.answer(self.server.board, request)
         return error_answer(404, "Not found")
 
