@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import re
 import uuid
@@ -16,10 +17,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from werkzeug.wrappers import Request, Response
+
 from local.aws_account import ACCOUNT
 from local.functions import Functions, Outcome
 from local.template import Resource, TemplateError
-from local.web import Answer, Request, WebServer, json_answer
+from local.web import WebServer, json_response
 
 BODY_LIMIT: Final = 10 * 2**20
 #: Lambda takes no larger event; the API answers for it.
@@ -51,14 +54,16 @@ class HttpApi(WebServer):
 
     def __init__(self, host: str) -> None:
         self._routes: list[Route] = []
-        super().__init__(self._answer, host, BODY_LIMIT, _message(413, "Request Entity Too Large"))
+        super().__init__(self._answer, host)
 
     def connect(self, api: Resource, functions: Functions) -> None:
         """Serve this API from now on. It is made after this, since its `ApiEndpoint` is here."""
         self._routes, self._functions, self._api_id = list(routes(api)), functions, api.ref
 
-    def _answer(self, request: Request) -> Answer:
-        path = urlsplit(request.target).path
+    def _answer(self, request: Request) -> Response:
+        if (request.content_length or 0) > BODY_LIMIT:
+            return _message(413, "Request Entity Too Large")
+        path = urlsplit(request.environ["RAW_URI"]).path
         for route in self._routes:
             parameters = route.matches(request.method, path)
             if parameters is not None:
@@ -70,11 +75,9 @@ class HttpApi(WebServer):
         return _message(404, "Not Found")
 
     def _event(self, request: Request, route: Route, parameters: dict[str, str]) -> dict[str, Any]:
-        parts = urlsplit(request.target)
+        parts = urlsplit(request.environ["RAW_URI"])
         now = datetime.now(UTC)
-        headers: dict[str, str] = {}
-        for name, value in request.headers.items():
-            headers[name.lower()] = f"{headers[name.lower()]},{value}" if name.lower() in headers else value
+        headers = {name.lower(): value for name, value in request.headers.items()}
         query: dict[str, str] = {}
         for name, value in parse_qsl(parts.query, keep_blank_values=True):
             query[name] = f"{query[name]},{value}" if name in query else value
@@ -95,7 +98,7 @@ class HttpApi(WebServer):
                     "method": request.method,
                     "path": parts.path,
                     "protocol": "HTTP/1.1",
-                    "sourceIp": request.source,
+                    "sourceIp": request.remote_addr,
                     "userAgent": headers.get("user-agent", ""),
                 },
                 "requestId": str(uuid.uuid4()),
@@ -124,13 +127,13 @@ def routes(api: Resource) -> Iterator[Route]:
             yield Route(method.upper(), path, function[1])
 
 
-def response(outcome: Outcome) -> Answer:
+def response(outcome: Outcome) -> Response:
     """What the API answers for what the function did."""
     if outcome.failed:
         return _message(500, "Internal Server Error")
     payload = outcome.payload
     if not isinstance(payload, dict) or "statusCode" not in payload:
-        return json_answer(200, payload)
+        return json_response(200, payload)
     body = payload.get("body") or ""
     try:
         content = base64.b64decode(body, validate=True) if payload.get("isBase64Encoded") else body.encode()
@@ -140,19 +143,18 @@ def response(outcome: Outcome) -> Answer:
     headers = {str(name): str(value) for name, value in (payload.get("headers") or {}).items()}
     if not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = "text/plain;charset=UTF-8"
-    return Answer(status, content, headers)
+    return Response(content, status, headers)
 
 
 def _body(request: Request) -> dict[str, Any]:
-    if not request.body:
+    body = request.get_data()
+    if not body:
         return {}
-    if _TEXT.fullmatch(request.headers.get_content_type()):
-        try:
-            return {"body": request.body.decode()}
-        except UnicodeDecodeError:
-            pass
-    return {"body": base64.b64encode(request.body).decode(), "isBase64Encoded": True}
+    if _TEXT.fullmatch(request.mimetype or "text/plain"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return {"body": body.decode()}
+    return {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
 
 
-def _message(status: int, text: str) -> Answer:
-    return json_answer(status, {"message": text})
+def _message(status: int, text: str) -> Response:
+    return json_response(status, {"message": text})

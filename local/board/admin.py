@@ -6,57 +6,58 @@ Accounts go by their names here, never by their keys; of callback URLs the query
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
+
+from werkzeug.wrappers import Request, Response
 
 from local.board.callbacks import Attempt
 from local.board.faults import Fault
 from local.board.imports import Import, rfc3339
 from local.board.job_board import JobBoard
-from local.board.messages import Answer, Received, Request, error_answer, json_answer
+from local.board.messages import ReceivedRequest, error_response, parse_json
 from local.board.page import render
+from local.web import json_response
 
 
-def answer(board: JobBoard, request: Request) -> Answer:
+def answer(board: JobBoard, request: Request) -> Response:
     """Answer a request for the page or for something under `/_sandbox`."""
     if (origin := request.headers.get("Origin")) and origin != f"http://{request.headers.get('Host')}":
-        return error_answer(403, "Not for other sites' pages")
+        return error_response(403, "Not for other sites' pages")
     try:
         return _route(board, request)
     except ValueError as error:
-        return error_answer(422, str(error))
+        return error_response(422, str(error))
 
 
-def _route(board: JobBoard, request: Request) -> Answer:
-    match request.method, [unquote(part) for part in request.path.strip("/").split("/")]:
+def _route(board: JobBoard, request: Request) -> Response:
+    match request.method, request.path.strip("/").split("/"):
         case "GET", [""]:
             policy = "default-src 'none'; style-src 'unsafe-inline'"
-            page = render(board).encode()
-            return Answer(200, page, "text/html; charset=utf-8", {"Content-Security-Policy": policy})
+            return Response(render(board), headers={"Content-Security-Policy": policy}, mimetype="text/html")
         case "GET", ["_sandbox", "accounts"]:
-            return json_answer(200, [_account(board, name) for name in board.accounts])
+            return json_response(200, [_account(board, name) for name in board.accounts])
         case "GET", ["_sandbox", "accounts", name, "postings"] if name in board.accounts:
-            return json_answer(200, board.postings(name))
+            return json_response(200, board.postings(name))
         case "POST", ["_sandbox", "accounts", name, "postings"] if name in board.accounts:
-            return _post(board, name, request.json())
+            return _post(board, name, parse_json(request.get_data()))
         case "GET", ["_sandbox", "imports"]:
-            return json_answer(200, [_import(job_import) for job_import in board.imports])
+            return json_response(200, [_import(job_import) for job_import in board.imports])
         case "POST", ["_sandbox", "imports", import_id, "release"] if board.release(import_id):
-            return json_answer(200, {"released": import_id})
+            return json_response(200, {"released": import_id})
         case "GET", ["_sandbox", "requests"]:
-            return json_answer(200, [_received(received) for received in board.requests])
+            return json_response(200, [_received(received) for received in board.requests])
         case method, ["_sandbox", "faults"]:
             return _faults(board, method, request)
-    return error_answer(404, "Not found")
+    return error_response(404, "Not found")
 
 
-def _post(board: JobBoard, name: str, job: Any) -> Answer:
+def _post(board: JobBoard, name: str, job: Any) -> Response:
     if not isinstance(job, dict):
-        return error_answer(422, "A job is an object")
+        return error_response(422, "A job is an object")
     board.post_to(name, job)
-    return json_answer(201, job)
+    return json_response(201, job)
 
 
-def _faults(board: JobBoard, method: str, request: Request) -> Answer:
+def _faults(board: JobBoard, method: str, request: Request) -> Response:
     match method:
         case "GET":
             pass
@@ -67,12 +68,12 @@ def _faults(board: JobBoard, method: str, request: Request) -> Answer:
         case "DELETE":
             board.faults.clear()
         case _:
-            return error_answer(405, "Method not allowed", Allow="GET, POST, PUT, DELETE")
-    return json_answer(200, board.faults.as_json())
+            return error_response(405, "Method not allowed", Allow="GET, POST, PUT, DELETE")
+    return json_response(200, board.faults.as_json())
 
 
 def _given_faults(request: Request) -> list[Fault]:
-    body = request.json()
+    body = parse_json(request.get_data())
     return [Fault.from_json(value) for value in (body if isinstance(body, list) else [body])]
 
 
@@ -102,7 +103,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _received(received: Received) -> dict[str, Any]:
+def _received(received: ReceivedRequest) -> dict[str, Any]:
     return {
         "at": rfc3339(received.at),
         "method": received.method,

@@ -7,11 +7,14 @@ import binascii
 from typing import Any
 from urllib.parse import urlsplit
 
+from werkzeug.wrappers import Request, Response
+
 from local.board.job_board import API_PATH, JobBoard
-from local.board.messages import Answer, Request, error_answer, json_answer
+from local.board.messages import error_response, parse_json
+from local.web import json_response
 
 
-def answer(board: JobBoard, request: Request) -> Answer:
+def answer(board: JobBoard, request: Request) -> Response:
     """Answer a request whose path is under `API_PATH`."""
     account = board.account_name(api_key(request.headers.get("Authorization")))
     if account is None:
@@ -22,11 +25,11 @@ def answer(board: JobBoard, request: Request) -> Answer:
         case "GET", ["job-imports", import_id]:
             return _retrieve(board, account, import_id)
         case _, ["job-imports"]:
-            return error_answer(405, "Method not allowed", Allow="POST")
+            return error_response(405, "Method not allowed", Allow="POST")
         case _, ["job-imports", _]:
-            return error_answer(405, "Method not allowed", Allow="GET")
+            return error_response(405, "Method not allowed", Allow="GET")
         case _:
-            return error_answer(404, "Not found")
+            return error_response(404, "Not found")
 
 
 def api_key(authorization: str | None) -> str | None:
@@ -41,36 +44,36 @@ def api_key(authorization: str | None) -> str | None:
     return user if not password else None
 
 
-def unauthorized() -> Answer:
-    return error_answer(401, "The API key is missing or wrong", WWW_Authenticate='Basic realm="job board"')
+def unauthorized() -> Response:
+    return error_response(401, "The API key is missing or wrong", WWW_Authenticate='Basic realm="job board"')
 
 
-def not_found() -> Answer:
-    return error_answer(404, "There is no such job import")
+def not_found() -> Response:
+    return error_response(404, "There is no such job import")
 
 
-def _create(board: JobBoard, account: str, request: Request) -> Answer:
-    if request.headers.get_content_type() != "application/json":
-        return error_answer(415, "The body must be application/json")
+def _create(board: JobBoard, account: str, request: Request) -> Response:
+    if request.mimetype != "application/json":
+        return error_response(415, "The body must be application/json")
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        return error_answer(415, "The body must not be compressed")
+        return error_response(415, "The body must not be compressed")
     try:
-        body = request.json()
+        body = parse_json(request.get_data())
     except ValueError as error:
-        return error_answer(400, f"The body is not JSON: {error}")
+        return error_response(400, f"The body is not JSON: {error}")
     if wrong := _wrong(body):
-        return error_answer(422, wrong)
+        return error_response(422, wrong)
     created = board.accept(
         account, body["jobs"], delete_jobs=body.get("deleteJobs") or False, callback_url=body.get("callbackUrl")
     )
-    return json_answer(202, created)
+    return json_response(202, created)
 
 
-def _retrieve(board: JobBoard, account: str, import_id: str) -> Answer:
+def _retrieve(board: JobBoard, account: str, import_id: str) -> Response:
     found = board.find(import_id)
     if found is None or found.account != account:
         return not_found()
-    return json_answer(200, board.describe(found))
+    return json_response(200, board.describe(found))
 
 
 def _wrong(body: Any) -> str | None:

@@ -14,7 +14,7 @@ from local.board.callbacks import Attempt, Body, Courier, Delivery, plan
 from local.board.faults import Fault, Faults
 from local.board.imports import Import, Postings, Results, run
 from local.board.jobs import Job, problems, reference_number
-from local.board.messages import Received
+from local.board.messages import ReceivedRequest
 
 API_PATH = "/api/v2.0"
 ID_ALPHABET = string.ascii_letters + string.digits + "_-"
@@ -63,7 +63,7 @@ class JobBoard:
         self._postings: dict[str, Postings] = {name: {} for name in self.api_keys.values()}
         self._imports: dict[str, Import] = {}
         self._held_callbacks: list[tuple[Import, list[Delivery]]] = []
-        self._requests: deque[Received] = deque(maxlen=REQUESTS_KEPT)
+        self._requests: deque[ReceivedRequest] = deque(maxlen=REQUESTS_KEPT)
         self._queue = ActionQueue()
         self._threads: set[threading.Thread] = set()
 
@@ -114,7 +114,7 @@ class JobBoard:
             return list(self._imports.values())
 
     @property
-    def requests(self) -> list[Received]:
+    def requests(self) -> list[ReceivedRequest]:
         """The last thousand requests to the API, oldest first."""
         with self._changed:
             return list(self._requests)
@@ -193,12 +193,12 @@ class JobBoard:
             self._advance_later(job_import)
             return True
 
-    def receive(self, received: Received) -> None:
+    def receive(self, received: ReceivedRequest) -> None:
         """Record a request."""
         with self._changed:
             self._requests.append(received)
 
-    def keep_body(self, received: Received, body: bytes) -> None:
+    def keep_body(self, received: ReceivedRequest, body: bytes) -> None:
         """Keep the body of a request, and forget the oldest when they are too many."""
         with self._changed:
             received.size, received.body = len(body), body
