@@ -25,12 +25,12 @@ _REFUSED: Final = {
 }
 
 
-class NotAsItShouldBeError(Exception):
+class UnexpectedResultError(Exception):
     """The demonstration did not go as it must; the message says where."""
 
 
 def run(folder: Path) -> None:
-    """Both nights. Raises NotAsItShouldBeError, TimeoutError."""
+    """Both nights. Raises UnexpectedResultError, TimeoutError."""
     console = Console()
     console.line("Starting moto's server for AWS, the sandbox board, and the four functions of template.yaml.")
     with LocalSystem(folder=folder, seed=1, processing_seconds=1) as system:
@@ -39,8 +39,8 @@ def run(folder: Path) -> None:
         check("no dead letters", system.dead_letters(), [])
         check("no API key in the logs", API_KEY in system.logs(), False)
         check("no callback's token in the logs", "token=" in system.logs(), False)
-    console.line(f"All was as it should be. What the functions logged is in {folder / 'logs'}.")
-    console.line("`make serve` leaves the same system running, for you to try.")
+    console.line(f"Everything went as expected. The functions' logs are in {folder / 'logs'}.")
+    console.line("Run `make serve` to try the same system yourself.")
 
 
 def _first_night(system: LocalSystem, console: Console) -> None:
@@ -113,10 +113,10 @@ def _run_schedule(system: LocalSystem, console: Console, at: datetime) -> dict[s
     console.line(f"The schedule's event of {at:%Y-%m-%d %H:%M} UTC is fired; SubmitImport reads the feed.")
     outcome = system.fire_schedule(at).result(_TIMEOUT)
     if outcome.failed:
-        raise NotAsItShouldBeError(f"SubmitImport failed: {outcome.payload}")
+        raise UnexpectedResultError(f"SubmitImport failed: {outcome.payload}")
     record = system.record(outcome.payload["importId"])
     if record is None or record.get("boardImportId") is None:
-        raise NotAsItShouldBeError(f"nothing was sent: {outcome.payload}")
+        raise UnexpectedResultError(f"nothing was sent: {outcome.payload}")
     deletions = "with deletions" if record["deleteJobs"] else "without deletions"
     console.line(
         f"{record['jobs']} jobs went out in one import, {deletions}: {record['importId']}. The board has accepted it."
@@ -133,6 +133,6 @@ def _failure(item: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 def check(what: str, found: object, wanted: object) -> None:
-    """Raises NotAsItShouldBeError unless the two are equal."""
+    """Raises UnexpectedResultError unless the two are equal."""
     if found != wanted:
-        raise NotAsItShouldBeError(f"{what}: {found}, not {wanted}")
+        raise UnexpectedResultError(f"{what}: {found}, not {wanted}")
