@@ -5,7 +5,12 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+
+import psutil
+import pytest
+import requests
 
 from local.system import LocalSystem
 
@@ -13,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 JOBS = [{"referenceNumber": f"R-{number}", "state": "PA", "postalCode": "17603"} for number in range(2)]
 
 
-def test_an_upload_is_imported_and_the_poller_runs_at_its_rate(tmp_path: Path) -> None:
+def test_an_upload_is_imported_the_poller_runs_at_its_rate_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    threads, processes = set(threading.enumerate()), set(psutil.Process().children(recursive=True))
     with LocalSystem(
         folder=tmp_path,
         speed=150,
@@ -22,6 +28,7 @@ def test_an_upload_is_imported_and_the_poller_runs_at_its_rate(tmp_path: Path) -
         processing_seconds=0.1,
         parameters={"ImportOnUpload": "true"},
     ) as system:
+        ports = [system.http_api.port, system.lambda_api.port, system.board.port, system.cloud.port]
         system.put_feed("feeds/default/feed.json", b'{"notifyOnSuccess": true}')
         system.put_feed("feeds/default/jobs.jsonl", b"\n".join(json.dumps(job).encode() for job in JOBS))
         [notice] = system.wait_for_notices(1, 30)
@@ -29,6 +36,14 @@ def test_an_upload_is_imported_and_the_poller_runs_at_its_rate(tmp_path: Path) -
         assert re.fullmatch(r"default-\d{8}T\d{6}Z-[0-9a-f]+", record["importId"])
         assert (record["state"], record["settledBy"], record["results"]["added"]) == ("complete", "poll", 2)
         assert record["importId"] in notice.text
+        running = system.invoke_async("PollImports", {})
+    assert running.done()
+    assert set(threading.enumerate()) <= threads
+    assert set(psutil.Process().children(recursive=True)) <= processes
+    for port in ports:
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"http://127.0.0.1:{port}/", timeout=1)
+    assert "START RequestId" in (tmp_path / "logs" / "PollImports.log").read_text()
 
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/jobferry'}", "COLUMNS": "120"}
