@@ -1,4 +1,4 @@
-"""How the local system tells a person what happens: lines with the time, tables, and notices as they come by e-mail."""
+"""What the local system prints: lines with the time, tables, and notices as they arrive by e-mail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MARGIN: Final = " " * 9
 
 
 class Console:
-    """Prints, with the seconds since it began."""
+    """Prints lines with the seconds since the start."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -24,7 +24,7 @@ class Console:
     def line(self, text: str) -> None:
         passed = f"{time.monotonic() - self._began:5.1f} s  "
         print(
-            "\n".join(textwrap.wrap(text, _width(), initial_indent=passed, subsequent_indent=_MARGIN, **_WHOLE)),
+            "\n".join(textwrap.wrap(text, _width(), initial_indent=passed, subsequent_indent=_MARGIN, **_WRAPPING)),
             flush=True,
         )
 
@@ -40,28 +40,28 @@ class Console:
             print(f"{_MARGIN}  {cells.rstrip()}", flush=True)
 
     def notice(self, notice: Notice) -> None:
-        self.line("The notice goes out. A person gets this by e-mail:")
+        self.line("The notice is published. People receive this by e-mail:")
         for line in e_mail(notice):
             print(f"{_MARGIN}| {line}".rstrip(), flush=True)
 
 
 def e_mail(notice: Notice) -> Iterator[str]:
-    """The lines of a notice as a person reads it, wrapped."""
+    """Wrap a notice into the lines of an e-mail."""
     yield f"Subject: {notice.subject}"
     yield ""
     for line in notice.text.rstrip().splitlines():
         indent = re.match(r"\s*(\d+\. |- )?", line)
         rest = " " * (len(indent[0]) if indent else 0)
-        yield from textwrap.wrap(line, _width() - len(_MARGIN) - 2, subsequent_indent=rest, **_WHOLE) or [""]
+        yield from textwrap.wrap(line, _width() - len(_MARGIN) - 2, subsequent_indent=rest, **_WRAPPING) or [""]
 
 
 def counts(record: Mapping[str, Any]) -> str:
-    """The results of an import in one line."""
-    found = record.get("results") or {}
-    return ", ".join(f"{found.get(name, '?')} {name}" for name in _COUNTS)
+    """Describe the results of an import in one line."""
+    results = record.get("results") or {}
+    return ", ".join(f"{results.get(name, '?')} {name}" for name in _COUNTS)
 
 
-_WHOLE: Final[dict[str, Any]] = {"break_long_words": False, "break_on_hyphens": False, "drop_whitespace": True}
+_WRAPPING: Final[dict[str, Any]] = {"break_long_words": False, "break_on_hyphens": False, "drop_whitespace": True}
 
 
 def _width() -> int:

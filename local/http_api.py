@@ -1,4 +1,4 @@
-"""The HTTP API on this machine: a request becomes an event of payload format 2.0, the function's answer a response.
+"""The HTTP API on this machine: turns requests into events of payload format 2.0, and functions' answers into responses.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -25,7 +25,7 @@ from local.template import Resource, TemplateError
 from local.web import WebServer, json_response
 
 BODY_LIMIT: Final = 10 * 2**20
-#: Lambda takes no larger event; the API answers for it.
+#: Lambda accepts no larger event. API Gateway then answers by itself.
 EVENT_LIMIT: Final = 6 * 2**20
 _FUNCTION: Final = re.compile(r"functions/(arn:[^/]+)/invocations")
 _TEXT: Final = re.compile(r"text/.*|application/(.+\+)?(json|xml|javascript)|application/x-www-form-urlencoded")
@@ -33,21 +33,21 @@ _TEXT: Final = re.compile(r"text/.*|application/(.+\+)?(json|xml|javascript)|app
 
 @dataclass(frozen=True)
 class Route:
-    """`POST /callbacks/{importId}` and the function that it leads to."""
+    """A route, such as `POST /callbacks/{importId}`, and its function."""
 
     method: str
     path: str
     function_arn: str
 
     def matches(self, method: str, path: str) -> dict[str, str] | None:
-        """The path's parameters, None when this is not the request's route."""
+        """Return the path's parameters, or None if this is not the request's route."""
         expression = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path))
         found = re.fullmatch(expression, path) if method == self.method else None
         return {name: unquote(value) for name, value in found.groupdict().items()} if found else None
 
 
 class HttpApi(WebServer):
-    """Serves the routes of the template's HTTP API, once it is connected. There is no throttling."""
+    """Serves the routes of the template's HTTP API as soon as it is connected. It does not throttle."""
 
     _functions: Functions
     _api_id: str
@@ -57,7 +57,7 @@ class HttpApi(WebServer):
         super().__init__(self._answer, host)
 
     def connect(self, api: Resource, functions: Functions) -> None:
-        """Serve this API from now on. It is made after this, since its `ApiEndpoint` is here."""
+        """Serve this API from now on. It is made later than this server, since its `ApiEndpoint` is this server's URL."""
         self._routes, self._functions, self._api_id = list(routes(api)), functions, api.ref
 
     def _answer(self, request: Request) -> Response:
@@ -117,18 +117,20 @@ class HttpApi(WebServer):
 
 
 def routes(api: Resource) -> Iterator[Route]:
-    """The routes of an API, which SAM writes as an OpenAPI document. Raises TemplateError for an integration of another kind."""
+    """Read the routes from SAM's OpenAPI document. Raises TemplateError for integrations of another kind."""
     for path, methods in api.properties["Body"]["paths"].items():
         for method, operation in methods.items():
             integration = operation["x-amazon-apigateway-integration"]
             function = _FUNCTION.search(integration["uri"])
             if function is None or integration["payloadFormatVersion"] != "2.0":
-                raise TemplateError(f"{api.logical_id}: {method} {path} leads to no function with payload format 2.0")
+                raise TemplateError(
+                    f"{api.logical_id}: {method} {path} does not invoke a function with payload format 2.0"
+                )
             yield Route(method.upper(), path, function[1])
 
 
 def response(outcome: Outcome) -> Response:
-    """What the API answers for what the function did."""
+    """Turn the outcome of an invocation into the API's response."""
     if outcome.failed:
         return _message(500, "Internal Server Error")
     payload = outcome.payload

@@ -1,4 +1,4 @@
-"""Lambda's Invoke API, to which boto3 in the functions is led (AWS_ENDPOINT_URL_LAMBDA).
+"""Lambda's Invoke API, which boto3 in the functions uses (AWS_ENDPOINT_URL_LAMBDA).
 
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
@@ -21,7 +21,7 @@ ASYNCHRONOUS_LIMIT: Final = 2**20
 
 
 class LambdaApi(WebServer):
-    """Answers `POST /2015-03-31/functions/{name}/invocations`, and nothing else; once it is connected."""
+    """Answers only `POST /2015-03-31/functions/{name}/invocations`, as soon as it is connected."""
 
     _functions: Functions
     _invocations: Invocations
@@ -30,7 +30,7 @@ class LambdaApi(WebServer):
         super().__init__(self._answer, host)
 
     def connect(self, functions: Functions, invocations: Invocations) -> None:
-        """Invoke these from now on. They are made after this, since their environment names its port."""
+        """Invoke these functions from now on. They are made later than this server, since their environment has its URL."""
         self._functions, self._invocations = functions, invocations
 
     def _answer(self, request: Request) -> Response:
@@ -38,7 +38,9 @@ class LambdaApi(WebServer):
             return _too_large(SYNCHRONOUS_LIMIT)
         match = _INVOKE.fullmatch(request.path)
         if match is None or request.method != "POST":
-            return _error(404, "ResourceNotFoundException", f"only Invoke is here, not {request.method} {request.path}")
+            return _error(
+                404, "ResourceNotFoundException", f"only Invoke is supported, not {request.method} {request.path}"
+            )
         name = match[1]
         try:
             function = self._functions[name]

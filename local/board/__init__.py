@@ -1,4 +1,4 @@
-"""The sandbox board: the board's API on this machine, which misbehaves on request. See docs/sandbox.md."""
+"""The sandbox board: a job board on this machine that misbehaves on request. See docs/sandbox.md."""
 
 from local.board.faults import KINDS, Fault, Faults
 from local.board.imports import Import

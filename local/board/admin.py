@@ -1,6 +1,6 @@
-"""Looking at the board, and handling it, from outside: the page at `/` and JSON under `/_sandbox`.
+"""Shows and controls the board: the page at `/`, and JSON under `/_sandbox`.
 
-Accounts go by their names here, never by their keys; of callback URLs the query, which holds the client's token, is left out.
+It never shows a key: accounts are known by their names. It omits the query of callback URLs, which holds the client's token.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from local.web import json_response
 
 
 def answer(board: JobBoard, request: Request) -> Response:
-    """Answer a request for the page or for something under `/_sandbox`."""
+    """Answer a request for the page or for a path under `/_sandbox`."""
     if (origin := request.headers.get("Origin")) and origin != f"http://{request.headers.get('Host')}":
-        return error_response(403, "Not for other sites' pages")
+        return error_response(403, "Pages of other sites may not use this")
     try:
         return _route(board, request)
     except ValueError as error:
@@ -52,7 +52,7 @@ def _route(board: JobBoard, request: Request) -> Response:
 
 def _post(board: JobBoard, name: str, job: Any) -> Response:
     if not isinstance(job, dict):
-        return error_response(422, "A job is an object")
+        return error_response(422, "A job must be an object")
     board.post_to(name, job)
     return json_response(201, job)
 
@@ -62,9 +62,9 @@ def _faults(board: JobBoard, method: str, request: Request) -> Response:
         case "GET":
             pass
         case "POST":
-            board.faults.add(*_given_faults(request))
+            board.faults.add(*_faults_in(request))
         case "PUT":
-            board.faults.replace(_given_faults(request))
+            board.faults.replace(_faults_in(request))
         case "DELETE":
             board.faults.clear()
         case _:
@@ -72,7 +72,7 @@ def _faults(board: JobBoard, method: str, request: Request) -> Response:
     return json_response(200, board.faults.as_json())
 
 
-def _given_faults(request: Request) -> list[Fault]:
+def _faults_in(request: Request) -> list[Fault]:
     body = parse_json(request.get_data())
     return [Fault.from_json(value) for value in (body if isinstance(body, list) else [body])]
 

@@ -1,4 +1,4 @@
-"""The board's own API, as its page on job imports has it: `POST job-imports` and `GET job-imports/{id}`."""
+"""The board's API as its page on job imports describes it: `POST job-imports` and `GET job-imports/{id}`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def answer(board: JobBoard, request: Request) -> Response:
 
 
 def api_key(authorization: str | None) -> str | None:
-    """The API key of an `Authorization` header: HTTP Basic, the key as user name, the password empty."""
+    """Return the API key of an `Authorization` header: HTTP Basic with the key as user name and an empty password."""
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -61,8 +61,8 @@ def _create(board: JobBoard, account: str, request: Request) -> Response:
         body = parse_json(request.get_data())
     except ValueError as error:
         return error_response(400, f"The body is not JSON: {error}")
-    if wrong := _wrong(body):
-        return error_response(422, wrong)
+    if mistake := _mistake(body):
+        return error_response(422, mistake)
     created = board.accept(
         account, body["jobs"], delete_jobs=body.get("deleteJobs") or False, callback_url=body.get("callbackUrl")
     )
@@ -76,8 +76,8 @@ def _retrieve(board: JobBoard, account: str, import_id: str) -> Response:
     return json_response(200, board.describe(found))
 
 
-def _wrong(body: Any) -> str | None:
-    """Why a body is no job import, or None."""
+def _mistake(body: Any) -> str | None:
+    """Return why a body is not a job import, or None."""
     if not isinstance(body, dict):
         return "The body must be an object"
     if not isinstance(jobs := body.get("jobs"), list):

@@ -1,4 +1,4 @@
-"""The faults that the board has on request: which there are, and which one's turn it is."""
+"""The board's faults: which kinds exist, and which fault happens next."""
 
 import math
 import random
@@ -16,12 +16,12 @@ IMPORT = "import"
 
 @dataclass(frozen=True)
 class Kind:
-    """A fault of one name: whether it befalls a request or an import, and its parameters with their defaults."""
+    """A kind of fault: whether it affects a request or an import, and its parameters with their defaults and types."""
 
-    befalls: str
+    affects: str
     parameters: dict[str, tuple[Any, type | UnionType | Choice]] = field(default_factory=dict)
     on: str = "POST"
-    """Which requests, unless the fault itself says otherwise: POST, GET or any."""
+    """The requests that it affects by default: POST, GET or any."""
 
 
 KINDS = {
@@ -65,9 +65,9 @@ KINDS = {
 
 
 class Fault:
-    """One fault by its name, for the next `times` requests or imports (None: until cleared), each with `probability`.
+    """One fault, for the next `times` requests or imports (None: until cleared), each with `probability`.
 
-    Raises ValueError for a name, a parameter or a value that no fault has.
+    Raises ValueError for an unknown name, an unknown parameter or an invalid value.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class Fault:
             raise ValueError("times must be 1 or more, or null; probability from 0 to 1")
         if on is not None:
             _check("on", on, ("POST", "GET", "any"))
-        if on is not None and kind.befalls == IMPORT:
-            raise ValueError(f"{name} befalls imports, so it takes no 'on'")
+        if on is not None and kind.affects == IMPORT:
+            raise ValueError(f"{name} affects imports, so it takes no 'on'")
         for parameter, value in parameters.items():
             _check(parameter, value, kind.parameters[parameter][1])
         self.name = name
-        self.befalls = kind.befalls
+        self.affects = kind.affects
         self.times = times
         self.on = on or kind.on
         self.probability = probability
@@ -99,7 +99,7 @@ class Fault:
 
     @classmethod
     def from_json(cls, value: object) -> Self:
-        """`{"name": "slow", "times": 2, "seconds": 3}`: the same names as in Python."""
+        """Make a fault from JSON such as `{"name": "slow", "times": 2, "seconds": 3}`."""
         if not isinstance(value, dict) or "name" not in value:
             raise ValueError('a fault is an object with a "name"')
         parameters = dict(value)
@@ -112,7 +112,7 @@ class Fault:
         return f"Fault({self.as_json()})"
 
     def as_json(self) -> dict[str, Any]:
-        on = {"on": self.on} if self.befalls == REQUEST else {}
+        on = {"on": self.on} if self.affects == REQUEST else {}
         return {"name": self.name, "times": self.times, "probability": self.probability, **on, **self.parameters}
 
 
@@ -142,30 +142,30 @@ class Faults:
         self.replace([])
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The faults to come; `times` is what is left of each."""
+        """List the faults to come; `times` is how often each will still happen."""
         with self._lock:
             return [waiting.fault.as_json() | {"times": waiting.left} for waiting in self._waiting]
 
     def for_request(self, method: str) -> Fault | None:
-        """The fault of this request: one at most, so that two that were added befall two requests."""
+        """Choose this request's fault: at most one, so that two faults happen to two requests."""
         with self._lock:
             for waiting in self._waiting:
                 fault = waiting.fault
-                if fault.befalls == REQUEST and fault.on in (method, "any") and self._strikes(fault):
+                if fault.affects == REQUEST and fault.on in (method, "any") and self._happens(fault):
                     return self._take(waiting)
         return None
 
     def for_import(self) -> dict[str, Fault]:
-        """The faults of this import, one of each name, by name."""
+        """Choose this import's faults: at most one of each name, by name."""
         taken: dict[str, Fault] = {}
         with self._lock:
             for waiting in list(self._waiting):
                 fault = waiting.fault
-                if fault.befalls == IMPORT and fault.name not in taken and self._strikes(fault):
+                if fault.affects == IMPORT and fault.name not in taken and self._happens(fault):
                     taken[fault.name] = self._take(waiting)
         return taken
 
-    def _strikes(self, fault: Fault) -> bool:
+    def _happens(self, fault: Fault) -> bool:
         return self._chance.random() < fault.probability
 
     def _take(self, waiting: _Waiting) -> Fault:

@@ -1,4 +1,4 @@
-"""Job imports: their record, and what running one does to an account's postings."""
+"""Job imports: their records, and how one changes an account's postings."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ type Results = dict[str, Any]
 
 @dataclass
 class Import:
-    """One job import. `jobs` is emptied when it completes: fifty thousand of them need not be kept twice."""
+    """One job import. `jobs` is emptied when it completes, to save memory."""
 
     id: str
     account: str
@@ -31,10 +31,10 @@ class Import:
     results: Results | None = field(default=None, repr=False)
     attempts: list[Attempt] = field(default_factory=list)
     settled: bool = False
-    """Complete, and its callbacks are delivered or given up."""
+    """Whether it is complete and its callbacks are delivered or given up."""
 
     def as_data(self) -> dict[str, Any]:
-        """The job import object of the board's page."""
+        """Return the job import object of the board's page."""
         return {
             "id": self.id,
             "completedAt": self.completed_at and rfc3339(self.completed_at),
@@ -45,12 +45,12 @@ class Import:
 
 
 def rfc3339(moment: datetime) -> str:
-    """A moment as the board writes it: `2024-03-02T11:00:54.000000Z`."""
+    """Format a time as the board does: `2024-03-02T11:00:54.000000Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def run(postings: Postings, jobs: Sequence[Job], *, delete_jobs: bool) -> Results:
-    """Bring `postings` up to `jobs` and say what was done: the job import results object of the board's page."""
+    """Update `postings` with `jobs`; return the job import results object of the board's page."""
     counts: Counter[str] = Counter()
     errors = []
     sent = set()
@@ -61,7 +61,7 @@ def run(postings: Postings, jobs: Sequence[Job], *, delete_jobs: bool) -> Result
             errors.append({"index": index, "messages": messages, "referenceNumber": number})
         elif number is not None:
             counts[_upsert(postings, number, job)] += 1
-    # A job that failed is still a job that was provided, so its posting stays.
+    # A failed job was still provided, so its posting stays.
     surplus = [number for number in postings if number not in sent] if delete_jobs else []
     for number in surplus:
         del postings[number]

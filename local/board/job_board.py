@@ -27,7 +27,7 @@ def utc_now() -> datetime:
 
 
 class JobBoard:
-    """The accounts, their postings, and their imports with everything that happens to them: a board without its API."""
+    """A job board without its API: accounts, their postings, and their imports with callbacks and faults."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class JobBoard:
         self.clock = clock
         self.max_body_bytes = max_body_bytes
         self.stopping = threading.Event()
-        chance = random.Random(seed)  # noqa: S311  a test wants the same ids and faults again, nothing here is secret
+        chance = random.Random(seed)  # noqa: S311  reproducible ids and faults, nothing secret
         self.faults = Faults(random.Random(chance.random()))  # noqa: S311
         self._chance = chance
         self._processing_seconds = processing_seconds
@@ -100,7 +100,7 @@ class JobBoard:
         """The base URL of the API, as an agency's settings name it."""
         return self.origin + API_PATH
 
-    # What is there
+    # State
 
     @property
     def accounts(self) -> list[str]:
@@ -109,22 +109,22 @@ class JobBoard:
 
     @property
     def imports(self) -> list[Import]:
-        """Every import, oldest first."""
+        """Return every import, oldest first."""
         with self._changed:
             return list(self._imports.values())
 
     @property
     def requests(self) -> list[ReceivedRequest]:
-        """The last thousand requests to the API, oldest first."""
+        """Return the last thousand requests to the API, oldest first."""
         with self._changed:
             return list(self._requests)
 
     def account(self, key: str) -> Postings:
-        """The postings of a key's account as they are now, by reference number; KeyError for an unknown key."""
+        """Return the current postings of a key's account, by reference number. Raises KeyError for an unknown key."""
         return self.postings(self.api_keys[key])
 
     def postings(self, account: str) -> Postings:
-        """The postings of an account by its name."""
+        """Return the current postings of an account."""
         with self._changed:
             return dict(self._postings.get(account, {}))
 
@@ -136,26 +136,26 @@ class JobBoard:
             return self._imports.get(import_id)
 
     def describe(self, job_import: Import) -> Body:
-        """What GET answers for an import, and what its callback carries."""
+        """Return the body of the response to GET for an import, which is also its callback's body."""
         with self._changed:
             return {"data": job_import.as_data(), "links": {"self": f"{self.url}/job-imports/{job_import.id}"}}
 
     def wait(self, import_id: str, timeout: float = 10) -> Import:
-        """Wait until an import is complete and its callbacks are delivered or given up; TimeoutError when it is not."""
+        """Wait until an import is complete and its callbacks are delivered or given up. Raises TimeoutError."""
         job_import = self._imports[import_id]
         with self._changed:
             if not self._changed.wait_for(lambda: job_import.settled, timeout):
                 raise TimeoutError(f"import {import_id} is {job_import.status}")
         return job_import
 
-    # What happens
+    # Changes
 
     def post_by_hand(self, key: str, job: Job) -> None:
-        """Post a job as someone would on the board's site; ValueError when the board refuses it."""
+        """Post a job as a person would on the board's site. Raises ValueError if the board refuses it."""
         self.post_to(self.api_keys[key], job)
 
     def post_to(self, account: str, job: Job) -> None:
-        """The same, by the account's name."""
+        """Post a job by hand to the account of this name."""
         number = reference_number(job)
         if number is None or (messages := problems(job)):
             raise ValueError("; ".join(messages if number else problems(job)))
@@ -163,7 +163,7 @@ class JobBoard:
             self._postings.setdefault(account, {})[number] = job
 
     def accept(self, account: str, jobs: list[Job], *, delete_jobs: bool, callback_url: str | None) -> Body:
-        """Queue an import and answer as it is at that moment."""
+        """Queue an import; return the body of the response."""
         with self._changed:
             job_import = Import(
                 id=self._new_id(),
@@ -184,7 +184,7 @@ class JobBoard:
         return body
 
     def release(self, import_id: str) -> bool:
-        """Let an import go on that was to stay pending or running; False when it was not."""
+        """Let an import continue that was to stay pending or running. Return False if there is no such import."""
         with self._changed:
             job_import = self._imports.get(import_id)
             if job_import is None or "stay_pending" not in job_import.faults or job_import.status == "complete":
@@ -199,7 +199,7 @@ class JobBoard:
             self._requests.append(received)
 
     def keep_body(self, received: ReceivedRequest, body: bytes) -> None:
-        """Keep the body of a request, and forget the oldest when they are too many."""
+        """Keep the body of a request; drop the oldest bodies when they take too much memory."""
         with self._changed:
             received.size, received.body = len(body), body
             kept = 0
@@ -208,7 +208,7 @@ class JobBoard:
                 if kept > BODY_BYTES_KEPT:
                     request.body = b""
 
-    # The queue
+    # Processing
 
     def _new_id(self) -> str:
         return "".join(self._chance.choices(ID_ALPHABET, k=21))
@@ -218,7 +218,7 @@ class JobBoard:
         self._queue.after(wait, partial(self._advance, job_import))
 
     def _advance(self, job_import: Import) -> None:
-        """Take an import one status further, unless it is to stay where it is."""
+        """Move an import to its next status, unless a fault keeps it."""
         with self._changed:
             if self._stays(job_import) or job_import.status == "complete":
                 return
@@ -240,16 +240,16 @@ class JobBoard:
             return True
         if self.clock() >= job_import.requested_at + timedelta(seconds=fault["seconds"]):
             return False
-        # The clock may be a test's, which nothing announces: look again soon.
+        # The clock may be a test's, so its time can change at any moment: check again soon.
         self._advance_later(job_import, 0.05)
         return True
 
     def _complete(self, job_import: Import) -> list[Delivery]:
-        """Run an import; its callbacks are returned, to be sent."""
+        """Run an import; return its callbacks."""
         with self._changed:
             postings = self._postings.setdefault(job_import.account, {})
             results = run(postings, job_import.jobs, delete_jobs=job_import.delete_jobs)
-            job_import.results = spoil(results, job_import.faults)
+            job_import.results = spoiled_results(results, job_import.faults)
             job_import.status = "complete"
             job_import.completed_at = self.clock()
             job_import.jobs = []
@@ -259,7 +259,7 @@ class JobBoard:
             return plan(job_import.callback_url, self.describe(job_import), job_import.faults, other)
 
     def _another(self, job_import: Import) -> Body:
-        """The body of another import, one that never was if there is none."""
+        """Return the body of another import, or of an invented one if there is no other."""
         others = [other for other in self._imports.values() if other is not job_import]
         others.sort(key=lambda other: other.status == "complete")
         if others:
@@ -304,8 +304,8 @@ class JobBoard:
         thread.start()
 
 
-def spoil(results: Results, faults: dict[str, Fault]) -> Results:
-    """The results as these faults have them."""
+def spoiled_results(results: Results, faults: dict[str, Fault]) -> Results:
+    """Change the results as the faults demand."""
     if oversized := faults.get("oversized_result"):
         first, count = results["processed"], oversized["errors"]
         text = "x" * oversized["message_length"]

@@ -1,4 +1,4 @@
-"""The page at `/`: what is on the board, for a person to see."""
+"""The page at `/`, which shows people what is on the board."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ th { background: #f3f4f8; } caption { text-align: left; color: #667; } code { fo
 
 
 def render(board: JobBoard) -> str:
-    """The page as HTML; whatever came from outside is escaped."""
+    """Render the page as HTML. Everything from outside is escaped."""
     sections = [_account(board, name) for name in board.accounts]
     faults = ", ".join(f"{fault['name']} ({fault['times'] or 'until cleared'})" for fault in board.faults.as_json())
     return (
@@ -40,12 +40,12 @@ def _account(board: JobBoard, name: str) -> str:
     return (
         f"<h2>{escape(name)}</h2>"
         + _table(
-            _shown(len(postings), POSTINGS_SHOWN, "posting"),
+            _caption(len(postings), POSTINGS_SHOWN, "posting"),
             POSTING_FIELDS,
             ([job.get(field) for field in POSTING_FIELDS] for job in postings[:POSTINGS_SHOWN]),
         )
         + _table(
-            _shown(len(imports), IMPORTS_SHOWN, "import") + ", newest first",
+            _caption(len(imports), IMPORTS_SHOWN, "import") + ", newest first",
             ("id", "requested", "status", "jobs", *COUNTS, "errors"),
             (_import_row(job_import) for job_import in imports[:IMPORTS_SHOWN]),
         )
@@ -68,7 +68,7 @@ def _import_row(job_import: Import) -> list[object]:
     ]
 
 
-def _shown(count: int, limit: int, noun: str) -> str:
+def _caption(count: int, limit: int, noun: str) -> str:
     total = f"{count} {noun}{'' if count == 1 else 's'}"
     return f"{total}, the first {limit} shown" if count > limit else total
 

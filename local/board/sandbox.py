@@ -12,7 +12,7 @@ from local.board.connection import FaultyConnection
 from local.board.faults import Fault
 from local.board.job_board import API_PATH, JobBoard
 from local.board.messages import ReceivedRequest, error_response
-from local.board.wrong_answers import refusal, spoiled
+from local.board.wrong_answers import refusal, spoiled_response
 from local.web import WebServer
 
 _UNANSWERED: Final = ("lost_response", "reset_after")
@@ -56,7 +56,7 @@ class SandboxBoard(JobBoard):
         self.keep_body(received, request.get_data())
         response = (fault and refusal(fault, self)) or self._route(request)
         if fault:
-            response = spoiled(response, fault)
+            response = spoiled_response(response, fault)
         received.status = None if fault and fault.name in _UNANSWERED else response.status_code
         if fault:
             self._disturb(FaultyConnection.of(request), fault)

@@ -41,7 +41,7 @@ def _retry_after(fault: Fault, board: JobBoard) -> dict[str, str]:
     return {"Retry_After": str(seconds)}
 
 
-def spoiled(response: Response, fault: Fault) -> Response:
+def spoiled_response(response: Response, fault: Fault) -> Response:
     """Spoil the right response, after the import was accepted; return it unchanged for other faults."""
     body, status = response.get_data(), response.status_code
     match fault.name:

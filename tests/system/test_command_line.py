@@ -72,7 +72,7 @@ class Person:
         """A run to its end; the import. Of a first full sync people are told, or the next one would not delete."""
         [found] = self("submit", self.feed, "--wait", "--json").json["imports"]
         if "first" in found["withheldBecause"]:
-            self.system.wait_until_told(found["importId"])
+            self.system.wait_until_notified(found["importId"])
         return found
 
     @property

@@ -65,8 +65,8 @@ def test_intrinsic_functions(value: Any, result: Any) -> None:
         ({"Ref": "C"}, "B: there is no C"),
         ({"Fn::GetAtt": ["A", "Name"]}, "B: A has no Name. It has: Arn"),
         ({"Fn::Sub": "${C.Arn}"}, "B: there is no C"),
-        ({"Fn::Cidr": []}, "B: Fn::Cidr is not known here"),
-        ({"Ref": "B"}, "B needs B: a circle"),
+        ({"Fn::Cidr": []}, "B: Fn::Cidr is not supported here"),
+        ({"Ref": "B"}, "B needs B: a cycle"),
         ({"Fn::If": ["Perhaps", 1, 2]}, "there is no condition Perhaps"),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_resource_whose_condition_does_not_hold_is_not_made() -> None:
     [
         ({"AllowedValues": ["a", "b"]}, "c", "must be one of a, b, not 'c'"),
         ({"AllowedPattern": "[a-z]+", "ConstraintDescription": "small"}, "ab1", "is 'ab1': must be small"),
-        ({"Type": "Number", "MinValue": 1, "MaxValue": 9}, "10", "out of its range: 10"),
+        ({"Type": "Number", "MinValue": 1, "MaxValue": 9}, "10", "out of range: 10"),
     ],
 )
 def test_parameters_are_checked(rule: Mapping[str, Any], value: str, words: str) -> None:
