@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from local.system import Notice
+from local.system import PublishedNotice
 
 _COUNTS: Final = ("added", "updated", "unchanged", "failed", "deleted")
 _MARGIN: Final = " " * 9
@@ -39,13 +39,13 @@ class Console:
             cells = "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
             print(f"{_MARGIN}  {cells.rstrip()}", flush=True)
 
-    def notice(self, notice: Notice) -> None:
+    def notice(self, notice: PublishedNotice) -> None:
         self.line("The notice is published. People receive this by e-mail:")
         for line in e_mail(notice):
             print(f"{_MARGIN}| {line}".rstrip(), flush=True)
 
 
-def e_mail(notice: Notice) -> Iterator[str]:
+def e_mail(notice: PublishedNotice) -> Iterator[str]:
     """Wrap a notice into the lines of an e-mail."""
     yield f"Subject: {notice.subject}"
     yield ""

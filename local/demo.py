@@ -51,7 +51,7 @@ def _first_night(system: LocalSystem, console: Console) -> None:
     console.line(
         f"Its settings, {SETTINGS_KEY}, map the columns and let jobferry delete postings that are not in the feed."
     )
-    system.put_feed(SETTINGS_KEY, json.dumps(sample_feed.SETTINGS).encode())
+    system.put_feed(SETTINGS_KEY, json.dumps(sample_feed.SAMPLE_SETTINGS).encode())
     system.put_feed(KEY, sample_feed.as_csv(rows))
     record = _run_schedule(system, console, _nights()[0])
     console.line("The board is processing the import.")

@@ -29,7 +29,7 @@ CONCURRENCY: Final = 2
 
 
 @dataclass(frozen=True)
-class Outcome:
+class InvocationResult:
     """The end of an invocation. `payload` is what the function returned or, if it failed, the runtime's error object."""
 
     request_id: str
@@ -84,13 +84,13 @@ class Function:
         with self._lock:
             self._idle.append(self._start())
 
-    def invoke(self, event: Any, request_id: str | None = None) -> Outcome:
+    def invoke(self, event: Any, request_id: str | None = None) -> InvocationResult:
         """Run the function on an event and wait until it ends."""
         request_id = request_id or str(uuid.uuid4())
         with self._free:
             with self._lock:
                 if self._stopped:
-                    return Outcome(
+                    return InvocationResult(
                         request_id, {"errorType": "Stopped", "errorMessage": "the system is stopping"}, failed=True
                     )
                 worker = self._idle.pop() if self._idle else self._start()
@@ -152,13 +152,13 @@ class _Worker:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def run(self, event: str, request_id: str, arn: str, timeout: float) -> Outcome:
+    def run(self, event: str, request_id: str, arn: str, timeout: float) -> InvocationResult:
         try:
             if not self._ready:
                 started = self._connection.recv()
                 if "error" in started:
                     self.kill()
-                    return Outcome(request_id, json.loads(started["payload"]), failed=True)
+                    return InvocationResult(request_id, json.loads(started["payload"]), failed=True)
                 self._ready = True
             context = {"aws_request_id": request_id, "invoked_function_arn": arn, "deadline": time.time() + timeout}
             self._connection.send({"event": event, "context": context})
@@ -169,7 +169,7 @@ class _Worker:
         except (EOFError, OSError):
             self.kill()
             return self._ended(request_id, "Runtime.ExitError", "Runtime exited with error")
-        return Outcome(request_id, json.loads(answer["payload"]), failed="error" in answer)
+        return InvocationResult(request_id, json.loads(answer["payload"]), failed="error" in answer)
 
     def kill(self) -> None:
         self._process.kill()
@@ -181,9 +181,9 @@ class _Worker:
         self._scratch.cleanup()
 
     @staticmethod
-    def _ended(request_id: str, error_type: str, reason: str) -> Outcome:
+    def _ended(request_id: str, error_type: str, reason: str) -> InvocationResult:
         message = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {request_id} {reason}"
-        return Outcome(request_id, {"errorType": error_type, "errorMessage": message}, failed=True)
+        return InvocationResult(request_id, {"errorType": error_type, "errorMessage": message}, failed=True)
 
 
 def _runtime_variables(resource: Resource) -> dict[str, str]:

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from werkzeug.wrappers import Request, Response
 
 from local.aws_account import ACCOUNT
-from local.functions import Functions, Outcome
+from local.functions import Functions, InvocationResult
 from local.template import Resource, TemplateError
 from local.web import WebServer, json_response
 
@@ -129,7 +129,7 @@ def routes(api: Resource) -> Iterator[Route]:
             yield Route(method.upper(), path, function[1])
 
 
-def response(outcome: Outcome) -> Response:
+def response(outcome: InvocationResult) -> Response:
     """Turn the outcome of an invocation into the API's response."""
     if outcome.failed:
         return _message(500, "Internal Server Error")

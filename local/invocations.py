@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from local.cloud import Cloud
-from local.functions import Function, Functions, Outcome
+from local.functions import Function, Functions, InvocationResult
 from local.template import Stack
 
 #: Seconds before the second and the third try.
@@ -43,10 +43,10 @@ class Invocations:
         self._changed = threading.Condition()
         self._threads: set[threading.Thread] = set()
 
-    def start(self, name: str, event: Any) -> Future[Outcome]:
+    def start(self, name: str, event: Any) -> Future[InvocationResult]:
         """Invoke a function. The future holds its last outcome. Raises KeyError if there is no such function."""
         function = self._functions[name]
-        future: Future[Outcome] = Future()
+        future: Future[InvocationResult] = Future()
         thread = threading.Thread(target=self._run, args=(function, event, future), name="invocation", daemon=True)
         with self._changed:
             self._threads.add(thread)
@@ -58,7 +58,7 @@ class Invocations:
         with self._changed:
             return self._changed.wait_for(lambda: not self._threads, timeout)
 
-    def _run(self, function: Function, event: Any, future: Future[Outcome]) -> None:
+    def _run(self, function: Function, event: Any, future: Future[InvocationResult]) -> None:
         try:
             future.set_result(self._try(function, event))
         except BaseException as error:  # noqa: BLE001  the future passes it on
@@ -68,7 +68,7 @@ class Invocations:
                 self._threads.discard(threading.current_thread())
                 self._changed.notify_all()
 
-    def _try(self, function: Function, event: Any) -> Outcome:
+    def _try(self, function: Function, event: Any) -> InvocationResult:
         configuration = self._configuration(function)
         request_id = str(uuid.uuid4())  # the same on every try
         began = time.monotonic()
@@ -103,7 +103,7 @@ class Invocations:
         self._cloud.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(letter))
 
 
-def _letter(function: Function, event: Any, outcome: Outcome, condition: str, tries: int) -> dict[str, Any]:
+def _letter(function: Function, event: Any, outcome: InvocationResult, condition: str, tries: int) -> dict[str, Any]:
     """Make the message that Lambda sends to a failure destination.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html

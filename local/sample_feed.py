@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any, Final
 
-type Row = dict[str, str]
+type SampleRow = dict[str, str]
 
 #: The agency's columns and the board's fields: `fields` in its feed.json.
-FIELDS: Final = {
+COLUMNS: Final = {
     "Job ID": "referenceNumber",
     "Job Title": "title",
     "City": "city",
@@ -39,7 +39,7 @@ FIELDS: Final = {
 }
 
 #: The agency's own abbreviations: `values` in its feed.json.
-VALUES: Final = {
+ABBREVIATIONS: Final = {
     "specialty": {
         "FP": "Family Practice",
         "IM": "Internal Medicine",
@@ -51,11 +51,11 @@ VALUES: Final = {
 }
 
 #: The feed's settings. They let jobferry delete postings that are not in the feed.
-SETTINGS: Final[dict[str, Any]] = {
+SAMPLE_SETTINGS: Final[dict[str, Any]] = {
     "deleteJobs": True,
     "notifyOnSuccess": True,
-    "fields": FIELDS,
-    "values": VALUES,
+    "fields": COLUMNS,
+    "values": ABBREVIATIONS,
     "defaults": {"durationUnit": "week"},
 }
 
@@ -104,7 +104,7 @@ Occupational Medicine|occupational medicine clinician|MD DO PA|95-150|an occupat
 _SHIFTS: Final = (("D", 5, 8), ("D", 4, 10), ("D", 3, 12), ("N", 3, 12), ("N", 4, 12), ("E", 4, 8), ("D", 7, 12))
 
 
-def make_rows(count: int = 200, seed: int = 1, today: date = date(2026, 11, 23)) -> list[Row]:
+def make_rows(count: int = 200, seed: int = 1, today: date = date(2026, 11, 23)) -> list[SampleRow]:
     """Make this many valid jobs; the same for the same arguments."""
     chance = random.Random(seed)  # noqa: S311  nothing here is secret
     numbers = chance.sample(range(20000, 60000), count)
@@ -112,7 +112,7 @@ def make_rows(count: int = 200, seed: int = 1, today: date = date(2026, 11, 23))
     return [_row(number, lines[index % len(lines)], chance, today) for index, number in enumerate(numbers)]
 
 
-def _row(number: int, line: str, chance: random.Random, today: date) -> Row:
+def _row(number: int, line: str, chance: random.Random, today: date) -> SampleRow:
     specialty, role, licenses, pay, workplace, duties = line.split("|")
     city, state, code = chance.choice(_PLACES.strip().replace("\n", "|").split("|")).rsplit(" ", 2)
     low, high = map(int, pay.split("-"))
@@ -149,7 +149,7 @@ def _row(number: int, line: str, chance: random.Random, today: date) -> Row:
     }
 
 
-def break_three(rows: Iterable[Row]) -> list[Row]:
+def break_three(rows: Iterable[SampleRow]) -> list[SampleRow]:
     """Break three rows with typical mistakes that the board refuses."""
     broken = [dict(row) for row in rows]
     broken[56]["ST"] = "MC"  # beside NC on the keyboard
@@ -158,7 +158,7 @@ def break_three(rows: Iterable[Row]) -> list[Row]:
     return broken
 
 
-def next_day(rows: Iterable[Row], seed: int = 2) -> list[Row]:
+def next_day(rows: Iterable[SampleRow], seed: int = 2) -> list[SampleRow]:
     """Change a valid feed as a day does: two jobs are gone, five have better pay, four new ones are at the end."""
     chance = random.Random(seed)  # noqa: S311
     later = [dict(row) for row in rows]
@@ -170,10 +170,10 @@ def next_day(rows: Iterable[Row], seed: int = 2) -> list[Row]:
     return later + [row for row in make_rows(20, seed) if row["Job ID"] not in known][:4]
 
 
-def as_csv(rows: Iterable[Row]) -> bytes:
+def as_csv(rows: Iterable[SampleRow]) -> bytes:
     """Write the rows as a spreadsheet does: row 1 is the header, so the first job is in row 2."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(FIELDS))
+    writer = csv.DictWriter(text, list(COLUMNS))
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode("utf-8-sig")

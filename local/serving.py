@@ -79,7 +79,7 @@ def environments(system: LocalSystem, reached_as: str) -> dict[str, dict[str, st
 def _write_samples(folder: Path) -> None:
     """Write a feed to try, and the same feed a day later with its mistakes fixed."""
     rows = sample_feed.make_rows()
-    (folder / "feed.json").write_text(json.dumps(sample_feed.SETTINGS, indent=2))
+    (folder / "feed.json").write_text(json.dumps(sample_feed.SAMPLE_SETTINGS, indent=2))
     (folder / "jobs.csv").write_bytes(sample_feed.as_csv(sample_feed.break_three(rows)))
     (folder / "jobs-next-day.csv").write_bytes(sample_feed.as_csv(sample_feed.next_day(rows)))
 

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from local.cloud import Cloud
-from local.functions import Function, Outcome
+from local.functions import Function, InvocationResult
 from local.patterns import matches
 from local.template import Resource, Stack
 
-type Record = dict[str, Any]
+type StreamRecord = dict[str, Any]
 
 #: Seconds between reads of an empty stream. AWS reads four times a second.
 POLL_SECONDS: Final = 0.1
@@ -73,10 +73,10 @@ class StreamReader:
             records = [_record(each, arn) for each in found]
             self._deliver([each for each in records if self._wanted(each)], shard)
 
-    def _wanted(self, record: Record) -> bool:
+    def _wanted(self, record: StreamRecord) -> bool:
         return not self._filters or any(matches(pattern, record) for pattern in self._filters)
 
-    def _deliver(self, records: Sequence[Record], shard: str) -> None:
+    def _deliver(self, records: Sequence[StreamRecord], shard: str) -> None:
         size = self._properties.get("BatchSize", 100)
         batches = deque((records[first : first + size], 0) for first in range(0, len(records), size))
         while batches and not self._stopping.is_set():
@@ -97,7 +97,7 @@ class StreamReader:
                 continue
             self._stopping.wait(self._wait)
 
-    def _first_failed(self, outcome: Outcome, batch: Sequence[Record]) -> int | None:
+    def _first_failed(self, outcome: InvocationResult, batch: Sequence[StreamRecord]) -> int | None:
         """Return the index from which the batch must be retried, or None if nothing failed."""
         if outcome.failed:
             return 0
@@ -110,7 +110,7 @@ class StreamReader:
         # An identifier that is missing or not of this batch fails the whole batch.
         return min(positions.get(failure.get("itemIdentifier"), 0) for failure in failures)
 
-    def _give_up(self, records: Sequence[Record], outcome: Outcome, tries: int, shard: str) -> None:
+    def _give_up(self, records: Sequence[StreamRecord], outcome: InvocationResult, tries: int, shard: str) -> None:
         destination = self._properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         if destination is None:
             return
@@ -142,7 +142,7 @@ class StreamReader:
         self._cloud.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(letter))
 
 
-def _record(record: Mapping[str, Any], arn: str) -> Record:
+def _record(record: Mapping[str, Any], arn: str) -> StreamRecord:
     """Convert a record from boto3's types to the JSON that Lambda passes on."""
     change = dict(record["dynamodb"])
     change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()

@@ -18,7 +18,7 @@ from local import ROOT, events
 from local.board import Fault, SandboxBoard
 from local.cloud import Cloud
 from local.dynamodb_items import plain_item
-from local.functions import FunctionError, Functions, Outcome
+from local.functions import FunctionError, Functions, InvocationResult
 from local.http_api import HttpApi
 from local.invocations import Invocations
 from local.lambda_api import LambdaApi
@@ -33,7 +33,7 @@ _CHECK_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True)
-class Notice:
+class PublishedNotice:
     """A message on the topic. `versions` holds its text for each protocol, including `default`."""
 
     subject: str
@@ -164,7 +164,7 @@ class LocalSystem:
         """Put an object into the bucket. This starts an import if the template's rule for uploads is enabled."""
         self.cloud.client("s3").put_object(Bucket=self.stack.resource("FeedsBucket").ref, Key=key, Body=body)
 
-    def fire_schedule(self, at: datetime) -> Future[Outcome]:
+    def fire_schedule(self, at: datetime) -> Future[InvocationResult]:
         """Send the nightly schedule's event with this time."""
         schedule = self.stack.resource("SubmitImportFunctionNightly")
         return self.invocations.start(schedule.properties["Target"]["Arn"], events.scheduled_input(schedule, at))
@@ -186,7 +186,7 @@ class LocalSystem:
             raise FunctionError(function, outcome.payload)
         return outcome.payload
 
-    def invoke_async(self, function: str, event: Any) -> Future[Outcome]:
+    def invoke_async(self, function: str, event: Any) -> Future[InvocationResult]:
         """Invoke a function asynchronously, with Lambda's retries. The future holds the last outcome."""
         return self.invocations.start(function, event)
 
@@ -243,11 +243,11 @@ class LocalSystem:
                 )
             time.sleep(_CHECK_SECONDS)
 
-    def notices(self) -> list[Notice]:
+    def notices(self) -> list[PublishedNotice]:
         """Return what was published on the topic, oldest first."""
         return [_notice(each) for each in self.cloud.published(self.stack.resource("NoticesTopic").ref)]
 
-    def wait_for_notices(self, count: int, timeout: float = 20) -> list[Notice]:
+    def wait_for_notices(self, count: int, timeout: float = 20) -> list[PublishedNotice]:
         """Wait until there are at least this many notices, and return all. Raises TimeoutError."""
         end = time.monotonic() + timeout
         while len(notices := self.notices()) < count:
@@ -295,8 +295,8 @@ class LocalSystem:
         return self.stack.resource("ImportsTable").ref
 
 
-def _notice(published: Mapping[str, Any]) -> Notice:
+def _notice(published: Mapping[str, Any]) -> PublishedNotice:
     message = published["message"]
     versions = json.loads(message) if message.startswith("{") else {"default": message}
     attributes = {name: str(value.get("Value", value)) for name, value in (published["attributes"] or {}).items()}
-    return Notice(published["subject"] or "", versions, attributes)
+    return PublishedNotice(published["subject"] or "", versions, attributes)

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Request, Response
 
 from local.board.callbacks import Attempt
 from local.board.faults import Fault
-from local.board.imports import Import, rfc3339
+from local.board.imports import SandboxImport, rfc3339
 from local.board.job_board import JobBoard
 from local.board.messages import ReceivedRequest, error_response, parse_json
 from local.board.page import render
@@ -82,7 +82,7 @@ def _account(board: JobBoard, name: str) -> dict[str, Any]:
     return {"name": name, "postings": len(board.postings(name)), "imports": imports}
 
 
-def _import(job_import: Import) -> dict[str, Any]:
+def _import(job_import: SandboxImport) -> dict[str, Any]:
     return {
         **job_import.as_data(),
         "account": job_import.account,

@@ -5,20 +5,23 @@ import random
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from types import UnionType
 from typing import Any, Self
 
 type Choice = tuple[str, ...]
 
-REQUEST = "request"
-IMPORT = "import"
+
+class Affected(Enum):
+    REQUEST = auto()
+    IMPORT = auto()
 
 
 @dataclass(frozen=True)
 class Kind:
     """A kind of fault: whether it affects a request or an import, and its parameters with their defaults and types."""
 
-    affects: str
+    affects: Affected
     parameters: dict[str, tuple[Any, type | UnionType | Choice]] = field(default_factory=dict)
     on: str = "POST"
     """The requests that it affects by default: POST, GET or any."""
@@ -26,41 +29,43 @@ class Kind:
 
 KINDS = {
     # Nothing is accepted.
-    "too_many_requests": Kind(REQUEST, {"retry_after": (1, int | None), "as_date": (False, bool)}),
-    "error_before": Kind(REQUEST, {"status": (500, int), "retry_after": (None, int | None)}),
-    "redirect": Kind(REQUEST, {"status": (301, int), "location": (None, str | None)}),
-    "unauthorized": Kind(REQUEST, on="any"),
-    "not_found": Kind(REQUEST, on="GET"),
-    "reset_before": Kind(REQUEST),
+    "too_many_requests": Kind(Affected.REQUEST, {"retry_after": (1, int | None), "as_date": (False, bool)}),
+    "error_before": Kind(Affected.REQUEST, {"status": (500, int), "retry_after": (None, int | None)}),
+    "redirect": Kind(Affected.REQUEST, {"status": (301, int), "location": (None, str | None)}),
+    "unauthorized": Kind(Affected.REQUEST, on="any"),
+    "not_found": Kind(Affected.REQUEST, on="GET"),
+    "reset_before": Kind(Affected.REQUEST),
     # The import is accepted; the answer goes wrong.
-    "slow": Kind(REQUEST, {"seconds": (5.0, float)}),
-    "drip": Kind(REQUEST, {"seconds_per_byte": (1.0, float)}),
-    "error_after": Kind(REQUEST, {"status": (500, int)}),
-    "lost_response": Kind(REQUEST),
-    "reset_after": Kind(REQUEST),
-    "garbage": Kind(REQUEST),
-    "half_body": Kind(REQUEST),
-    "wrong_content_type": Kind(REQUEST, {"content_type": ("text/html", str)}),
-    "no_id": Kind(REQUEST),
+    "slow": Kind(Affected.REQUEST, {"seconds": (5.0, float)}),
+    "drip": Kind(Affected.REQUEST, {"seconds_per_byte": (1.0, float)}),
+    "error_after": Kind(Affected.REQUEST, {"status": (500, int)}),
+    "lost_response": Kind(Affected.REQUEST),
+    "reset_after": Kind(Affected.REQUEST),
+    "garbage": Kind(Affected.REQUEST),
+    "half_body": Kind(Affected.REQUEST),
+    "wrong_content_type": Kind(Affected.REQUEST, {"content_type": ("text/html", str)}),
+    "no_id": Kind(Affected.REQUEST),
     # The import itself, its result, its callback.
-    "stay_pending": Kind(IMPORT, {"status": ("pending", ("pending", "running")), "seconds": (None, float | None)}),
+    "stay_pending": Kind(
+        Affected.IMPORT, {"status": ("pending", ("pending", "running")), "seconds": (None, float | None)}
+    ),
     "wrong_sums": Kind(
-        IMPORT,
+        Affected.IMPORT,
         {
             "count": ("processed", ("processed", "added", "updated", "unchanged", "failed", "deleted")),
             "by": (1, int),
         },
     ),
-    "oversized_result": Kind(IMPORT, {"errors": (5000, int), "message_length": (2000, int)}),
-    "no_callback": Kind(IMPORT),
-    "duplicate_callback": Kind(IMPORT, {"copies": (2, int)}),
-    "early_callback": Kind(IMPORT),
-    "late_callback": Kind(IMPORT, {"seconds": (5.0, float)}),
-    "unfinished_callback": Kind(IMPORT),
-    "forged_callback": Kind(IMPORT, {"what": ("results", ("results", "token", "id"))}),
-    "misdirected_callback": Kind(IMPORT),
-    "reordered_callbacks": Kind(IMPORT),
-    "oversized_callback": Kind(IMPORT, {"bytes": (10_000_000, int)}),
+    "oversized_result": Kind(Affected.IMPORT, {"errors": (5000, int), "message_length": (2000, int)}),
+    "no_callback": Kind(Affected.IMPORT),
+    "duplicate_callback": Kind(Affected.IMPORT, {"copies": (2, int)}),
+    "early_callback": Kind(Affected.IMPORT),
+    "late_callback": Kind(Affected.IMPORT, {"seconds": (5.0, float)}),
+    "unfinished_callback": Kind(Affected.IMPORT),
+    "forged_callback": Kind(Affected.IMPORT, {"what": ("results", ("results", "token", "id"))}),
+    "misdirected_callback": Kind(Affected.IMPORT),
+    "reordered_callbacks": Kind(Affected.IMPORT),
+    "oversized_callback": Kind(Affected.IMPORT, {"bytes": (10_000_000, int)}),
 }
 
 
@@ -86,7 +91,7 @@ class Fault:
             raise ValueError("times must be 1 or more, or null; probability from 0 to 1")
         if on is not None:
             _check("on", on, ("POST", "GET", "any"))
-        if on is not None and kind.affects == IMPORT:
+        if on is not None and kind.affects is Affected.IMPORT:
             raise ValueError(f"{name} affects imports, so it takes no 'on'")
         for parameter, value in parameters.items():
             _check(parameter, value, kind.parameters[parameter][1])
@@ -112,7 +117,7 @@ class Fault:
         return f"Fault({self.as_json()})"
 
     def as_json(self) -> dict[str, Any]:
-        on = {"on": self.on} if self.affects == REQUEST else {}
+        on = {"on": self.on} if self.affects is Affected.REQUEST else {}
         return {"name": self.name, "times": self.times, "probability": self.probability, **on, **self.parameters}
 
 
@@ -151,7 +156,7 @@ class Faults:
         with self._lock:
             for waiting in self._waiting:
                 fault = waiting.fault
-                if fault.affects == REQUEST and fault.on in (method, "any") and self._happens(fault):
+                if fault.affects is Affected.REQUEST and fault.on in (method, "any") and self._happens(fault):
                     return self._take(waiting)
         return None
 
@@ -161,7 +166,7 @@ class Faults:
         with self._lock:
             for waiting in list(self._waiting):
                 fault = waiting.fault
-                if fault.affects == IMPORT and fault.name not in taken and self._happens(fault):
+                if fault.affects is Affected.IMPORT and fault.name not in taken and self._happens(fault):
                     taken[fault.name] = self._take(waiting)
         return taken
 

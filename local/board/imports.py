@@ -8,27 +8,27 @@ from typing import Any
 
 from local.board.callbacks import Attempt
 from local.board.faults import Fault
-from local.board.jobs import Job, problems, reference_number
+from local.board.jobs import BoardJob, problems, reference_number
 
-type Postings = dict[str, Job]
-type Results = dict[str, Any]
+type Postings = dict[str, BoardJob]
+type ImportResults = dict[str, Any]
 
 
 @dataclass
-class Import:
+class SandboxImport:
     """One job import. `jobs` is emptied when it completes, to save memory."""
 
     id: str
     account: str
     requested_at: datetime
-    jobs: list[Job] = field(repr=False)
+    jobs: list[BoardJob] = field(repr=False)
     delete_jobs: bool = False
     callback_url: str | None = field(default=None, repr=False)
     faults: dict[str, Fault] = field(default_factory=dict)
     job_count: int = 0
     status: str = "pending"
     completed_at: datetime | None = None
-    results: Results | None = field(default=None, repr=False)
+    results: ImportResults | None = field(default=None, repr=False)
     attempts: list[Attempt] = field(default_factory=list)
     settled: bool = False
     """Whether it is complete and its callbacks are delivered or given up."""
@@ -49,7 +49,7 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def run(postings: Postings, jobs: Sequence[Job], *, delete_jobs: bool) -> Results:
+def run(postings: Postings, jobs: Sequence[BoardJob], *, delete_jobs: bool) -> ImportResults:
     """Update `postings` with `jobs`; return the job import results object of the board's page."""
     counts: Counter[str] = Counter()
     errors = []
@@ -77,7 +77,7 @@ def run(postings: Postings, jobs: Sequence[Job], *, delete_jobs: bool) -> Result
     }
 
 
-def _upsert(postings: Postings, number: str, job: Job) -> str:
+def _upsert(postings: Postings, number: str, job: BoardJob) -> str:
     if number not in postings:
         outcome = "added"
     elif postings[number] == job:

@@ -12,8 +12,8 @@ from typing import Self
 from local.board.action_queue import ActionQueue
 from local.board.callbacks import Attempt, Body, Courier, Delivery, plan
 from local.board.faults import Fault, Faults
-from local.board.imports import Import, Postings, Results, run
-from local.board.jobs import Job, problems, reference_number
+from local.board.imports import ImportResults, Postings, SandboxImport, run
+from local.board.jobs import BoardJob, problems, reference_number
 from local.board.messages import ReceivedRequest
 
 API_PATH = "/api/v2.0"
@@ -61,8 +61,8 @@ class JobBoard:
         )
         self._changed = threading.Condition(threading.RLock())
         self._postings: dict[str, Postings] = {name: {} for name in self.api_keys.values()}
-        self._imports: dict[str, Import] = {}
-        self._held_callbacks: list[tuple[Import, list[Delivery]]] = []
+        self._imports: dict[str, SandboxImport] = {}
+        self._held_callbacks: list[tuple[SandboxImport, list[Delivery]]] = []
         self._requests: deque[ReceivedRequest] = deque(maxlen=REQUESTS_KEPT)
         self._queue = ActionQueue()
         self._threads: set[threading.Thread] = set()
@@ -108,7 +108,7 @@ class JobBoard:
             return list(dict.fromkeys([*self._postings, *self.api_keys.values()]))
 
     @property
-    def imports(self) -> list[Import]:
+    def imports(self) -> list[SandboxImport]:
         """Return every import, oldest first."""
         with self._changed:
             return list(self._imports.values())
@@ -131,16 +131,16 @@ class JobBoard:
     def account_name(self, key: str | None) -> str | None:
         return self.api_keys.get(key) if key is not None else None
 
-    def find(self, import_id: str) -> Import | None:
+    def find(self, import_id: str) -> SandboxImport | None:
         with self._changed:
             return self._imports.get(import_id)
 
-    def describe(self, job_import: Import) -> Body:
+    def describe(self, job_import: SandboxImport) -> Body:
         """Return the body of the response to GET for an import, which is also its callback's body."""
         with self._changed:
             return {"data": job_import.as_data(), "links": {"self": f"{self.url}/job-imports/{job_import.id}"}}
 
-    def wait(self, import_id: str, timeout: float = 10) -> Import:
+    def wait(self, import_id: str, timeout: float = 10) -> SandboxImport:
         """Wait until an import is complete and its callbacks are delivered or given up. Raises TimeoutError."""
         job_import = self._imports[import_id]
         with self._changed:
@@ -150,11 +150,11 @@ class JobBoard:
 
     # Changes
 
-    def post_by_hand(self, key: str, job: Job) -> None:
+    def post_by_hand(self, key: str, job: BoardJob) -> None:
         """Post a job as a person would on the board's site. Raises ValueError if the board refuses it."""
         self.post_to(self.api_keys[key], job)
 
-    def post_to(self, account: str, job: Job) -> None:
+    def post_to(self, account: str, job: BoardJob) -> None:
         """Post a job by hand to the account of this name."""
         number = reference_number(job)
         if number is None or (messages := problems(job)):
@@ -162,10 +162,10 @@ class JobBoard:
         with self._changed:
             self._postings.setdefault(account, {})[number] = job
 
-    def accept(self, account: str, jobs: list[Job], *, delete_jobs: bool, callback_url: str | None) -> Body:
+    def accept(self, account: str, jobs: list[BoardJob], *, delete_jobs: bool, callback_url: str | None) -> Body:
         """Queue an import; return the body of the response."""
         with self._changed:
-            job_import = Import(
+            job_import = SandboxImport(
                 id=self._new_id(),
                 account=account,
                 requested_at=self.clock(),
@@ -213,11 +213,11 @@ class JobBoard:
     def _new_id(self) -> str:
         return "".join(self._chance.choices(ID_ALPHABET, k=21))
 
-    def _advance_later(self, job_import: Import, seconds: float | None = None) -> None:
+    def _advance_later(self, job_import: SandboxImport, seconds: float | None = None) -> None:
         wait = self._processing_seconds / 2 if seconds is None else seconds
         self._queue.after(wait, partial(self._advance, job_import))
 
-    def _advance(self, job_import: Import) -> None:
+    def _advance(self, job_import: SandboxImport) -> None:
         """Move an import to its next status, unless a fault keeps it."""
         with self._changed:
             if self._stays(job_import) or job_import.status == "complete":
@@ -232,7 +232,7 @@ class JobBoard:
         else:
             self._deliver(job_import, deliveries)
 
-    def _stays(self, job_import: Import) -> bool:
+    def _stays(self, job_import: SandboxImport) -> bool:
         fault = job_import.faults.get("stay_pending")
         if fault is None or fault["status"] != job_import.status:
             return False
@@ -244,7 +244,7 @@ class JobBoard:
         self._advance_later(job_import, 0.05)
         return True
 
-    def _complete(self, job_import: Import) -> list[Delivery]:
+    def _complete(self, job_import: SandboxImport) -> list[Delivery]:
         """Run an import; return its callbacks."""
         with self._changed:
             postings = self._postings.setdefault(job_import.account, {})
@@ -258,7 +258,7 @@ class JobBoard:
             other = self._another(job_import)
             return plan(job_import.callback_url, self.describe(job_import), job_import.faults, other)
 
-    def _another(self, job_import: Import) -> Body:
+    def _another(self, job_import: SandboxImport) -> Body:
         """Return the body of another import, or of an invented one if there is no other."""
         others = [other for other in self._imports.values() if other is not job_import]
         others.sort(key=lambda other: other.status == "complete")
@@ -269,7 +269,7 @@ class JobBoard:
 
     # Callbacks
 
-    def _deliver(self, job_import: Import, deliveries: list[Delivery]) -> None:
+    def _deliver(self, job_import: SandboxImport, deliveries: list[Delivery]) -> None:
         with self._changed:
             if "reordered_callbacks" in job_import.faults and not self._held_callbacks and deliveries:
                 self._held_callbacks.append((job_import, deliveries))
@@ -282,7 +282,7 @@ class JobBoard:
         for held_import, held_deliveries in held:
             self._send(held_import, held_deliveries)
 
-    def _send(self, job_import: Import, deliveries: list[Delivery]) -> None:
+    def _send(self, job_import: SandboxImport, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
             for status, error in self._courier.deliver(delivery):
                 url = delivery.url.partition("?")[0]
@@ -304,7 +304,7 @@ class JobBoard:
         thread.start()
 
 
-def spoiled_results(results: Results, faults: dict[str, Fault]) -> Results:
+def spoiled_results(results: ImportResults, faults: dict[str, Fault]) -> ImportResults:
     """Change the results as the faults demand."""
     if oversized := faults.get("oversized_result"):
         first, count = results["processed"], oversized["errors"]

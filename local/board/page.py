@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from local.board.imports import Import
+from local.board.imports import SandboxImport
 from local.board.job_board import JobBoard
 
 POSTINGS_SHOWN = 200
@@ -52,7 +52,7 @@ def _account(board: JobBoard, name: str) -> str:
     )
 
 
-def _import_row(job_import: Import) -> list[object]:
+def _import_row(job_import: SandboxImport) -> list[object]:
     results = job_import.results or {}
     errors = results.get("errors", [])
     lines = [f"{error['index']} {error['referenceNumber']}: {'; '.join(error['messages'])}" for error in errors]

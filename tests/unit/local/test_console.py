@@ -8,7 +8,7 @@ import pytest
 from local import __main__ as commands
 from local import demo
 from local.console import Console, counts, e_mail
-from local.system import Notice
+from local.system import PublishedNotice
 from local.template import TemplateError
 
 
@@ -46,7 +46,7 @@ def test_a_parameter_is_a_name_and_a_value(monkeypatch: pytest.MonkeyPatch, caps
 def test_a_notice_is_shown_as_an_e_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     text = "TO DO\n1. " + "mend it " * 12 + "\n\n  0 updated\n"
-    notice = Notice("3 failed", {"default": "{}", "email": text}, {})
+    notice = PublishedNotice("3 failed", {"default": "{}", "email": text}, {})
     assert list(e_mail(notice)) == [
         "Subject: 3 failed",
         "",

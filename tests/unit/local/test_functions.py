@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.functions import Function, Functions, Outcome
+from local.functions import Function, Functions, InvocationResult
 from local.invocations import Invocations
 from local.template import Properties, Stack
 
@@ -141,9 +141,9 @@ class FailingFunction:
         self.failures = failures
         self.request_ids: list[str] = []
 
-    def invoke(self, _event: Any, request_id: str) -> Outcome:
+    def invoke(self, _event: Any, request_id: str) -> InvocationResult:
         self.request_ids.append(request_id)
-        return Outcome(request_id, {"errorMessage": "no"}, failed=len(self.request_ids) <= self.failures)
+        return InvocationResult(request_id, {"errorMessage": "no"}, failed=len(self.request_ids) <= self.failures)
 
 
 class DeadLetterQueue:
@@ -168,7 +168,7 @@ CONFIGURATION = {
 }
 
 
-def invoke_asynchronously(function: FailingFunction) -> tuple[Outcome, list[Any]]:
+def invoke_asynchronously(function: FailingFunction) -> tuple[InvocationResult, list[Any]]:
     queue, stack = DeadLetterQueue(), Stack("s", CONFIGURATION, {}, make)
     invocations = Invocations(stack, {"F": function}, queue, 1e6, threading.Event())  # type: ignore[arg-type]
     outcome = invocations.start("F", {"feed": "f"}).result(10)

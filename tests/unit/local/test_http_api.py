@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from local.functions import Outcome
+from local.functions import InvocationResult
 from local.http_api import HttpApi, response
 from local.template import Resource
 
@@ -25,8 +25,8 @@ API = Resource(
 class Echo:
     """Returns the event as the body of a response, and fails if the event's body is `fail`."""
 
-    def invoke(self, event: Any) -> Outcome:
-        return Outcome("r", {"statusCode": 202, "body": json.dumps(event)}, failed=event.get("body") == "fail")
+    def invoke(self, event: Any) -> InvocationResult:
+        return InvocationResult("r", {"statusCode": 202, "body": json.dumps(event)}, failed=event.get("body") == "fail")
 
 
 @pytest.fixture(scope="module")
@@ -89,5 +89,5 @@ def test_the_api_answers_for_the_function(
     ],
 )
 def test_what_a_function_returns_becomes_a_response(payload: Any, status: int, body: bytes, content_type: str) -> None:
-    made = response(Outcome("r", payload))
+    made = response(InvocationResult("r", payload))
     assert (made.status_code, made.get_data(), made.headers["Content-Type"]) == (status, body, content_type)

@@ -8,7 +8,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from local.functions import Outcome
+from local.functions import InvocationResult
 from local.lambda_api import LambdaApi
 
 STARTED: list[Any] = []
@@ -17,8 +17,8 @@ STARTED: list[Any] = []
 class Function:
     name = "F"
 
-    def invoke(self, event: Any) -> Outcome:
-        return Outcome("r", event, failed="fail" in event)
+    def invoke(self, event: Any) -> InvocationResult:
+        return InvocationResult("r", event, failed="fail" in event)
 
 
 class Invocations:

@@ -12,9 +12,9 @@ from local import sample_feed
 
 
 def check(
-    folder: Path, rows: list[sample_feed.Row], capsys: pytest.CaptureFixture[str]
+    folder: Path, rows: list[sample_feed.SampleRow], capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, dict[str, object]]:
-    (folder / "feed.json").write_text(json.dumps(sample_feed.SETTINGS))
+    (folder / "feed.json").write_text(json.dumps(sample_feed.SAMPLE_SETTINGS))
     (folder / "jobs.csv").write_bytes(sample_feed.as_csv(rows))
     status = validate.main([str(folder), "--json"])
     return status, json.loads(capsys.readouterr().out)
@@ -24,7 +24,9 @@ def test_every_job_is_valid_and_in_the_boards_words(tmp_path: Path, capsys: pyte
     rows = sample_feed.make_rows()
     status, found = check(tmp_path, rows, capsys)
     assert (status, found["jobs"], found["problems"]) == (0, 200, [])
-    assert {sample_feed.VALUES["specialty"].get(row["Specialty"], row["Specialty"]) for row in rows} <= SPECIALTIES
+    assert {
+        sample_feed.ABBREVIATIONS["specialty"].get(row["Specialty"], row["Specialty"]) for row in rows
+    } <= SPECIALTIES
     assert {row["License"] for row in rows} <= LICENSES
     assert not any("specialty" in str(warning) or "license" in str(warning) for warning in found["warnings"])  # type: ignore[attr-defined]
 

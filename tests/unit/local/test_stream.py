@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.cloud import Cloud
-from local.functions import Outcome
+from local.functions import InvocationResult
 from local.stream import StreamReader
 from local.template import Resource
 
@@ -23,13 +23,13 @@ def deliver(answer: Callable[[Batch], Any], names: str, **properties: Any) -> tu
     class Function:
         arn = "arn:f"
 
-        def invoke(self, event: Any) -> Outcome:
+        def invoke(self, event: Any) -> InvocationResult:
             batch = [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
             batches.append(batch)
             try:
-                return Outcome("r", answer(batch))
+                return InvocationResult("r", answer(batch))
             except ValueError as error:
-                return Outcome("r", {"errorType": "ValueError", "errorMessage": str(error)}, failed=True)
+                return InvocationResult("r", {"errorType": "ValueError", "errorMessage": str(error)}, failed=True)
 
     class Queue:
         def client(self, _service: str) -> "Queue":
@@ -121,10 +121,10 @@ def test_reading_goes_on_after_a_transaction_was_cancelled() -> None:
     class Function:
         arn = "arn:f"
 
-        def invoke(self, event: Any) -> Outcome:
+        def invoke(self, event: Any) -> InvocationResult:
             told.extend(record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"])
             (heard if told[-1] == "first" else stopping).set()
-            return Outcome("r", None)
+            return InvocationResult("r", None)
 
     told: list[str] = []
     heard, stopping = threading.Event(), threading.Event()
