@@ -1,4 +1,4 @@
-"""The sandbox board as its page has it: requests, answers, imports, callbacks."""
+"""The sandbox board as the board's page describes it: requests, responses, imports, callbacks."""
 
 import base64
 import gzip
@@ -45,7 +45,7 @@ def results(board: SandboxBoard, *jobs: object, **settings: object) -> dict[str,
 
 
 def raw(board: SandboxBoard, head: str, body: bytes = b"") -> str:
-    """What the board answers to these very bytes."""
+    """Send these bytes; return the board's response."""
     with socket.create_connection(("127.0.0.1", board.port), timeout=5) as connection:
         connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
         connection.shutdown(socket.SHUT_WR)
@@ -103,8 +103,8 @@ class TestContract:
             "updated": 0,
         }
 
-    def test_example_results_come_from_an_import_that_deserves_them(self) -> None:
-        """4,343 unchanged, 22 updated, 48 added and the three errors of the page, at their places."""
+    def test_example_results(self) -> None:
+        """4,343 unchanged, 22 updated, 48 added and the page's three errors, at their indexes."""
         jobs: list[dict[str, Any]] = [{"referenceNumber": f"r{index}", "state": "PA"} for index in range(4416)]
         jobs[227] = {"title": "No number"}
         jobs[3142] = {"referenceNumber": "pAQT29bmBL7H", "state": "MC"}
@@ -122,7 +122,7 @@ class TestContract:
 
         assert run({}, [*jobs, failing], delete_jobs=False)["errors"] == [contract("job_import_error")]
 
-    def test_dates_and_ids_are_the_clocks_and_the_seeds(self) -> None:
+    def test_the_clock_fixes_dates_and_the_seed_ids(self) -> None:
         def clock() -> datetime:
             return datetime(2024, 3, 2, 11, 0, 54, tzinfo=UTC)
 
@@ -325,7 +325,7 @@ class TestImports:
         }
         assert board.account("other-key") == {}
 
-    def test_delete_jobs_deletes_what_was_not_provided_whoever_posted_it(self, board: SandboxBoard) -> None:
+    def test_delete_jobs_deletes_every_posting_that_was_not_provided(self, board: SandboxBoard) -> None:
         results(board, {"referenceNumber": "kept"}, {"referenceNumber": "left out"})
         results(board, {"referenceNumber": "of the other account"}, key="other-key")
         board.post_by_hand(KEY, {"referenceNumber": "by hand"})
@@ -345,7 +345,7 @@ class TestImports:
         assert (outcome["failed"], outcome["deleted"]) == (2, 0)
         assert outcome["errors"][1] == {"index": 1, "messages": ["Job ID is missing"], "referenceNumber": None}
 
-    def test_nothing_sent_with_delete_jobs_empties_the_account(self, board: SandboxBoard) -> None:
+    def test_an_empty_import_with_delete_jobs_empties_the_account(self, board: SandboxBoard) -> None:
         results(board, JOB)
 
         assert results(board, deleteJobs=True)["deleted"] == 1

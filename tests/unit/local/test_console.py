@@ -1,4 +1,4 @@
-"""The commands: what they say when something is wrong, and what a story looks like."""
+"""The commands' errors, and what the console prints."""
 
 import sys
 from pathlib import Path
@@ -21,7 +21,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     "error",
     [demo.UnexpectedResultError("rows: 1, not 2"), TimeoutError("it is pending"), TemplateError("there is no X")],
 )
-def test_a_demonstration_that_goes_wrong_says_so_and_fails(
+def test_a_failed_demonstration_prints_why(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_folder: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_demonstration_that_goes_wrong_says_so_and_fails(
     assert f"The demonstration failed. {error}" in capsys.readouterr().err
 
 
-def test_a_demonstration_of_other_results_is_not_as_it_should_be() -> None:
+def test_an_unexpected_result_is_an_error() -> None:
     with pytest.raises(demo.UnexpectedResultError, match="notices: 1, not 2"):
         demo.check("notices", 1, 2)
 
@@ -43,7 +43,7 @@ def test_a_parameter_is_a_name_and_a_value(monkeypatch: pytest.MonkeyPatch, caps
     assert "NAME=VALUE was expected" in capsys.readouterr().err
 
 
-def test_a_notice_is_shown_as_an_e_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notice_is_printed_as_an_e_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     text = "TO DO\n1. " + "mend it " * 12 + "\n\n  0 updated\n"
     notice = PublishedNotice("3 failed", {"default": "{}", "email": text}, {})
@@ -58,12 +58,12 @@ def test_a_notice_is_shown_as_an_e_mail(monkeypatch: pytest.MonkeyPatch) -> None
     ]
 
 
-def test_a_story_has_times_and_columns(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_have_times_and_tables_have_columns(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
-    console.line("It begins.")
+    console.line("It starts.")
     console.table("Rows:", [("row 5", "a"), ("row 123", "bc")])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "  0.0 s  It begins."
+    assert lines[0] == "  0.0 s  It starts."
     assert lines[2:] == ["           row 5    a", "           row 123  bc"]
 
 

@@ -1,4 +1,4 @@
-"""The sample feed: valid but for three slips, and a day later what the demonstration says."""
+"""The sample feed: three mistakes in valid jobs, and the changes of a day."""
 
 import json
 from datetime import date
@@ -20,7 +20,7 @@ def check(
     return status, json.loads(capsys.readouterr().out)
 
 
-def test_every_job_is_valid_and_in_the_boards_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_job_is_valid_and_uses_the_boards_vocabulary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = sample_feed.make_rows()
     status, found = check(tmp_path, rows, capsys)
     assert (status, found["jobs"], found["problems"]) == (0, 200, [])
@@ -31,7 +31,7 @@ def test_every_job_is_valid_and_in_the_boards_words(tmp_path: Path, capsys: pyte
     assert not any("specialty" in str(warning) or "license" in str(warning) for warning in found["warnings"])  # type: ignore[attr-defined]
 
 
-def test_three_slips_are_in_the_rows_that_the_demonstration_names(
+def test_three_mistakes_are_in_the_rows_that_the_demonstration_names(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, found = check(tmp_path, sample_feed.break_three(sample_feed.make_rows()), capsys)

@@ -70,13 +70,13 @@ def test_intrinsic_functions(value: Any, result: Any) -> None:
         ({"Fn::If": ["Perhaps", 1, 2]}, "there is no condition Perhaps"),
     ],
 )
-def test_what_leads_nowhere_is_an_error(value: Any, words: str) -> None:
+def test_a_wrong_reference_is_an_error(value: Any, words: str) -> None:
     with pytest.raises(TemplateError) as raised:
         resolved(value)
     assert str(raised.value) == words
 
 
-def test_a_resource_whose_condition_does_not_hold_is_not_made() -> None:
+def test_a_resource_with_a_false_condition_is_not_made() -> None:
     conditions = {"No": {"Fn::Equals": [1, 2]}}
     assert list(stack({"A": {}, "B": {"Condition": "No"}}, Conditions=conditions).resources) == ["A"]
     with pytest.raises(TemplateError, match="there is no B"):
@@ -112,7 +112,7 @@ def test_the_real_template_is_expanded() -> None:
     assert "/callbacks/{importId}" in resources["CallbackApi"]["Properties"]["Body"]["paths"]
 
 
-def test_what_sam_refuses_is_an_error(tmp_path: Path) -> None:
+def test_a_template_that_sam_refuses_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text("Resources: {F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b}}}")
     with pytest.raises(TemplateError, match=r"\[F\] is invalid"):
