@@ -20,12 +20,13 @@ class Connection(WSGIRequestHandler):
     """One connection. A ConnectionError in the application ends it without a response."""
 
     timeout = 60
-    disable_nagle_algorithm = True  # a body must not wait until its head is acknowledged
+    disable_nagle_algorithm = True  # otherwise a body waits until the client acknowledges its headers
 
-    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:  # noqa: ARG002  the same
+    # The unused arguments here and below are the base class's.
+    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         self.close_connection = True
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002  the base class's signature
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002
         log.debug(message, *args)
 
 
