@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from local.place import ROOT
+from local import ROOT
 from tests.stack import make_stack
 
 REPORT: Final = ROOT / "docs" / "cold-start.md"

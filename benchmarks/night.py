@@ -20,7 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from urllib.parse import parse_qs, urlsplit
+
+from werkzeug.wrappers import Request, Response
 
 from benchmarks.memory import peak_here
 from jobferry.adapters.http_board import HttpBoard
@@ -35,7 +36,7 @@ from jobferry.runs.submission import submit
 from jobferry.runs.triggers import parse_trigger
 from jobferry.runs.world import Invocation, World
 from local.board import Fault, SandboxBoard
-from local.web import Answer, Request, WebServer, json_answer
+from local.web import WebServer, json_response
 from tests.fakes import MemoryAccounts, MemoryBucket, MemoryStore, MemoryTopic
 from tests.stack import make_stack
 from tests.stage import SIGNING_KEY, STACK, job, lines
@@ -132,18 +133,17 @@ class Night:
             self.failures.append(f"{feed}: {error!r}")
         self.submitted[feed] = time.monotonic() - began
 
-    def call_back(self, request: Request) -> Answer:
+    def call_back(self, request: Request) -> Response:
         if not self.throttle.admits():
             self.callbacks[429] += 1
-            return json_answer(429, {"message": "Too Many Requests"})
-        parts = urlsplit(request.target)
-        token = parse_qs(parts.query).get("token", [None])[0]
+            return json_response(429, {"message": "Too Many Requests"})
+        callback = Callback(request.path.rsplit("/", 1)[1], request.args.get("token"), request.get_data())
         try:
-            status = receive(Callback(parts.path.rsplit("/", 1)[1], token, request.body), self.receiver, now()).status
+            status = receive(callback, self.receiver, now()).status
         except CallbackError as error:
             status = error.status
         self.callbacks[status] += 1
-        return json_answer(status, {})
+        return json_response(status, {})
 
     def publish(self) -> None:
         while import_id := self.store.stream.get():
@@ -176,7 +176,7 @@ class Night:
 def running(night: Night) -> Iterator[str]:
     """The board, the callbacks' API, and PublishNotice, one at a time as for a stream of one shard."""
     publisher = threading.Thread(target=night.publish)
-    api = WebServer(night.call_back, "127.0.0.1", 10 << 20, json_answer(413, {}))
+    api = WebServer(night.call_back, "127.0.0.1")
     try:
         with api:
             publisher.start()

@@ -1,7 +1,7 @@
 """moto's server in a process of its own: S3, DynamoDB and its stream, SNS, SQS, Secrets Manager, KMS, EventBridge's bus.
 
-In a process of its own, because moto keeps its state per process, and a test beside it may use moto in-process.
-`python -m local.cloud HOST` is that process: it says its port, and ends when its standard input does.
+It has its own process because moto keeps its state per process, and a test may use moto in-process at the same time.
+`python -m local.cloud HOST` is that process. It prints its port, and ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ import boto3
 import requests
 from botocore.config import Config
 
-from local.place import ACCOUNT, REGION, ROOT
+from local import ROOT
+from local.aws_account import ACCOUNT, REGION
 
-#: Where moto's process says what was published: SNS itself has no way to read a topic.
+#: The path at which moto's process returns published messages: SNS has no call that reads a topic.
 _PUBLISHED: Final = "/_local/published"
 
 
 class Cloud:
-    """What stands in for AWS: an endpoint for boto3, and the messages published on its topics."""
+    """Stands in for AWS: an endpoint for boto3, and the messages published on its topics."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self._host = host
@@ -42,7 +43,7 @@ class Cloud:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            process_group=0,  # Ctrl-C is for the process that started this one
+            process_group=0,  # Ctrl-C must reach only the process that started this one
         )
         return self
 
@@ -53,16 +54,16 @@ class Cloud:
 
     @property
     def url(self) -> str:
-        """The endpoint, once it is served."""
+        """Return the endpoint as soon as it is served."""
         if not self.port and self._process and self._process.stdout:
             line = self._process.stdout.readline()
             if not line:
-                raise RuntimeError("moto's server did not start; what it said is above")
+                raise RuntimeError("moto's server did not start; its error is above")
             self.port = int(line)
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, service: str) -> Any:
-        """A boto3 client of any service, the same one each time."""
+        """Return the boto3 client of a service, the same one each time."""
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._make_client(service)
@@ -70,19 +71,19 @@ class Cloud:
 
     def _make_client(self, service: str) -> Any:
         session = boto3.Session("local", "local", region_name=REGION)
-        # Patient, for a machine that is busy: what reads the stream must not give up.
+        # Many attempts, since the stream's reader must not give up on a busy machine.
         config = Config(retries={"total_max_attempts": 8, "mode": "standard"}, s3={"addressing_style": "path"})
         return session.client(cast("Any", service), endpoint_url=self.url, config=config)
 
     def published(self, topic_arn: str) -> list[dict[str, Any]]:
-        """Every message published on a topic, oldest first: `subject`, `message` (as it was given), `attributes`."""
+        """Return every message published on a topic, oldest first, with `subject`, `message` (unparsed) and `attributes`."""
         answer = requests.get(self.url + _PUBLISHED, params={"topic": topic_arn}, timeout=10)
         answer.raise_for_status()
         return cast("list[dict[str, Any]]", answer.json())
 
 
 def serve(host: str) -> None:
-    """Serve moto at a free port until the standard input ends."""
+    """Serve moto at a free port until standard input ends."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
@@ -96,13 +97,13 @@ def serve(host: str) -> None:
         return [json.dumps(_published(environ["QUERY_STRING"])).encode()]
 
     server = make_server(host, 0, answer, threaded=True, request_handler=MotoRequestHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()  # it ends with the process
+    threading.Thread(target=server.serve_forever, daemon=True).start()  # a daemon thread ends with the process
     print(server.port, flush=True)
     sys.stdin.read()
 
 
 def _published(query: str) -> list[dict[str, Any]]:
-    """https://docs.getmoto.org/en/latest/docs/services/sns.html: how a test sees what was published."""
+    """Read moto's state, as https://docs.getmoto.org/en/latest/docs/services/sns.html recommends for tests."""
     from urllib.parse import parse_qs
 
     from moto.sns.models import sns_backends

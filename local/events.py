@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from local.aws_account import ACCOUNT, REGION
 from local.cloud import Cloud
 from local.patterns import matches
-from local.place import ACCOUNT, REGION
 from local.template import Resource, Stack, TemplateError
 
 type Event = dict[str, Any]
@@ -23,7 +23,7 @@ _POLL_SECONDS: Final = 0.1
 
 
 def scheduled_input(schedule: Resource, at: datetime) -> Event:
-    """What EventBridge Scheduler sends to a schedule's target at that time.
+    """Make the event that EventBridge Scheduler sends to a schedule's target at this time.
 
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
     """
@@ -41,13 +41,13 @@ def scheduled_input(schedule: Resource, at: datetime) -> Event:
 
 
 def period(rule: Resource) -> float | None:
-    """How often a rule fires in seconds, None when it does not fire by itself. Raises TemplateError for cron(…)."""
+    """Return the seconds between a rule's events, or None if it has no rate. Raises TemplateError for cron(…)."""
     expression = rule.properties.get("ScheduleExpression")
     if expression is None:
         return None
     match = _RATE.fullmatch(expression)
     if match is None:
-        raise TemplateError(f"{rule.logical_id}: {expression} is not known here")
+        raise TemplateError(f"{rule.logical_id}: {expression} is not supported here")
     return int(match[1]) * _SECONDS[match[2]]
 
 
@@ -56,7 +56,7 @@ def enabled(rule: Resource) -> bool:
 
 
 def scheduled_event(rule: Resource, at: datetime) -> Event:
-    """What a rule with a rate sends to its targets."""
+    """Make the event that a rule with a rate sends to its targets."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
@@ -71,10 +71,10 @@ def scheduled_event(rule: Resource, at: datetime) -> Event:
 
 
 class Bus:
-    """Carries what happens in the stack's buckets to the rules that want it.
+    """Carries the events of the stack's buckets to the rules that match them.
 
-    moto's S3 sends its events to moto's EventBridge, whatever put the object there. From there they come here over a
-    queue, since moto's rules start no functions and know less of patterns.
+    moto's S3 sends its events to moto's EventBridge. From there a queue brings them here, since moto's rules cannot
+    start functions and support fewer patterns.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Bus:
             self._thread.join()
 
     def targets(self, event: Event) -> Iterator[str]:
-        """The ARNs of what an event starts."""
+        """Yield the ARNs of the functions that an event starts."""
         for rule in self._rules:
             if enabled(rule) and matches(rule.properties["EventPattern"], event):
                 for target in rule.properties["Targets"]:
@@ -122,9 +122,9 @@ class Bus:
 
 
 def as_sent(event: Event) -> Event:
-    """An event of moto's S3 as the real one sends it: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
+    """Convert an event of moto's S3 to the real form: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
     detail = dict(event["detail"])
     detail["object"] = {name.lower(): value for name, value in detail["object"].items()}
-    # moto does not say which call made the object; its ETag does.
+    # moto does not name the call that made the object, but the ETag shows it.
     detail["reason"] = "CompleteMultipartUpload" if "-" in detail["object"]["etag"] else "PutObject"
     return {**event, "id": str(uuid.uuid4()), "detail": detail}

@@ -1,4 +1,4 @@
-"""The functions, run as Lambda runs them: a process each, with its own environment, its timeout, and no mercy."""
+"""Runs the functions as Lambda does: in processes of their own, each with its environment and its timeout."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any, Final, Self
 
-from local import permissions
-from local.place import REGION, ROOT
-from local.resources import short
+from local import ROOT, permissions
+from local.aws_account import REGION
+from local.resources import short_name
 from local.template import Resource, Stack
 
-#: Of this process's environment, what a function's process needs to run at all.
+#: The variables of this process that a function's process needs in order to run.
 _PASSED: Final = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "SYSTEMROOT")
-#: Processes per function at once: two, so that a trigger delivered twice meets itself.
+#: Processes per function at the same time: two, so that a trigger delivered twice runs twice at once.
 CONCURRENCY: Final = 2
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What an invocation came to. `payload` is what the function returned or, if it failed, the runtime's description."""
+class InvocationResult:
+    """The end of an invocation. `payload` is what the function returned or, if it failed, the runtime's error object."""
 
     request_id: str
     payload: Any
@@ -41,7 +41,7 @@ class FunctionError(Exception):
     """An invocation failed.
 
     Attributes:
-        payload: `errorMessage`, `errorType`, and maybe `stackTrace`.
+        payload: `errorMessage`, `errorType`, and for exceptions `stackTrace`.
     """
 
     def __init__(self, function: str, payload: Any) -> None:
@@ -50,10 +50,10 @@ class FunctionError(Exception):
 
 
 class Function:
-    """One function of the stack. Processes are started when they are needed, and kept; a failed start is tried again."""
+    """One function of the stack. It starts processes when it needs them and keeps them for later invocations."""
 
     def __init__(self, resource: Resource, stack: Stack, folder: Path, endpoints: Mapping[str, str], log: Path) -> None:
-        self.short_name = short(resource.logical_id)
+        self.short_name = short_name(resource.logical_id)
         self.name = resource.ref
         self.arn = resource.arn
         self.log = log
@@ -80,18 +80,18 @@ class Function:
         self._stopped = False
 
     def warm_up(self) -> None:
-        """Start a process now, which the first invocation will find."""
+        """Start a process now, for the first invocation."""
         with self._lock:
             self._idle.append(self._start())
 
-    def invoke(self, event: Any, request_id: str | None = None) -> Outcome:
-        """Run the function on an event and wait for its end."""
+    def invoke(self, event: Any, request_id: str | None = None) -> InvocationResult:
+        """Run the function on an event and wait until it ends."""
         request_id = request_id or str(uuid.uuid4())
         with self._free:
             with self._lock:
                 if self._stopped:
-                    return Outcome(
-                        request_id, {"errorType": "Stopped", "errorMessage": "the system stops"}, failed=True
+                    return InvocationResult(
+                        request_id, {"errorType": "Stopped", "errorMessage": "the system is stopping"}, failed=True
                     )
                 worker = self._idle.pop() if self._idle else self._start()
                 self._busy.add(worker)
@@ -108,7 +108,7 @@ class Function:
             return outcome
 
     def crash(self) -> None:
-        """Kill every process, as a crash does: what they are doing fails."""
+        """Kill every process, as a crash would. Running invocations fail."""
         with self._lock:
             for worker in [*self._busy, *self._idle]:
                 worker.kill()
@@ -117,7 +117,7 @@ class Function:
             self._idle.clear()
 
     def stop(self) -> None:
-        """The same, and nothing runs any more."""
+        """Kill every process and refuse further invocations."""
         self._stopped = True
         self.crash()
 
@@ -130,7 +130,7 @@ class Function:
 
 
 class _Worker:
-    """One process of `local.worker`. A crash shows as an error of the invocation, as Lambda has it."""
+    """One process of `local.worker`. If it crashes, the invocation fails with Lambda's error for that."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
         self._connection, theirs = Pipe()
@@ -144,7 +144,7 @@ class _Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                process_group=0,  # Ctrl-C is for the process that started this one
+                process_group=0,  # Ctrl-C must reach only the process that started this one
             )
         self._ready = False
 
@@ -152,13 +152,13 @@ class _Worker:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def run(self, event: str, request_id: str, arn: str, timeout: float) -> Outcome:
+    def run(self, event: str, request_id: str, arn: str, timeout: float) -> InvocationResult:
         try:
             if not self._ready:
                 started = self._connection.recv()
                 if "error" in started:
                     self.kill()
-                    return Outcome(request_id, json.loads(started["payload"]), failed=True)
+                    return InvocationResult(request_id, json.loads(started["payload"]), failed=True)
                 self._ready = True
             context = {"aws_request_id": request_id, "invoked_function_arn": arn, "deadline": time.time() + timeout}
             self._connection.send({"event": event, "context": context})
@@ -169,25 +169,28 @@ class _Worker:
         except (EOFError, OSError):
             self.kill()
             return self._ended(request_id, "Runtime.ExitError", "Runtime exited with error")
-        return Outcome(request_id, json.loads(answer["payload"]), failed="error" in answer)
+        return InvocationResult(request_id, json.loads(answer["payload"]), failed="error" in answer)
 
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
 
     def close(self) -> None:
-        """Tidy up after the process has ended."""
+        """Release what belonged to the process, after it has ended."""
         self._connection.close()
         self._scratch.cleanup()
 
     @staticmethod
-    def _ended(request_id: str, error_type: str, what: str) -> Outcome:
-        message = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {request_id} {what}"
-        return Outcome(request_id, {"errorType": error_type, "errorMessage": message}, failed=True)
+    def _ended(request_id: str, error_type: str, reason: str) -> InvocationResult:
+        message = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {request_id} {reason}"
+        return InvocationResult(request_id, {"errorType": error_type, "errorMessage": message}, failed=True)
 
 
 def _runtime_variables(resource: Resource) -> dict[str, str]:
-    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime."""
+    """Make the variables that Lambda's runtime sets.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+    """
     properties = resource.properties
     return {
         "AWS_REGION": REGION,
@@ -209,11 +212,11 @@ def _runtime_variables(resource: Resource) -> dict[str, str]:
 
 
 class Functions:
-    """All functions of a stack, by any of their names."""
+    """All functions of a stack."""
 
     def __init__(self, stack: Stack, folder: Path, endpoints: Mapping[str, str], logs: Path) -> None:
         self._functions = [
-            Function(resource, stack, folder, endpoints, logs / f"{short(resource.logical_id)}.log")
+            Function(resource, stack, folder, endpoints, logs / f"{short_name(resource.logical_id)}.log")
             for resource in stack.of_type("AWS::Lambda::Function")
         ]
 
@@ -226,7 +229,7 @@ class Functions:
         self.stop()
 
     def stop(self) -> None:
-        """End what runs; it fails."""
+        """Kill every process. Running invocations fail."""
         for function in self._functions:
             function.stop()
 
@@ -234,7 +237,7 @@ class Functions:
         return iter(self._functions)
 
     def __getitem__(self, name: str) -> Function:
-        """By short name (SubmitImport), name, ARN, or ARN with `:$LATEST`; KeyError when there is none."""
+        """Find a function by short name (SubmitImport), name, ARN, or ARN with `:$LATEST`. Raises KeyError."""
         for function in self._functions:
             if name.removesuffix(":$LATEST") in (function.short_name, function.name, function.arn):
                 return function

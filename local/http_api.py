@@ -1,4 +1,4 @@
-"""The HTTP API on this machine: a request becomes an event of payload format 2.0, the function's answer a response.
+"""The HTTP API on this machine: turns requests into events of payload format 2.0, and functions' answers into responses.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import re
 import uuid
@@ -16,13 +17,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from local.functions import Functions, Outcome
-from local.place import ACCOUNT
+from werkzeug.wrappers import Request, Response
+
+from local.aws_account import ACCOUNT
+from local.functions import Functions, InvocationResult
 from local.template import Resource, TemplateError
-from local.web import Answer, Request, WebServer, json_answer
+from local.web import WebServer, json_response
 
 BODY_LIMIT: Final = 10 * 2**20
-#: Lambda takes no larger event; the API answers for it.
+#: Lambda accepts no larger event. API Gateway then answers by itself.
 EVENT_LIMIT: Final = 6 * 2**20
 _FUNCTION: Final = re.compile(r"functions/(arn:[^/]+)/invocations")
 _TEXT: Final = re.compile(r"text/.*|application/(.+\+)?(json|xml|javascript)|application/x-www-form-urlencoded")
@@ -30,35 +33,37 @@ _TEXT: Final = re.compile(r"text/.*|application/(.+\+)?(json|xml|javascript)|app
 
 @dataclass(frozen=True)
 class Route:
-    """`POST /callbacks/{importId}` and the function that it leads to."""
+    """A route, such as `POST /callbacks/{importId}`, and its function."""
 
     method: str
     path: str
     function_arn: str
 
     def matches(self, method: str, path: str) -> dict[str, str] | None:
-        """The path's parameters, None when this is not the request's route."""
+        """Return the path's parameters, or None if this is not the request's route."""
         expression = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path))
         found = re.fullmatch(expression, path) if method == self.method else None
         return {name: unquote(value) for name, value in found.groupdict().items()} if found else None
 
 
 class HttpApi(WebServer):
-    """Serves the routes of the template's HTTP API, once it is connected. There is no throttling."""
+    """Serves the routes of the template's HTTP API as soon as it is connected. It does not throttle."""
 
     _functions: Functions
     _api_id: str
 
     def __init__(self, host: str) -> None:
         self._routes: list[Route] = []
-        super().__init__(self._answer, host, BODY_LIMIT, _message(413, "Request Entity Too Large"))
+        super().__init__(self._answer, host)
 
     def connect(self, api: Resource, functions: Functions) -> None:
-        """Serve this API from now on. It is made after this, since its `ApiEndpoint` is here."""
+        """Serve this API from now on. It is made later than this server, since its `ApiEndpoint` is this server's URL."""
         self._routes, self._functions, self._api_id = list(routes(api)), functions, api.ref
 
-    def _answer(self, request: Request) -> Answer:
-        path = urlsplit(request.target).path
+    def _answer(self, request: Request) -> Response:
+        if (request.content_length or 0) > BODY_LIMIT:
+            return _message(413, "Request Entity Too Large")
+        path = urlsplit(request.environ["RAW_URI"]).path
         for route in self._routes:
             parameters = route.matches(request.method, path)
             if parameters is not None:
@@ -70,11 +75,9 @@ class HttpApi(WebServer):
         return _message(404, "Not Found")
 
     def _event(self, request: Request, route: Route, parameters: dict[str, str]) -> dict[str, Any]:
-        parts = urlsplit(request.target)
+        parts = urlsplit(request.environ["RAW_URI"])
         now = datetime.now(UTC)
-        headers: dict[str, str] = {}
-        for name, value in request.headers.items():
-            headers[name.lower()] = f"{headers[name.lower()]},{value}" if name.lower() in headers else value
+        headers = {name.lower(): value for name, value in request.headers.items()}
         query: dict[str, str] = {}
         for name, value in parse_qsl(parts.query, keep_blank_values=True):
             query[name] = f"{query[name]},{value}" if name in query else value
@@ -95,7 +98,7 @@ class HttpApi(WebServer):
                     "method": request.method,
                     "path": parts.path,
                     "protocol": "HTTP/1.1",
-                    "sourceIp": request.source,
+                    "sourceIp": request.remote_addr,
                     "userAgent": headers.get("user-agent", ""),
                 },
                 "requestId": str(uuid.uuid4()),
@@ -114,23 +117,25 @@ class HttpApi(WebServer):
 
 
 def routes(api: Resource) -> Iterator[Route]:
-    """The routes of an API, which SAM writes as an OpenAPI document. Raises TemplateError for an integration of another kind."""
+    """Read the routes from SAM's OpenAPI document. Raises TemplateError for integrations of another kind."""
     for path, methods in api.properties["Body"]["paths"].items():
         for method, operation in methods.items():
             integration = operation["x-amazon-apigateway-integration"]
             function = _FUNCTION.search(integration["uri"])
             if function is None or integration["payloadFormatVersion"] != "2.0":
-                raise TemplateError(f"{api.logical_id}: {method} {path} leads to no function with payload format 2.0")
+                raise TemplateError(
+                    f"{api.logical_id}: {method} {path} does not invoke a function with payload format 2.0"
+                )
             yield Route(method.upper(), path, function[1])
 
 
-def response(outcome: Outcome) -> Answer:
-    """What the API answers for what the function did."""
+def response(outcome: InvocationResult) -> Response:
+    """Turn the outcome of an invocation into the API's response."""
     if outcome.failed:
         return _message(500, "Internal Server Error")
     payload = outcome.payload
     if not isinstance(payload, dict) or "statusCode" not in payload:
-        return json_answer(200, payload)
+        return json_response(200, payload)
     body = payload.get("body") or ""
     try:
         content = base64.b64decode(body, validate=True) if payload.get("isBase64Encoded") else body.encode()
@@ -140,19 +145,18 @@ def response(outcome: Outcome) -> Answer:
     headers = {str(name): str(value) for name, value in (payload.get("headers") or {}).items()}
     if not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = "text/plain;charset=UTF-8"
-    return Answer(status, content, headers)
+    return Response(content, status, headers)
 
 
 def _body(request: Request) -> dict[str, Any]:
-    if not request.body:
+    body = request.get_data()
+    if not body:
         return {}
-    if _TEXT.fullmatch(request.headers.get_content_type()):
-        try:
-            return {"body": request.body.decode()}
-        except UnicodeDecodeError:
-            pass
-    return {"body": base64.b64encode(request.body).decode(), "isBase64Encoded": True}
+    if _TEXT.fullmatch(request.mimetype or "text/plain"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return {"body": body.decode()}
+    return {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
 
 
-def _message(status: int, text: str) -> Answer:
-    return json_answer(status, {"message": text})
+def _message(status: int, text: str) -> Response:
+    return json_response(status, {"message": text})

@@ -1,4 +1,4 @@
-"""Lambda's asynchronous invocations: tried again as the template says, and what fails for good goes to the dead letters.
+"""Lambda's asynchronous invocations, with the template's retries and dead letters.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from local.cloud import Cloud
-from local.functions import Function, Functions, Outcome
+from local.functions import Function, Functions, InvocationResult
 from local.template import Stack
 
-#: Before the second and the third try. Seconds.
+#: Seconds before the second and the third try.
 WAITS: Final = (60, 120)
 
 
@@ -30,7 +30,7 @@ class _Configuration:
 
 
 class Invocations:
-    """Runs functions without anyone waiting. `speed` divides the waits between the tries."""
+    """Runs functions asynchronously. `speed` divides the waits between tries."""
 
     def __init__(
         self, stack: Stack, functions: Functions, cloud: Cloud, speed: float, stopping: threading.Event
@@ -43,10 +43,10 @@ class Invocations:
         self._changed = threading.Condition()
         self._threads: set[threading.Thread] = set()
 
-    def start(self, name: str, event: Any) -> Future[Outcome]:
-        """Invoke a function by any of its names; the future is its last outcome. Raises KeyError when there is none."""
+    def start(self, name: str, event: Any) -> Future[InvocationResult]:
+        """Invoke a function. The future holds its last outcome. Raises KeyError if there is no such function."""
         function = self._functions[name]
-        future: Future[Outcome] = Future()
+        future: Future[InvocationResult] = Future()
         thread = threading.Thread(target=self._run, args=(function, event, future), name="invocation", daemon=True)
         with self._changed:
             self._threads.add(thread)
@@ -54,21 +54,21 @@ class Invocations:
         return future
 
     def wait_until_idle(self, timeout: float) -> bool:
-        """Whether every invocation came to its end within so many seconds."""
+        """Wait until every invocation has ended; return False if that takes longer than `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._threads, timeout)
 
-    def _run(self, function: Function, event: Any, future: Future[Outcome]) -> None:
+    def _run(self, function: Function, event: Any, future: Future[InvocationResult]) -> None:
         try:
             future.set_result(self._try(function, event))
-        except BaseException as error:  # noqa: BLE001  whoever waits for the future hears of it
+        except BaseException as error:  # noqa: BLE001  the future passes it on
             future.set_exception(error)
         finally:
             with self._changed:
                 self._threads.discard(threading.current_thread())
                 self._changed.notify_all()
 
-    def _try(self, function: Function, event: Any) -> Outcome:
+    def _try(self, function: Function, event: Any) -> InvocationResult:
         configuration = self._configuration(function)
         request_id = str(uuid.uuid4())  # the same on every try
         began = time.monotonic()
@@ -103,9 +103,10 @@ class Invocations:
         self._cloud.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(letter))
 
 
-def _letter(function: Function, event: Any, outcome: Outcome, condition: str, tries: int) -> dict[str, Any]:
-    """What Lambda sends to a failure destination:
-    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html.
+def _letter(function: Function, event: Any, outcome: InvocationResult, condition: str, tries: int) -> dict[str, Any]:
+    """Make the message that Lambda sends to a failure destination.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
     return {
         "version": "1.0",

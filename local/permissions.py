@@ -1,7 +1,7 @@
-"""The functions' roles, held to: a call that a function's role does not allow fails here as it does on AWS.
+"""Enforces the functions' roles: a call that a function's role does not allow fails here as it does on AWS.
 
-moto knows roles, but not on which resource a call is. This does, for the calls that this project makes: it looks at each
-call of boto3's default session before it goes out. A statement with a condition is refused, since none is weighed here.
+moto does not check on which resource a call acts. This module does, for the calls that this project makes: it checks each
+call of boto3's default session before it is sent. It refuses statements with conditions, since it cannot evaluate them.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ import boto3
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from local.place import ACCOUNT, REGION
+from local.aws_account import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from local.template import Stack
 
-#: The environment variable that brings a function's process its role's statements, as JSON.
+#: The environment variable with which a function's process receives its role's statements, as JSON.
 VARIABLE: Final = "LOCAL_ROLE_STATEMENTS"
 
 type Statement = Mapping[str, Any]
-#: An action and the ARN that it is on.
+#: An action and the ARN of its resource.
 type Access = tuple[str, str]
 
 
 def statements(stack: Stack, role_arn: str) -> list[Statement]:
-    """What a role of the stack's says. Raises ValueError for a condition, and KeyError when the stack has no such role."""
+    """Read the statements of a role. Raises ValueError for a condition, and KeyError if the stack has no such role."""
     policies = stack.by_arn(role_arn).properties.get("Policies", [])
     found = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
     if conditional := [statement for statement in found if "Condition" in statement]:
-        raise ValueError(f"{role_arn}: conditions are not known here: {conditional}")
+        raise ValueError(f"{role_arn}: conditions are not supported here: {conditional}")
     return found
 
 
 def enforce(allowed: Sequence[Statement] | None) -> None:
-    """Refuse, from now on, what boto3's default session is asked for and `allowed` does not allow. None allows all."""
+    """Make boto3's default session refuse calls that `allowed` does not allow. None allows everything."""
     if allowed is None:
         return
     session = Session()
@@ -55,24 +55,24 @@ def _check(allowed: Sequence[Statement], params: Mapping[str, Any], model: Any, 
 
 
 def permits(allowed: Sequence[Statement], action: str, resource: str) -> bool:
-    """Whether a statement allows the action on the resource, and none denies it."""
+    """Check whether a statement allows the action on the resource, and none denies it."""
     effects = {
         statement["Effect"]
         for statement in allowed
-        if _any_like(statement["Action"], action) and _any_like(statement["Resource"], resource)
+        if _matches_any(statement["Action"], action) and _matches_any(statement["Resource"], resource)
     }
     return effects == {"Allow"}
 
 
 def accesses(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[Access]:
-    """What a call needs: https://docs.aws.amazon.com/service-authorization/latest/reference/."""
+    """List the actions and resources of a call: https://docs.aws.amazon.com/service-authorization/latest/reference/."""
     match service:
         case "s3":
             return _s3(operation, params)
         case "dynamodb":
             return _dynamodb(operation, params)
         case "secretsmanager":
-            # A secret's ARN ends with six characters of its own, which a name does not tell.
+            # A secret's ARN ends with six random characters, which its name does not have.
             secret = params["SecretId"]
             arn = (
                 secret
@@ -92,7 +92,7 @@ def accesses(service: str, operation: str, params: Mapping[str, Any]) -> Iterato
     return iter([(f"{service}:{operation}", "*")])
 
 
-#: S3's actions are not its calls' names.
+#: Calls of S3 whose action has another name.
 _S3_ACTIONS: Final = {
     "HeadObject": "GetObject",
     "CreateMultipartUpload": "PutObject",
@@ -141,7 +141,7 @@ def _code(service: str) -> str:
     return "AccessDeniedException"
 
 
-def _any_like(patterns: str | Sequence[str], value: str) -> bool:
-    """Whether one of the patterns, in which `*` and `?` stand for others, is the value."""
+def _matches_any(patterns: str | Sequence[str], value: str) -> bool:
+    """Match the value against patterns with the wildcards `*` and `?`."""
     listed = [patterns] if isinstance(patterns, str) else patterns
     return any(re.fullmatch(re.escape(p).replace(r"\*", ".*").replace(r"\?", "."), value) for p in listed)

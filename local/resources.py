@@ -1,4 +1,4 @@
-"""The template's resources, made in moto where data lives in them, and named where they are only referred to."""
+"""Makes the template's resources: in moto those that hold data, and for all others only a name and an ARN."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from local.aws_account import ACCOUNT, PARTITION, REGION
 from local.cloud import Cloud
-from local.place import ACCOUNT, PARTITION, REGION
 from local.template import Properties, TemplateError
 
 type Made = tuple[str, Mapping[str, str]]
 
 
 class Resources:
-    """Makes the resources of one stack; `make` is a Maker of `local.template`.
+    """Makes the resources of one stack. `make` is a Maker of `local.template`.
 
-    `callback_origin` is where the HTTP API is served, which is not made here but by `local.http_api`.
+    `callback_origin` is the origin of the HTTP API, which `local.http_api` serves.
     """
 
     def __init__(self, cloud: Cloud, stack: str, callback_origin: str) -> None:
@@ -36,23 +36,23 @@ class Resources:
         }
 
     def make(self, type_: str, logical_id: str, properties: Properties) -> Made:
-        """Raises TemplateError for a type of which nobody has thought here."""
+        """Make a resource; return its Ref and attributes. Raises TemplateError for an unsupported type."""
         if type_ in self._makers:
             return self._makers[type_](logical_id, properties)
         if type_ not in _NAMED:
-            raise TemplateError(f"{logical_id}: {type_} is not known here; see local/resources.py")
+            raise TemplateError(f"{logical_id}: {type_} is not supported here; see local/resources.py")
         property_, arn = _NAMED[type_]
         name = str(properties.get(property_) or self._name(logical_id))
         if arn is None:
             return name, {}
         arn = arn.format(name=name, place=f"{REGION}:{ACCOUNT}", account=ACCOUNT)
-        # A layer's Ref is its ARN, and a version has no other.
+        # The Ref of a layer's version is its ARN.
         return (arn, {}) if type_ == "AWS::Lambda::LayerVersion" else (name, {"Arn": arn})
 
     def _name(self, logical_id: str) -> str:
-        """A name as CloudFormation makes one, but the same each time."""
-        mark = hashlib.sha256(f"{self._stack}/{logical_id}".encode()).hexdigest()[:12].upper()
-        return f"{self._stack}-{logical_id}-{mark}"
+        """Make a name as CloudFormation does, but the same each time."""
+        suffix = hashlib.sha256(f"{self._stack}/{logical_id}".encode()).hexdigest()[:12].upper()
+        return f"{self._stack}-{logical_id}-{suffix}"
 
     def _bucket(self, logical_id: str, properties: Properties) -> Made:
         s3 = self._cloud.client("s3")
@@ -123,8 +123,8 @@ class Resources:
         return api_id, {"ApiId": api_id, "ApiEndpoint": self._callback_origin}
 
 
-#: Types of which only names are needed, as nothing is kept in them here or as `local` itself plays them: the property
-#: that names one (which CloudFormation makes up if it is not given), and its ARN.
+#: Types that only need a name, because they hold no data here or because `local` implements them itself: the property
+#: with the name (CloudFormation generates one if it is missing), and the ARN.
 _NAMED: Final[Mapping[str, tuple[str, str | None]]] = {
     "AWS::IAM::Role": ("RoleName", "arn:aws:iam::{account}:role/{name}"),
     "AWS::Logs::LogGroup": ("LogGroupName", "arn:aws:logs:{place}:log-group:{name}:*"),
@@ -147,7 +147,7 @@ _NAMED: Final[Mapping[str, tuple[str, str | None]]] = {
 
 
 def _lifecycle(configuration: Properties) -> dict[str, Any]:
-    """CloudFormation's lifecycle rules as the API has them."""
+    """Convert CloudFormation's lifecycle rules to those of the API."""
     rules = []
     for rule in configuration["Rules"]:
         rule = dict(rule)
@@ -165,6 +165,6 @@ def _lifecycle(configuration: Properties) -> dict[str, Any]:
     return {"Rules": rules}
 
 
-def short(logical_id: str) -> str:
-    """A function's name among people: SubmitImport for SubmitImportFunction."""
+def short_name(logical_id: str) -> str:
+    """Return a function's short name: SubmitImport for SubmitImportFunction."""
     return re.sub("Function$", "", logical_id)

@@ -1,30 +1,29 @@
-"""`make serve`: the system left running, its clock thirty times as fast, and what happens told as it happens."""
+"""`make serve`: the system left running, with its clock thirty times as fast, and its events printed as they happen."""
 
 from __future__ import annotations
 
 import json
 import signal
+import sys
 import threading
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from local import feed, outputs
-from local.commands import SCHEDULED
-from local.place import REGION
-from local.story import Story, counts
+from local import ROOT, cloudformation, sample_feed
+from local.aws_account import REGION
+from local.console import Console, counts
 from local.system import API_KEY, LocalSystem
 
-#: The poller's five minutes become ten seconds, a retry's minute two.
+#: The poller's five minutes become ten seconds, the minute before a retry two seconds.
 SPEED: Final = 30
-_LOOK_SECONDS: Final = 0.5
+EVENTS: Final = ROOT / "events"
+_CHECK_SECONDS: Final = 0.5
 
 
 def serve(
     folder: Path,
-    python: str,
     *,
     host: str = "127.0.0.1",
     reached_as: str = "127.0.0.1",
@@ -34,11 +33,11 @@ def serve(
     """Run until Ctrl-C or SIGTERM.
 
     Args:
-        folder: of the logs, of sample files, and of what `local.commands` needs to know.
-        python: how the person calls the interpreter, for the commands shown.
+        folder: where the logs and the sample feeds go.
         host: what the servers bind to.
-        reached_as: how a container reaches this machine; an address, since S3 is asked at bucket.name otherwise.
-        env_file: gets the functions' environments, for `sam local invoke --env-vars`.
+        reached_as: the address at which a container reaches this machine. A name would not do: boto3 would then ask
+            for a bucket at bucket.name.
+        env_file: receives the functions' environments, for `sam local invoke --env-vars`.
         parameters: of the template.
     """
     done = threading.Event()
@@ -48,29 +47,25 @@ def serve(
 
     signal.signal(signal.SIGINT, finish)
     signal.signal(signal.SIGTERM, finish)
-    told = Story()
-    told.line("Starting. Ctrl-C ends it.")
+    console = Console()
+    console.line("Starting. Press Ctrl-C to stop.")
     given = {"ImportOnUpload": "true", **(parameters or {})}
     with LocalSystem(
         folder=folder, speed=SPEED, poller=True, host=host, parameters=given, processing_seconds=2
     ) as system:
         _write_samples(folder)
-        outputs.publish(system.stack, system.cloud)
-        state = folder / "serve.json"
-        state.write_text(json.dumps(_state(system), indent=2))
+        cloudformation.register_stack(system.stack, system.cloud)
         if env_file:
             env_file.write_text(json.dumps(environments(system, reached_as), indent=2))
-        print(_welcome(system, folder, python), flush=True)
-        try:
-            _tell(system, told, done)
-        finally:
-            state.unlink()
+        print(_welcome(system, folder), flush=True)
+        _report_changes(system, console, done)
 
 
 def environments(system: LocalSystem, reached_as: str) -> dict[str, dict[str, str]]:
-    """The environment of each function by its logical id, for a container that reaches this machine by that name.
+    """Return each function's environment by logical id, for a container that reaches this machine at that address.
 
-    SAM's CLI passes on only variables that its template declares: AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_LAMBDA, too.
+    They include AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_LAMBDA, which `sam local invoke` passes on only because the
+    template declares them.
     """
     return {
         resource.logical_id: {
@@ -81,39 +76,27 @@ def environments(system: LocalSystem, reached_as: str) -> dict[str, dict[str, st
     }
 
 
-def _state(system: LocalSystem) -> dict[str, Any]:
-    return {
-        "cloudPort": system.cloud.port,
-        "lambda": system.lambda_api.url,
-        "bucket": system.stack.resource("FeedsBucket").ref,
-        "table": system.stack.resource("ImportsTable").ref,
-        "submit": system.functions["SubmitImport"].arn,
-        "schedule": system.schedule_event(datetime.fromisoformat(SCHEDULED)),
-        "poll": system.poll_event(),
-    }
-
-
 def _write_samples(folder: Path) -> None:
-    """A feed to try, and the same mended a day later."""
-    for name, rows in (("first", feed.break_three(feed.make_rows())), ("mended", feed.next_day(feed.make_rows()))):
-        (folder / name).mkdir(exist_ok=True)
-        (folder / name / "feed.json").write_text(json.dumps(feed.SETTINGS, indent=2))
-        (folder / name / "jobs.csv").write_bytes(feed.as_csv(rows))
+    """Write a feed to try, and the same feed a day later with its mistakes fixed."""
+    rows = sample_feed.make_rows()
+    (folder / "feed.json").write_text(json.dumps(sample_feed.SAMPLE_SETTINGS, indent=2))
+    (folder / "jobs.csv").write_bytes(sample_feed.as_csv(sample_feed.break_three(rows)))
+    (folder / "jobs-next-day.csv").write_bytes(sample_feed.as_csv(sample_feed.next_day(rows)))
 
 
-def _tell(system: LocalSystem, told: Story, done: threading.Event) -> None:
-    """Tell each change of an import's state and each notice, until it is done."""
+def _report_changes(system: LocalSystem, console: Console, done: threading.Event) -> None:
+    """Print each change of an import's state and each notice, until it is done."""
     states: dict[str, str] = {}
     notices = 0
-    while not done.wait(_LOOK_SECONDS):
+    while not done.wait(_CHECK_SECONDS):
         for record in system.imports():
             import_id, state = record["importId"], record["state"]
             if states.get(import_id) != state:
                 states[import_id] = state
-                told.line(f"{import_id} is {state}{_detail(record)}.")
+                console.line(f"{import_id} is {state}{_detail(record)}.")
         for notice in system.notices()[notices:]:
             notices += 1
-            told.notice(notice)
+            console.notice(notice)
 
 
 def _detail(record: Mapping[str, Any]) -> str:
@@ -122,46 +105,57 @@ def _detail(record: Mapping[str, Any]) -> str:
     return f": {record['reason']}" if record.get("reason") else ""
 
 
-def _welcome(system: LocalSystem, folder: Path, python: str) -> str:
-    local = f"{python} -m local"
-    faults = f"curl {system.board.origin}/_sandbox/faults -d"
+def _welcome(system: LocalSystem, folder: Path) -> str:
     bucket = system.stack.resource("FeedsBucket").ref
-    places = {
-        "The board": f"{system.board.origin}/",
-        "its API": f"{system.board.url}, with the key {API_KEY}",
-        "AWS": f"{system.cloud.url}, by moto; the bucket is {bucket}",
-        "Callbacks": f"{system.http_api.url}/callbacks",
-        "Logs": f"{folder / 'logs'}",
+    feed = f"s3://{bucket}/feeds/default"
+    jobferry = _path_from_here(Path(sys.executable).with_name("jobferry"))
+    faults = f"curl {system.board.origin}/_sandbox/faults -d"
+    invoke = f"aws lambda invoke --function-name {system.stack.name}"
+    variables = {
+        **system.endpoints(),
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": REGION,
     }
-    commands = {
-        f"{local} put {folder / 'first'}": "put a feed into the bucket, which runs it: 200 jobs, three with a slip",
-        f"{local} put {folder / 'mended'}": "the same a day later, mended; or put files of your own",
-        f"{local} run": "run the feed as a person would; --dry-run, --confirm-deletes CODE",
-        f"{local} schedule": "fire the schedule's event",
-        f"{local} poll": "run the poller, which also runs every ten seconds",
-        f"{local} imports": "every import and its result; with an id, its record and failed jobs",
-        f"""{faults} '{{"name": "no_callback"}}'""": "the next callback gets lost",
-        f"""{faults} '{{"name": "lost_response"}}'""": "the next answer does; more in docs/sandbox.md",
-    }
-    tools = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": REGION}
-    exports = [f"  export {name}={value}" for name, value in (system.endpoints() | tools).items()]
-    shell = ["For `jobferry`, the command line, and the AWS CLI (docs/command-line.md):", "", *exports]
-    lines = [
-        "",
-        *_columns(places),
-        "",
-        "In another terminal:",
-        "",
-        *_columns(commands),
-        "",
-        *shell,
-        "",
-        "What happens:",
-        "",
-    ]
-    return "\n".join(lines)
+    return f"""
+  Board      {system.board.origin}/
+  Its API    {system.board.url}, with the key {API_KEY}
+  AWS        {system.cloud.url}, by moto; the bucket is {bucket}
+  Callbacks  {system.http_api.url}/callbacks
+  Logs       {folder / "logs"}
+
+In another terminal, set these variables for the AWS CLI and for jobferry (docs/command-line.md):
+
+{"\n".join(f"  export {name}={value}" for name, value in variables.items())}
+
+Then try these commands:
+
+  # Put a feed into the bucket, which starts an import: 200 jobs, three of them with a mistake.
+  aws s3 cp {folder / "feed.json"} {feed}/feed.json
+  aws s3 cp {folder / "jobs.csv"} {feed}/jobs.csv
+  {jobferry} watch default
+  {jobferry} history default
+
+  # Put the next day's export: the mistakes are fixed, some jobs are new, changed or gone.
+  aws s3 cp {folder / "jobs-next-day.csv"} {feed}/jobs.csv
+  {jobferry} watch default
+
+  # Run the feed yourself.
+  {jobferry} submit default --dry-run
+  {jobferry} submit default --wait
+
+  # Send the schedule's event. Run the poller, which also runs every ten seconds.
+  {invoke}-SubmitImport --payload fileb://{_path_from_here(EVENTS / "submit-scheduled.json")} /dev/stdout
+  {invoke}-PollImports /dev/stdout
+
+  # Lose the next callback or the next response; docs/sandbox.md has more faults.
+  {faults} '{{"name": "no_callback"}}'
+  {faults} '{{"name": "lost_response"}}'
+
+What happens:
+"""
 
 
-def _columns(rows: Mapping[str, str]) -> list[str]:
-    width = max(map(len, rows))
-    return [f"  {left:{width}}  {right}" for left, right in rows.items()]
+def _path_from_here(path: Path) -> Path:
+    """Shorten a path as one would type it in the current folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

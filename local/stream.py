@@ -1,4 +1,4 @@
-"""Lambda's event source mapping for a DynamoDB stream: filters, batches, retries, and what fails for good.
+"""Lambda's event source mapping for a DynamoDB stream: filters, batches, retries and dead letters.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
@@ -14,20 +14,20 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from local.cloud import Cloud
-from local.functions import Function, Outcome
+from local.functions import Function, InvocationResult
 from local.patterns import matches
 from local.template import Resource, Stack
 
-type Record = dict[str, Any]
+type StreamRecord = dict[str, Any]
 
-#: A stream is looked at four times a second on AWS, and at least as often here.
+#: Seconds between reads of an empty stream. AWS reads four times a second.
 POLL_SECONDS: Final = 0.1
-#: Between the tries of a batch. Divided by the speed.
+#: Seconds between the tries of a batch, divided by the speed.
 RETRY_SECONDS: Final = 1.0
 
 
 class StreamReader:
-    """Reads one stream for one function, from the beginning, on a thread of its own."""
+    """Reads one stream for one function on its own thread."""
 
     def __init__(
         self,
@@ -61,8 +61,8 @@ class StreamReader:
         shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
         position = {"ShardIteratorType": self._properties["StartingPosition"]}
         while not self._stopping.is_set():
-            # A new iterator each time: where a transaction is cancelled, moto puts a copy in the table's place, and the
-            # next iterator of an answer goes on reading what was there before.
+            # Get a new iterator each time: when a transaction is cancelled, moto replaces the table with a copy, and
+            # the old iterator would keep reading the old table.
             iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, **position)["ShardIterator"]
             found = streams.get_records(ShardIterator=iterator)["Records"]
             if not found:
@@ -73,10 +73,10 @@ class StreamReader:
             records = [_record(each, arn) for each in found]
             self._deliver([each for each in records if self._wanted(each)], shard)
 
-    def _wanted(self, record: Record) -> bool:
+    def _wanted(self, record: StreamRecord) -> bool:
         return not self._filters or any(matches(pattern, record) for pattern in self._filters)
 
-    def _deliver(self, records: Sequence[Record], shard: str) -> None:
+    def _deliver(self, records: Sequence[StreamRecord], shard: str) -> None:
         size = self._properties.get("BatchSize", 100)
         batches = deque((records[first : first + size], 0) for first in range(0, len(records), size))
         while batches and not self._stopping.is_set():
@@ -88,7 +88,7 @@ class StreamReader:
             rest = batch[failed:]
             half = len(rest) // 2
             if outcome.failed and half and self._properties.get("BisectBatchOnFunctionError"):
-                # A split is no retry. Where the function reported the record, nothing is to be found by halving.
+                # A split does not count as a retry. If the function reported the record, there is no need to split.
                 batches.extendleft([(rest[half:], retries), (rest[:half], retries)])
             elif retries < self._properties.get("MaximumRetryAttempts", float("inf")) or self._stopping.is_set():
                 batches.appendleft((rest, retries + 1))
@@ -97,8 +97,8 @@ class StreamReader:
                 continue
             self._stopping.wait(self._wait)
 
-    def _first_failed(self, outcome: Outcome, batch: Sequence[Record]) -> int | None:
-        """The index from which the batch is to be tried again, None when all is well."""
+    def _first_failed(self, outcome: InvocationResult, batch: Sequence[StreamRecord]) -> int | None:
+        """Return the index from which the batch must be retried, or None if nothing failed."""
         if outcome.failed:
             return 0
         if "ReportBatchItemFailures" not in self._properties.get("FunctionResponseTypes", []):
@@ -106,11 +106,11 @@ class StreamReader:
         failures = outcome.payload.get("batchItemFailures") if isinstance(outcome.payload, Mapping) else None
         if not failures:
             return None
-        places = {record["dynamodb"]["SequenceNumber"]: index for index, record in enumerate(batch)}
-        # An identifier that is not of this batch, or none, makes it a failure of the whole batch.
-        return min(places.get(failure.get("itemIdentifier"), 0) for failure in failures)
+        positions = {record["dynamodb"]["SequenceNumber"]: index for index, record in enumerate(batch)}
+        # An identifier that is missing or not of this batch fails the whole batch.
+        return min(positions.get(failure.get("itemIdentifier"), 0) for failure in failures)
 
-    def _give_up(self, records: Sequence[Record], outcome: Outcome, tries: int, shard: str) -> None:
+    def _give_up(self, records: Sequence[StreamRecord], outcome: InvocationResult, tries: int, shard: str) -> None:
         destination = self._properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         if destination is None:
             return
@@ -142,8 +142,8 @@ class StreamReader:
         self._cloud.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(letter))
 
 
-def _record(record: Mapping[str, Any], arn: str) -> Record:
-    """A record as Lambda hands it on: what boto3 made of it is JSON again."""
+def _record(record: Mapping[str, Any], arn: str) -> StreamRecord:
+    """Convert a record from boto3's types to the JSON that Lambda passes on."""
     change = dict(record["dynamodb"])
     change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
     plain = json.loads(json.dumps({**record, "dynamodb": change, "eventSourceARN": arn}, default=_base64))
@@ -153,4 +153,4 @@ def _record(record: Mapping[str, Any], arn: str) -> Record:
 def _base64(value: object) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    raise TypeError(f"{type(value).__name__} in a stream's record")
+    raise TypeError(f"{type(value).__name__} is not a type of a stream's record")

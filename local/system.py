@@ -1,4 +1,4 @@
-"""The whole system on this machine, made from the real template: what `make demo`, `make serve` and the system tests run."""
+"""The whole system on this machine, made from the real template. `make demo`, `make serve` and system tests run it."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from local import events
+from local import ROOT, events
 from local.board import Fault, SandboxBoard
 from local.cloud import Cloud
-from local.functions import FunctionError, Functions, Outcome
+from local.dynamodb_items import plain_item
+from local.functions import FunctionError, Functions, InvocationResult
 from local.http_api import HttpApi
 from local.invocations import Invocations
-from local.items import plain
 from local.lambda_api import LambdaApi
-from local.place import ROOT
 from local.resources import Resources
 from local.stream import StreamReader
 from local.template import Resource, Stack, expand
 
 API_KEY: Final = "sandbox-api-key-5QK2vZ8w"
-ACCOUNT: Final = "Demo Agency"
-_POLL_SECONDS: Final = 0.05
+AGENCY: Final = "Demo Agency"
+STACK: Final = "jobferry"
+_CHECK_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True)
-class Notice:
-    """A message on the topic. `versions` are its texts by protocol, `default` among them."""
+class PublishedNotice:
+    """A message on the topic. `versions` holds its text for each protocol, including `default`."""
 
     subject: str
     versions: Mapping[str, str]
@@ -42,23 +42,23 @@ class Notice:
 
     @property
     def text(self) -> str:
-        """What a person gets by e-mail."""
+        """Return what a person receives by e-mail."""
         return self.versions.get("email", self.versions["default"])
 
 
 class LocalSystem:
-    """jobferry on this machine, from entering to leaving the `with` block.
+    """Runs jobferry on this machine during its `with` block.
 
     Args:
-        template: its functions and layers are found beside it.
-        folder: where the functions' logs go; a temporary one, gone at the end, if not given.
-        seed: of the board's ids.
-        speed: what Lambda and EventBridge wait is divided by it. 60 makes seconds of minutes.
-        callbacks: whether the board sends any.
-        poller: whether PollImports runs at its rate (by `speed`); `poll()` runs it in any case.
-        parameters: of the template, beside `BoardUrl`, which is the sandbox board's.
-        host: what the servers bind to; 0.0.0.0 to be reached from containers.
-        processing_seconds: how long the board takes for an import.
+        template: the template. The code of its functions and layers is found relative to it.
+        folder: where the functions' logs go. Without it, they go to a temporary folder that is deleted at the end.
+        seed: fixes the board's ids.
+        speed: divides all waits of Lambda and EventBridge. With 60, minutes become seconds.
+        callbacks: whether the board sends callbacks.
+        poller: whether PollImports runs at its rate (divided by `speed`). `poll()` runs it in any case.
+        parameters: parameters of the template, besides `BoardUrl`, which is the sandbox board's URL.
+        host: the address that the servers bind to; 0.0.0.0 to be reached from containers.
+        processing_seconds: how long the board takes to process an import.
     """
 
     def __init__(
@@ -66,7 +66,6 @@ class LocalSystem:
         *,
         template: Path = ROOT / "template.yaml",
         folder: Path | None = None,
-        stack: str = "jobferry",
         seed: int | None = None,
         speed: float = 60,
         callbacks: bool = True,
@@ -77,19 +76,16 @@ class LocalSystem:
     ) -> None:
         self._template = template
         self._folder = folder
-        self._stack_name = stack
         self._speed = speed
         self._poller = poller
-        self._given = dict(parameters or {})
+        self._parameters = dict(parameters or {})
         self._host = host
         self._stopping = threading.Event()
         self._ending = ExitStack()
         self._dead_letters: list[Any] = []
-        self.board = SandboxBoard({API_KEY: ACCOUNT}, host=host, seed=seed, processing_seconds=processing_seconds)
+        self.board = SandboxBoard({API_KEY: AGENCY}, host=host, seed=seed, processing_seconds=processing_seconds)
         if not callbacks:
             self.board.faults.add(Fault("no_callback", times=None))
-
-    # Life
 
     def __enter__(self) -> Self:
         with ExitStack() as ending:
@@ -122,19 +118,15 @@ class LocalSystem:
 
     def _make_stack(self) -> Stack:
         expanded = expand(self._template)
-        parameters = self._given
-        if "BoardUrl" in expanded.get("Parameters", {}):
-            parameters = {"BoardUrl": self.board.url} | parameters
-        resources = Resources(self.cloud, self._stack_name, self.http_api.url)
-        stack = Stack(self._stack_name, expanded, parameters, resources.make)
-        if "BoardApiKey" in stack.resources:
-            self.cloud.client("secretsmanager").put_secret_value(
-                SecretId=stack.resource("BoardApiKey").ref, SecretString=API_KEY
-            )
+        resources = Resources(self.cloud, STACK, self.http_api.url)
+        stack = Stack(STACK, expanded, {"BoardUrl": self.board.url} | self._parameters, resources.make)
+        self.cloud.client("secretsmanager").put_secret_value(
+            SecretId=stack.resource("BoardApiKey").ref, SecretString=API_KEY
+        )
         return stack
 
     def _run_events(self, ending: ExitStack) -> None:
-        # Leaving goes backwards: first nothing new is begun, then what runs is ended, then its threads are waited for.
+        # The stack unwinds backwards: first nothing new starts, then running functions are killed, then threads are joined.
         for mapping in self.stack.of_type("AWS::Lambda::EventSourceMapping"):
             function = self.functions[mapping.properties["FunctionName"]]
             reader = StreamReader(mapping, function, self.stack, self.cloud, self._speed, self._stopping)
@@ -144,91 +136,80 @@ class LocalSystem:
         bus.start()
         ending.callback(bus.join)
         if self._poller:
-            for rule in self._rules():
-                thread = threading.Thread(target=self._fire, args=[rule], name="rule", daemon=True)
+            for rule in self._rules_with_a_rate():
+                thread = threading.Thread(target=self._fire_at_rate, args=[rule], name="rule", daemon=True)
                 thread.start()
                 ending.callback(thread.join)
         ending.callback(self.invocations.wait_until_idle, 10)
         ending.callback(self.functions.stop)
         ending.callback(self._stopping.set)
 
-    def _rules(self) -> list[Resource]:
-        """Those that fire by themselves."""
+    def _rules_with_a_rate(self) -> list[Resource]:
         return [
             rule for rule in self.stack.of_type("AWS::Events::Rule") if events.period(rule) and events.enabled(rule)
         ]
 
-    def _fire(self, rule: Resource) -> None:
+    def _fire_at_rate(self, rule: Resource) -> None:
         while not self._stopping.wait((events.period(rule) or 0) / self._speed):
             for target in rule.properties["Targets"]:
                 self.invocations.start(target["Arn"], events.scheduled_event(rule, datetime.now(UTC)))
 
-    def endpoints(self, reached_as: str = "127.0.0.1") -> dict[str, str]:
-        """The environment variables that lead boto3 here, from where this machine is reached by that name."""
-        return {
-            "AWS_ENDPOINT_URL": self.cloud.url.replace("127.0.0.1", reached_as),
-            "AWS_ENDPOINT_URL_LAMBDA": self.lambda_api.url.replace("127.0.0.1", reached_as),
-        }
+    def endpoints(self) -> dict[str, str]:
+        """Return the environment variables that make boto3 and the AWS CLI use this system."""
+        return {"AWS_ENDPOINT_URL": self.cloud.url, "AWS_ENDPOINT_URL_LAMBDA": self.lambda_api.url}
 
     # Events
 
     def put_feed(self, key: str, body: bytes) -> None:
-        """Put an object into the bucket. Where the template's rule for uploads is enabled, it hears of it."""
+        """Put an object into the bucket. This starts an import if the template's rule for uploads is enabled."""
         self.cloud.client("s3").put_object(Bucket=self.stack.resource("FeedsBucket").ref, Key=key, Body=body)
 
-    def fire_schedule(
-        self, at: datetime | None = None, schedule: str = "SubmitImportFunctionNightly"
-    ) -> Future[Outcome]:
-        """Send the schedule's event as at that time; now, if none is given. Seconds count, fractions are cut."""
-        return self.invocations.start(*self.schedule_event(at or datetime.now(UTC), schedule))
-
-    def schedule_event(self, at: datetime, schedule: str = "SubmitImportFunctionNightly") -> tuple[str, Any]:
-        """The function that a schedule starts at that time, and what it sends."""
-        resource = self.stack.resource(schedule)
-        return resource.properties["Target"]["Arn"], events.scheduled_input(resource, at)
+    def fire_schedule(self, at: datetime) -> Future[InvocationResult]:
+        """Send the nightly schedule's event with this time."""
+        schedule = self.stack.resource("SubmitImportFunctionNightly")
+        return self.invocations.start(schedule.properties["Target"]["Arn"], events.scheduled_input(schedule, at))
 
     def poll(self) -> Any:
-        """Run PollImports once, as its rule does, and wait for its answer. Raises FunctionError."""
-        function, event = self.poll_event()
-        return self.invoke(function, event)
+        """Run PollImports once, as its rule does, and return its answer. Raises FunctionError."""
+        return self.invoke(*self.poll_event())
 
     def poll_event(self) -> tuple[str, Any]:
-        """The function that the one rule with a rate starts, and what it sends."""
-        [rule] = self._rules()
+        """Return the function that the one rule with a rate starts, and the event that it sends."""
+        [rule] = self._rules_with_a_rate()
         [target] = rule.properties["Targets"]
         return target["Arn"], events.scheduled_event(rule, datetime.now(UTC))
 
     def invoke(self, function: str, event: Any) -> Any:
-        """Run a function (SubmitImport, say) and return what it returned. Raises FunctionError when it fails."""
+        """Run a function, such as SubmitImport, and return its answer. Raises FunctionError if it fails."""
         outcome = self.functions[function].invoke(event)
         if outcome.failed:
             raise FunctionError(function, outcome.payload)
         return outcome.payload
 
-    def invoke_async(self, function: str, event: Any) -> Future[Outcome]:
-        """Run a function as Lambda does when nobody waits, with its retries; the future is the last outcome."""
+    def invoke_async(self, function: str, event: Any) -> Future[InvocationResult]:
+        """Invoke a function asynchronously, with Lambda's retries. The future holds the last outcome."""
         return self.invocations.start(function, event)
 
     def add_account(self, name: str, api_key: str) -> None:
-        """An account on the board, named so, and the secret of that name under the stack's prefix which opens it."""
+        """Add an account to the board, and the secret of the same name with its API key."""
         self.board.api_keys[api_key] = name
         secret = f"{self.stack.name}/accounts/{name}"
         self.cloud.client("secretsmanager").create_secret(Name=secret, SecretString=api_key)
 
     def crash(self, function: str) -> None:
-        """Kill the function's processes, whatever they are doing."""
+        """Kill the function's processes, even busy ones."""
         self.functions[function].crash()
 
-    # What came of it
+    # Results
 
     def record(self, import_id: str) -> dict[str, Any] | None:
-        """The import's record, None when there is none. Numbers are int or float."""
+        """Return the import's record, or None. Numbers are int or float."""
         key = {"importId": {"S": import_id}, "item": {"S": "import"}}
         answer = self.cloud.client("dynamodb").get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return plain(answer["Item"]) if "Item" in answer else None
+        return plain_item(answer["Item"]) if "Item" in answer else None
 
     def items(self, import_id: str) -> list[dict[str, Any]]:
-        """Every item of the import, by sort key: `error#…`, `import`, `invalid#…`."""
+        """Return every item of the import, ordered by sort key: `error#…`, `import`, `invalid#…`."""
         pages = (
             self.cloud.client("dynamodb")
             .get_paginator("query")
@@ -239,18 +220,18 @@ class LocalSystem:
                 ConsistentRead=True,
             )
         )
-        return [plain(item) for page in pages for item in page["Items"]]
+        return [plain_item(item) for page in pages for item in page["Items"]]
 
     def imports(self) -> list[dict[str, Any]]:
-        """The record of every import, oldest first."""
+        """Return the record of every import, oldest first."""
         pages = self.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=self._table)
-        records = [plain(item) for page in pages for item in page["Items"] if item["item"] == {"S": "import"}]
+        records = [plain_item(item) for page in pages for item in page["Items"] if item["item"] == {"S": "import"}]
         return sorted(records, key=lambda record: str(record["createdAt"]))
 
     def wait_for_import(
         self, import_id: str, states: Collection[str] = ("complete",), timeout: float = 20
     ) -> dict[str, Any]:
-        """The record, once it is in one of the states. Raises TimeoutError, which says in which it is."""
+        """Wait until the import is in one of the states, and return its record. Raises TimeoutError."""
         end = time.monotonic() + timeout
         while True:
             record = self.record(import_id)
@@ -258,38 +239,38 @@ class LocalSystem:
                 return record
             if time.monotonic() > end:
                 raise TimeoutError(
-                    f"{import_id} is {record['state'] if record else 'not there'}, not {' or '.join(states)}"
+                    f"{import_id} is {record['state'] if record else 'missing'}, not {' or '.join(states)}"
                 )
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_CHECK_SECONDS)
 
-    def notices(self) -> list[Notice]:
-        """What was published on the topic, oldest first."""
+    def notices(self) -> list[PublishedNotice]:
+        """Return what was published on the topic, oldest first."""
         return [_notice(each) for each in self.cloud.published(self.stack.resource("NoticesTopic").ref)]
 
-    def wait_for_notices(self, count: int, timeout: float = 20) -> list[Notice]:
-        """The notices, once there are so many. Raises TimeoutError."""
+    def wait_for_notices(self, count: int, timeout: float = 20) -> list[PublishedNotice]:
+        """Wait until there are at least this many notices, and return all. Raises TimeoutError."""
         end = time.monotonic() + timeout
         while len(notices := self.notices()) < count:
             if time.monotonic() > end:
-                raise TimeoutError(f"there are {len(notices)} notices, not {count}")
-            time.sleep(_POLL_SECONDS)
+                raise TimeoutError(f"{len(notices)} notices were published, not {count}")
+            time.sleep(_CHECK_SECONDS)
         return notices
 
-    def wait_until_told(self, import_id: str, timeout: float = 20) -> None:
-        """Wait until the import's notice is out, and its record says so. Raises TimeoutError."""
+    def wait_until_notified(self, import_id: str, timeout: float = 20) -> None:
+        """Wait until the import's record says that its notice was published. Raises TimeoutError."""
         end = time.monotonic() + timeout
         while not (self.record(import_id) or {}).get("notifiedAt"):
             if time.monotonic() > end:
-                raise TimeoutError(f"nobody was told of {import_id}")
-            time.sleep(_POLL_SECONDS)
+                raise TimeoutError(f"no notice of {import_id} was published")
+            time.sleep(_CHECK_SECONDS)
 
     def wait_until_idle(self, timeout: float = 20) -> None:
-        """Wait until no asynchronous invocation is under way or to be tried again. Raises TimeoutError."""
+        """Wait until no asynchronous invocation is running or waiting for a retry. Raises TimeoutError."""
         if not self.invocations.wait_until_idle(timeout):
-            raise TimeoutError("an invocation is still under way")
+            raise TimeoutError("an invocation is still running")
 
     def dead_letters(self) -> list[Any]:
-        """What failed on every attempt, oldest first."""
+        """Return the events that failed on every attempt, oldest first."""
         sqs, queue = self.cloud.client("sqs"), self.stack.resource("DeadLetterQueue").ref
         while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
@@ -298,14 +279,14 @@ class LocalSystem:
         return list(self._dead_letters)
 
     def objects(self, prefix: str = "") -> dict[str, bytes]:
-        """The bucket's objects by their keys."""
+        """Return the bucket's objects by key."""
         s3, bucket = self.cloud.client("s3"), self.stack.resource("FeedsBucket").ref
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
         return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
     def logs(self, function: str | None = None) -> str:
-        """What a function printed and logged, or all of them; with the names of those that call it so."""
+        """Return the log of one function, or of all."""
         chosen = [self.functions[function]] if function else list(self.functions)
         return "".join(each.log.read_text(errors="replace") for each in chosen if each.log.exists())
 
@@ -314,8 +295,8 @@ class LocalSystem:
         return self.stack.resource("ImportsTable").ref
 
 
-def _notice(published: Mapping[str, Any]) -> Notice:
+def _notice(published: Mapping[str, Any]) -> PublishedNotice:
     message = published["message"]
     versions = json.loads(message) if message.startswith("{") else {"default": message}
     attributes = {name: str(value.get("Value", value)) for name, value in (published["attributes"] or {}).items()}
-    return Notice(published["subject"] or "", versions, attributes)
+    return PublishedNotice(published["subject"] or "", versions, attributes)

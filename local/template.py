@@ -1,8 +1,8 @@
-"""The real template.yaml, expanded by SAM's own translator and resolved as CloudFormation would.
+"""Expands the real template.yaml with SAM's own translator and resolves it as CloudFormation would.
 
-moto's CloudFormation is not used for it: it passes over the types it does not know (secrets, schedules, HTTP APIs, alarms,
-invoke configurations) without a word, and its functions need a container each. Here, what is not known is an error, and
-every property of every resource is resolved, so that a reference that leads nowhere fails on this machine already.
+moto's CloudFormation cannot do this: it silently ignores types that it does not support (schedules, HTTP APIs, alarms,
+invoke configurations), and runs each function in a container. Here an unsupported type or function is an error, and every
+property of every resource is resolved, so that a wrong reference fails on this machine.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from local.place import ACCOUNT, PARTITION, REGION
+from local.aws_account import ACCOUNT, PARTITION, REGION
 
 type Properties = dict[str, Any]
 
 _CODE: Final = "s3://local/"
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 _ABSENT: Final = object()
-logging.getLogger("samtranslator").setLevel(logging.ERROR)  # else it complains that its own usage is not reported
+logging.getLogger("samtranslator").setLevel(logging.ERROR)  # otherwise it warns that it cannot report its usage
 
 
 class TemplateError(Exception):
-    """The template cannot be used; the message names the resource or the parameter."""
+    """The template cannot be used. The message names the resource or the parameter."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,23 @@ class Resource:
         return self.attributes["Arn"]
 
 
-#: Makes a resource of a type from its logical id and its properties; answers its Ref and its attributes.
+#: Makes a resource from its type, logical id and properties; returns its Ref and attributes.
 type Maker = Callable[[str, str, Properties], tuple[str, Mapping[str, str]]]
 
 
 def expand(path: Path) -> dict[str, Any]:
-    """The template as CloudFormation gets it. Code stays where it is: `Code.S3Key` is its folder beside the template.
+    """Expand the template as CloudFormation receives it. `Code.S3Key` is the code's folder, relative to the template.
 
-    Raises TemplateError in the translator's words.
+    Raises TemplateError with the translator's message.
     """
     template = yaml_parse(path.read_text())
     shared = template.get("Globals", {}).values()
     for properties in [*shared, *(resource.get("Properties", {}) for resource in template["Resources"].values())]:
         for name in ("CodeUri", "ContentUri"):
-            # The translator takes code from S3 only: `sam package` has put it there by then.
+            # The translator accepts only code in S3, where `sam package` would have put it.
             if name in properties:
                 properties[name] = _CODE + properties[name]
-    # A session of its own, since it asks for the region and nothing else: no credentials, no network.
+    # The translator asks the session only for the region, so this needs no credentials and no network.
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
     try:
         expanded: dict[str, Any] = translator.translate(template, {})
@@ -83,7 +83,7 @@ def expand(path: Path) -> dict[str, Any]:
 class Stack:
     """A stack made from an expanded template.
 
-    Every resource whose condition holds is made, each after those that it refers to. Raises TemplateError.
+    It makes every resource whose condition holds, after the resources that it refers to. Raises TemplateError.
     """
 
     def __init__(self, name: str, template: Mapping[str, Any], parameters: Mapping[str, str], make: Maker) -> None:
@@ -116,17 +116,17 @@ class Stack:
         return [resource for resource in self.resources.values() if resource.type == type_]
 
     def by_arn(self, arn: str) -> Resource:
-        """The resource of this ARN; KeyError when the stack has none."""
+        """Return the resource with this ARN. Raises KeyError."""
         for resource in self.resources.values():
             if resource.attributes.get("Arn", resource.ref) == arn:
                 return resource
         raise KeyError(arn)
 
     def resource(self, logical_id: str) -> Resource:
-        """The resource, made if it is not yet."""
+        """Return the resource. Make it first if necessary."""
         if logical_id not in self.resources:
             if logical_id in self._under_way:
-                raise TemplateError(f"{' needs '.join([*self._under_way, logical_id])}: a circle")
+                raise TemplateError(f"{' needs '.join([*self._under_way, logical_id])}: a cycle")
             self._under_way.append(logical_id)
             declared = self._template["Resources"][logical_id]
             properties = self.resolve(declared.get("Properties", {}), logical_id)
@@ -136,7 +136,7 @@ class Stack:
         return self.resources[logical_id]
 
     def resolve(self, value: Any, place: str) -> Any:
-        """The value with its intrinsic functions resolved; `place` is where it stands, for the error."""
+        """Resolve the intrinsic functions in a value. Errors name `place`, where the value is."""
         if isinstance(value, list):
             items = [self.resolve(item, place) for item in value]
             return [item for item in items if item is not _ABSENT]
@@ -175,9 +175,9 @@ class Stack:
                 return any(self.resolve(argument, place))
             case "Condition", str() if argument in self._conditions:
                 return self._holds(argument)
-            case "Condition", _:  # of a policy's statement, say
+            case "Condition", _:  # for instance of a policy's statement
                 return {name: self.resolve(argument, place)}
-        raise TemplateError(f"{place}: {name} is not known here")
+        raise TemplateError(f"{place}: {name} is not supported here")
 
     def _holds(self, condition: str | None) -> bool:
         if condition is None:
@@ -194,7 +194,7 @@ class Stack:
         return self._existing(name, place).ref
 
     def _attribute(self, name: str, place: str) -> str:
-        """What `FeedsBucket.Arn` names."""
+        """Return an attribute, such as `FeedsBucket.Arn`."""
         logical_id, _, attribute = name.partition(".")
         attributes = self._existing(logical_id, place).attributes
         if attribute not in attributes:
@@ -224,7 +224,7 @@ class Stack:
 
 
 def _parameters(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
-    """The parameters' values, checked as CloudFormation checks them."""
+    """Check the parameters' values as CloudFormation does, and fill in defaults."""
     if unknown := given.keys() - declared.keys():
         raise TemplateError(f"there is no parameter {', '.join(sorted(unknown))}. There are: {', '.join(declared)}")
     values = {}
@@ -237,10 +237,10 @@ def _parameters(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[s
             raise TemplateError(f"parameter {name} must be one of {', '.join(map(str, allowed))}, not {value!r}")
         if "AllowedPattern" in rule and not re.fullmatch(rule["AllowedPattern"], value):
             raise TemplateError(
-                f"parameter {name} is {value!r}: must be {rule.get('ConstraintDescription', 'another')}"
+                f"parameter {name} is {value!r}: must be {rule.get('ConstraintDescription', rule['AllowedPattern'])}"
             )
         if rule["Type"] == "Number" and not rule.get("MinValue", float(value)) <= float(value) <= rule.get(
             "MaxValue", float(value)
         ):
-            raise TemplateError(f"parameter {name} is out of its range: {value}")
+            raise TemplateError(f"parameter {name} is out of range: {value}")
     return values

@@ -1,7 +1,7 @@
-"""One function's process, as Lambda's Python runtime has it: `python -m local.worker FD FOLDER LAYERS HANDLER`.
+"""The process of one function, like Lambda's Python runtime: `python -m local.worker FD FOLDER LAYERS HANDLER`.
 
-It imports the handler's module once, then answers invocations, one after another, over the connection FD, until that
-closes. What the function prints goes where its standard output and error go: its log.
+It imports the handler's module once, then answers one invocation after another over the connection FD, until the
+connection closes. Its standard output and standard error are the function's log.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Context:
         return max(0, int((self.deadline - time.time()) * 1000))
 
 
-#: Of the environment, what a context repeats.
+#: The fields of a context that come from the environment.
 _FROM_ENVIRONMENT: Final = {
     "function_name": "AWS_LAMBDA_FUNCTION_NAME",
     "memory_limit_in_mb": "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
@@ -53,7 +53,7 @@ _FROM_ENVIRONMENT: Final = {
 def main(fd: str, folder: str, layers: str, handler: str) -> None:
     connection = Connection(int(fd))
     permissions.enforce(json.loads(os.environ.pop(permissions.VARIABLE, "null")))
-    # As in Lambda, a function finds its own folder and its layers, and not this repository.
+    # As on Lambda, a function can import from its folder and its layers, but not from this repository.
     sys.path[:] = [folder, *filter(None, layers.split(os.pathsep)), *sys.path[1:]]
     os.chdir(folder)
     try:
@@ -72,12 +72,12 @@ def main(fd: str, folder: str, layers: str, handler: str) -> None:
 
 
 def _answer(handler: Handler, invocation: dict[str, Any]) -> dict[str, Any]:
-    repeated: dict[str, Any] = {name: os.environ[variable] for name, variable in _FROM_ENVIRONMENT.items()}
-    context = Context(**invocation["context"], **repeated)
+    fields: dict[str, Any] = {name: os.environ[variable] for name, variable in _FROM_ENVIRONMENT.items()}
+    context = Context(**invocation["context"], **fields)
     try:
-        # Through JSON, since what the event was made of is nothing that the function may hold on to.
+        # Parse the event here, so that each invocation gets objects of its own.
         answer = {"payload": json.dumps(handler(json.loads(invocation["event"]), context))}
-    except BaseException as error:  # noqa: BLE001  sys.exit() ends an invocation, too
+    except BaseException as error:  # noqa: BLE001  sys.exit() also ends only the invocation
         answer = _failure(error, context.aws_request_id)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -85,7 +85,7 @@ def _answer(handler: Handler, invocation: dict[str, Any]) -> dict[str, Any]:
 
 
 def _failure(error: BaseException, request_id: str) -> dict[str, Any]:
-    """What the runtime answers for an exception, and logs."""
+    """Log an exception and return what the runtime answers for it."""
     trace = traceback.format_tb(error.__traceback__)
     print(f"[ERROR] {type(error).__name__}: {error}\nTraceback (most recent call last):\n{''.join(trace)}", flush=True)
     payload = {

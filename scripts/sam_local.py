@@ -23,11 +23,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from samtranslator.yaml_helper import yaml_parse
 
-from local import feed
+from local import ROOT, sample_feed
 from local.serving import environments
 from local.system import LocalSystem
 
-ROOT: Final = Path(__file__).parent.parent
 BUILT: Final = ROOT / ".aws-sam/sam-local"
 ARCHITECTURE: Final = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 PARAMETERS: Final = ["--parameter-overrides", f"Architecture={ARCHITECTURE}"]
@@ -99,8 +98,8 @@ def invoke_all() -> None:
         env_file = Path(folder) / "environments.json"
         env_file.write_text(json.dumps(variables))
         containers = Containers(template, env_file)
-        system.put_feed("feeds/default/feed.json", json.dumps(feed.SETTINGS).encode())
-        system.put_feed("feeds/default/jobs.csv", feed.as_csv(feed.break_three(feed.make_rows())))
+        system.put_feed("feeds/default/feed.json", json.dumps(sample_feed.SAMPLE_SETTINGS).encode())
+        system.put_feed("feeds/default/jobs.csv", sample_feed.as_csv(sample_feed.break_three(sample_feed.make_rows())))
 
         by_hand = submit(system, containers, "submit-by-hand")
         answer = containers.invoke("ReceiveCallbackFunction", callback_for(system, by_hand))

@@ -23,8 +23,7 @@ from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import OPEN, Import
 from jobferry.records.store import OpenRecords
-from local.board.imports import Import as BoardImport
-from local.board.imports import Postings, run
+from local.board.imports import Postings, SandboxImport, run
 
 
 class Killed(BaseException):
@@ -231,7 +230,7 @@ class MemoryBoard:
         self.before_retrieve: Callable[[], None] = lambda: None
         self._now = now
         self._postings: dict[str, Postings] = defaultdict(dict)
-        self._imports: dict[str, BoardImport] = {}
+        self._imports: dict[str, SandboxImport] = {}
         self._queue: deque[str] = deque()
 
     def __call__(self, account: Account) -> Board:
@@ -247,7 +246,7 @@ class MemoryBoard:
         self.before_create(request)
         if key not in self.keys:
             raise BoardRefusedError("the board answered 401 (it does not know the API key)", 401)
-        made = BoardImport(
+        made = SandboxImport(
             id=f"board{len(self._imports) + 1}",
             account=key,
             requested_at=self._now(),

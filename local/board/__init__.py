@@ -1,7 +1,7 @@
-"""The sandbox board: the board's API on this machine, which misbehaves on request. See docs/sandbox.md."""
+"""The sandbox board: a job board on this machine that misbehaves on request. See docs/sandbox.md."""
 
 from local.board.faults import KINDS, Fault, Faults
-from local.board.imports import Import
+from local.board.imports import SandboxImport
 from local.board.sandbox import SandboxBoard
 
-__all__ = ["KINDS", "Fault", "Faults", "Import", "SandboxBoard"]
+__all__ = ["KINDS", "Fault", "Faults", "SandboxBoard", "SandboxImport"]

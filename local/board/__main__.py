@@ -1,4 +1,4 @@
-"""`python -m local.board --api-key KEY`: the sandbox board alone, until Ctrl-C or SIGTERM."""
+"""`python -m local.board --api-key KEY`: runs the sandbox board alone, until Ctrl-C or SIGTERM."""
 
 import argparse
 import json
@@ -34,28 +34,37 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local.board", description="The sandbox board, alone.")
+    parser = argparse.ArgumentParser(prog="python -m local.board", description="Run the sandbox board alone.")
     parser.add_argument(
         "--api-key",
         action="append",
         required=True,
-        type=_key,
+        type=_key_and_account,
         metavar="KEY[=ACCOUNT]",
-        help="an API key and its account's name; may be given again",
+        help="an API key and its account's name; may be repeated",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 to be reached from containers")
-    parser.add_argument("--port", type=int, default=8080, help="0 for a free one")
-    parser.add_argument("--seed", type=int, help="the same ids and random faults each time")
-    parser.add_argument("--processing-seconds", type=float, default=0.2, help="from pending to complete")
-    parser.add_argument("--max-body-bytes", type=int, default=256 * 2**20, help="a larger body gets a 413")
-    parser.add_argument("--allow-any-callback-host", action="store_true", help="send callbacks beyond this machine too")
     parser.add_argument(
-        "--fault", action="append", default=[], type=_fault, metavar="JSON", help="see docs/sandbox.md; may be repeated"
+        "--host", default="127.0.0.1", help="bind to this address; 0.0.0.0 to be reached from containers"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="0 for a free port")
+    parser.add_argument("--seed", type=int, help="make the ids and random faults the same each time")
+    parser.add_argument(
+        "--processing-seconds", type=float, default=0.2, help="how long an import takes from pending to complete"
+    )
+    parser.add_argument("--max-body-bytes", type=int, default=256 * 2**20, help="answer larger bodies with 413")
+    parser.add_argument("--allow-any-callback-host", action="store_true", help="also send callbacks to other machines")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=_fault,
+        metavar="JSON",
+        help="a fault (docs/sandbox.md); may be repeated",
     )
     return parser
 
 
-def _key(text: str) -> tuple[str, str]:
+def _key_and_account(text: str) -> tuple[str, str]:
     key, _, account = text.partition("=")
     return key, account or "Sandbox"
 

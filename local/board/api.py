@@ -1,40 +1,39 @@
-"""The board's own API, as its page on job imports has it: `POST job-imports` and `GET job-imports/{id}`."""
+"""The board's API as its page on job imports describes it: `POST job-imports` and `GET job-imports/{id}`."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from local.board.messages import Answer, Request, error_answer, json_answer
+from werkzeug.wrappers import Request, Response
 
-if TYPE_CHECKING:
-    from local.board.sandbox import SandboxBoard
+from local.board.job_board import API_PATH, JobBoard
+from local.board.messages import error_response, parse_json
+from local.web import json_response
 
-BASE = "/api/v2.0"
 
-
-def answer(board: SandboxBoard, request: Request) -> Answer:
-    """Answer a request whose path is under `BASE`."""
+def answer(board: JobBoard, request: Request) -> Response:
+    """Answer a request whose path is under `API_PATH`."""
     account = board.account_name(api_key(request.headers.get("Authorization")))
     if account is None:
         return unauthorized()
-    match request.method, request.path.removeprefix(BASE).strip("/").split("/"):
+    match request.method, request.path.removeprefix(API_PATH).strip("/").split("/"):
         case "POST", ["job-imports"]:
             return _create(board, account, request)
         case "GET", ["job-imports", import_id]:
             return _retrieve(board, account, import_id)
         case _, ["job-imports"]:
-            return error_answer(405, "Method not allowed", Allow="POST")
+            return error_response(405, "Method not allowed", Allow="POST")
         case _, ["job-imports", _]:
-            return error_answer(405, "Method not allowed", Allow="GET")
+            return error_response(405, "Method not allowed", Allow="GET")
         case _:
-            return error_answer(404, "Not found")
+            return error_response(404, "Not found")
 
 
 def api_key(authorization: str | None) -> str | None:
-    """The API key of an `Authorization` header: HTTP Basic, the key as user name, the password empty."""
+    """Return the API key of an `Authorization` header: HTTP Basic with the key as user name and an empty password."""
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -45,40 +44,40 @@ def api_key(authorization: str | None) -> str | None:
     return user if not password else None
 
 
-def unauthorized() -> Answer:
-    return error_answer(401, "The API key is missing or wrong", WWW_Authenticate='Basic realm="job board"')
+def unauthorized() -> Response:
+    return error_response(401, "The API key is missing or wrong", WWW_Authenticate='Basic realm="job board"')
 
 
-def not_found() -> Answer:
-    return error_answer(404, "There is no such job import")
+def not_found() -> Response:
+    return error_response(404, "There is no such job import")
 
 
-def _create(board: SandboxBoard, account: str, request: Request) -> Answer:
-    if request.headers.get_content_type() != "application/json":
-        return error_answer(415, "The body must be application/json")
+def _create(board: JobBoard, account: str, request: Request) -> Response:
+    if request.mimetype != "application/json":
+        return error_response(415, "The body must be application/json")
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        return error_answer(415, "The body must not be compressed")
+        return error_response(415, "The body must not be compressed")
     try:
-        body = request.json()
+        body = parse_json(request.get_data())
     except ValueError as error:
-        return error_answer(400, f"The body is not JSON: {error}")
-    if wrong := _wrong(body):
-        return error_answer(422, wrong)
+        return error_response(400, f"The body is not JSON: {error}")
+    if mistake := _mistake(body):
+        return error_response(422, mistake)
     created = board.accept(
         account, body["jobs"], delete_jobs=body.get("deleteJobs") or False, callback_url=body.get("callbackUrl")
     )
-    return json_answer(202, created)
+    return json_response(202, created)
 
 
-def _retrieve(board: SandboxBoard, account: str, import_id: str) -> Answer:
+def _retrieve(board: JobBoard, account: str, import_id: str) -> Response:
     found = board.find(import_id)
     if found is None or found.account != account:
         return not_found()
-    return json_answer(200, board.describe(found))
+    return json_response(200, board.describe(found))
 
 
-def _wrong(body: Any) -> str | None:
-    """Why a body is no job import, or None."""
+def _mistake(body: Any) -> str | None:
+    """Return why a body is not a job import, or None."""
     if not isinstance(body, dict):
         return "The body must be an object"
     if not isinstance(jobs := body.get("jobs"), list):

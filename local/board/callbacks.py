@@ -1,4 +1,4 @@
-"""Callbacks: what is to be sent for an import, and the sending of it."""
+"""Callbacks: which ones an import causes, and how they are sent."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ type Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Delivery:
-    """One callback to be sent: `what` says whether it is the genuine one."""
+    """One callback to send. `what` says whether it is the genuine one."""
 
     url: str
     body: Body
@@ -28,7 +28,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try to deliver a callback; the URL is without its query, which holds the client's token."""
+    """One try to deliver a callback. Its URL lacks the query, which holds the client's token."""
 
     at: datetime
     url: str
@@ -38,7 +38,7 @@ class Attempt:
 
 
 def plan(url: str, body: Body, faults: dict[str, Fault], other: Body) -> list[Delivery]:
-    """The callbacks of an import whose genuine one is `body`; `other` is the body of another import."""
+    """Plan an import's callbacks. `body` is the genuine one's body, `other` that of another import."""
     deliveries = []
     if "unfinished_callback" in faults:
         deliveries.append(Delivery(url, _with(body, status="running", results=None, completedAt=None), "unfinished"))
@@ -60,12 +60,12 @@ def _with(body: Body, **changes: Any) -> Body:
 
 
 def _forged(what: str, url: str, body: Body, other: Body) -> Delivery:
-    """A callback that someone else could have sent, who knows the URL or guesses it."""
+    """Forge a callback, as someone could who knows or guesses the URL."""
     match what:
         case "results":
             results = body["data"]["results"]
-            all_well = {"added": results["processed"], "updated": 0, "unchanged": 0, "failed": 0, "errors": []}
-            body = _with(body, results=results | all_well | {"deleted": results["deleted"] + 1000})
+            all_succeeded = {"added": results["processed"], "updated": 0, "unchanged": 0, "failed": 0, "errors": []}
+            body = _with(body, results=results | all_succeeded | {"deleted": results["deleted"] + 1000})
         case "id":
             body = _with(body, id=other["data"]["id"])
         case "token":
@@ -76,7 +76,7 @@ def _forged(what: str, url: str, body: Body, other: Body) -> Delivery:
 
 
 class Courier:
-    """Sends callbacks. An answer that is not 2xx is a failure, tried again after each of `retries` (seconds)."""
+    """Sends callbacks. Any response but a 2xx is a failure. It retries after each of the seconds in `retries`."""
 
     def __init__(
         self, *, timeout: float, retries: Sequence[float], allow_any_host: bool, stopping: threading.Event
@@ -88,7 +88,7 @@ class Courier:
         self._open: set[http.client.HTTPConnection] = set()
 
     def deliver(self, delivery: Delivery) -> Iterator[tuple[int | None, str | None]]:
-        """Send one callback: the status or the error of each try, until one succeeds or the board stops."""
+        """Send one callback; yield the status or the error of each try, until one succeeds or the board stops."""
         if not self._allow_any_host and not _on_this_machine(delivery.url):
             yield None, "not sent: the host is not this machine (allow_any_callback_host)"
             return
@@ -102,7 +102,7 @@ class Courier:
                 return
 
     def abort(self) -> None:
-        """End every request under way."""
+        """End every request that is being sent."""
         for connection in list(self._open):
             _hang_up(connection)
 
@@ -110,7 +110,7 @@ class Courier:
         parts = urlsplit(url)
         scheme = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = scheme(parts.hostname or "", parts.port, timeout=self._timeout)
-        # A socket's timeout is for each read: a receiver that drips its answer must not hold the board for ever.
+        # A socket's timeout holds for each read, so a receiver that drips its response needs a limit on the whole.
         deadline = threading.Timer(self._timeout, _hang_up, [connection])
         deadline.daemon = True
         self._open.add(connection)
@@ -136,7 +136,7 @@ def _hang_up(connection: http.client.HTTPConnection) -> None:
 
 
 def _on_this_machine(url: str) -> bool:
-    """Whether every address of the URL's host is this machine's own: only such an address can be bound."""
+    """Check whether every address of the URL's host belongs to this machine: no other address can be bound."""
     try:
         found = socket.getaddrinfo(urlsplit(url).hostname, 0, type=socket.SOCK_STREAM)
         for family, kind, protocol, _, address in found:

@@ -1,73 +1,78 @@
-"""The faults that the board has on request: which there are, and which one's turn it is."""
+"""The board's faults: which kinds exist, and which fault happens next."""
 
 import math
 import random
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from types import UnionType
 from typing import Any, Self
 
 type Choice = tuple[str, ...]
 
-REQUEST = "request"
-IMPORT = "import"
+
+class Affected(Enum):
+    REQUEST = auto()
+    IMPORT = auto()
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A fault of one name: whether it befalls a request or an import, and its parameters with their defaults."""
+    """A kind of fault: whether it affects a request or an import, and its parameters with their defaults and types."""
 
-    befalls: str
+    affects: Affected
     parameters: dict[str, tuple[Any, type | UnionType | Choice]] = field(default_factory=dict)
     on: str = "POST"
-    """Which requests, unless the fault itself says otherwise: POST, GET or any."""
+    """The requests that it affects by default: POST, GET or any."""
 
 
 KINDS = {
     # Nothing is accepted.
-    "too_many_requests": Kind(REQUEST, {"retry_after": (1, int | None), "as_date": (False, bool)}),
-    "error_before": Kind(REQUEST, {"status": (500, int), "retry_after": (None, int | None)}),
-    "redirect": Kind(REQUEST, {"status": (301, int), "location": (None, str | None)}),
-    "unauthorized": Kind(REQUEST, on="any"),
-    "not_found": Kind(REQUEST, on="GET"),
-    "reset_before": Kind(REQUEST),
+    "too_many_requests": Kind(Affected.REQUEST, {"retry_after": (1, int | None), "as_date": (False, bool)}),
+    "error_before": Kind(Affected.REQUEST, {"status": (500, int), "retry_after": (None, int | None)}),
+    "redirect": Kind(Affected.REQUEST, {"status": (301, int), "location": (None, str | None)}),
+    "unauthorized": Kind(Affected.REQUEST, on="any"),
+    "not_found": Kind(Affected.REQUEST, on="GET"),
+    "reset_before": Kind(Affected.REQUEST),
     # The import is accepted; the answer goes wrong.
-    "slow": Kind(REQUEST, {"seconds": (5.0, float)}),
-    "drip": Kind(REQUEST, {"seconds_per_byte": (1.0, float)}),
-    "error_after": Kind(REQUEST, {"status": (500, int)}),
-    "lost_response": Kind(REQUEST),
-    "reset_after": Kind(REQUEST),
-    "garbage": Kind(REQUEST),
-    "half_body": Kind(REQUEST),
-    "wrong_content_type": Kind(REQUEST, {"content_type": ("text/html", str)}),
-    "no_id": Kind(REQUEST),
+    "slow": Kind(Affected.REQUEST, {"seconds": (5.0, float)}),
+    "drip": Kind(Affected.REQUEST, {"seconds_per_byte": (1.0, float)}),
+    "error_after": Kind(Affected.REQUEST, {"status": (500, int)}),
+    "lost_response": Kind(Affected.REQUEST),
+    "reset_after": Kind(Affected.REQUEST),
+    "garbage": Kind(Affected.REQUEST),
+    "half_body": Kind(Affected.REQUEST),
+    "wrong_content_type": Kind(Affected.REQUEST, {"content_type": ("text/html", str)}),
+    "no_id": Kind(Affected.REQUEST),
     # The import itself, its result, its callback.
-    "stay_pending": Kind(IMPORT, {"status": ("pending", ("pending", "running")), "seconds": (None, float | None)}),
+    "stay_pending": Kind(
+        Affected.IMPORT, {"status": ("pending", ("pending", "running")), "seconds": (None, float | None)}
+    ),
     "wrong_sums": Kind(
-        IMPORT,
+        Affected.IMPORT,
         {
             "count": ("processed", ("processed", "added", "updated", "unchanged", "failed", "deleted")),
             "by": (1, int),
         },
     ),
-    "oversized_result": Kind(IMPORT, {"errors": (5000, int), "message_length": (2000, int)}),
-    "no_callback": Kind(IMPORT),
-    "duplicate_callback": Kind(IMPORT, {"copies": (2, int)}),
-    "early_callback": Kind(IMPORT),
-    "late_callback": Kind(IMPORT, {"seconds": (5.0, float)}),
-    "unfinished_callback": Kind(IMPORT),
-    "forged_callback": Kind(IMPORT, {"what": ("results", ("results", "token", "id"))}),
-    "misdirected_callback": Kind(IMPORT),
-    "reordered_callbacks": Kind(IMPORT),
-    "oversized_callback": Kind(IMPORT, {"bytes": (10_000_000, int)}),
+    "oversized_result": Kind(Affected.IMPORT, {"errors": (5000, int), "message_length": (2000, int)}),
+    "no_callback": Kind(Affected.IMPORT),
+    "duplicate_callback": Kind(Affected.IMPORT, {"copies": (2, int)}),
+    "early_callback": Kind(Affected.IMPORT),
+    "late_callback": Kind(Affected.IMPORT, {"seconds": (5.0, float)}),
+    "unfinished_callback": Kind(Affected.IMPORT),
+    "forged_callback": Kind(Affected.IMPORT, {"what": ("results", ("results", "token", "id"))}),
+    "misdirected_callback": Kind(Affected.IMPORT),
+    "reordered_callbacks": Kind(Affected.IMPORT),
+    "oversized_callback": Kind(Affected.IMPORT, {"bytes": (10_000_000, int)}),
 }
 
 
 class Fault:
-    """One fault by its name, for the next `times` requests or imports (None: until cleared), each with `probability`.
+    """One fault, for the next `times` requests or imports (None: until cleared), each with `probability`.
 
-    Raises ValueError for a name, a parameter or a value that no fault has.
+    Raises ValueError for an unknown name, an unknown parameter or an invalid value.
     """
 
     def __init__(
@@ -86,12 +91,12 @@ class Fault:
             raise ValueError("times must be 1 or more, or null; probability from 0 to 1")
         if on is not None:
             _check("on", on, ("POST", "GET", "any"))
-        if on is not None and kind.befalls == IMPORT:
-            raise ValueError(f"{name} befalls imports, so it takes no 'on'")
+        if on is not None and kind.affects is Affected.IMPORT:
+            raise ValueError(f"{name} affects imports, so it takes no 'on'")
         for parameter, value in parameters.items():
             _check(parameter, value, kind.parameters[parameter][1])
         self.name = name
-        self.befalls = kind.befalls
+        self.affects = kind.affects
         self.times = times
         self.on = on or kind.on
         self.probability = probability
@@ -99,7 +104,7 @@ class Fault:
 
     @classmethod
     def from_json(cls, value: object) -> Self:
-        """`{"name": "slow", "times": 2, "seconds": 3}`: the same names as in Python."""
+        """Make a fault from JSON such as `{"name": "slow", "times": 2, "seconds": 3}`."""
         if not isinstance(value, dict) or "name" not in value:
             raise ValueError('a fault is an object with a "name"')
         parameters = dict(value)
@@ -112,7 +117,7 @@ class Fault:
         return f"Fault({self.as_json()})"
 
     def as_json(self) -> dict[str, Any]:
-        on = {"on": self.on} if self.befalls == REQUEST else {}
+        on = {"on": self.on} if self.affects is Affected.REQUEST else {}
         return {"name": self.name, "times": self.times, "probability": self.probability, **on, **self.parameters}
 
 
@@ -142,30 +147,30 @@ class Faults:
         self.replace([])
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The faults to come; `times` is what is left of each."""
+        """List the faults to come; `times` is how often each will still happen."""
         with self._lock:
             return [waiting.fault.as_json() | {"times": waiting.left} for waiting in self._waiting]
 
     def for_request(self, method: str) -> Fault | None:
-        """The fault of this request: one at most, so that two that were added befall two requests."""
+        """Choose this request's fault: at most one, so that two faults happen to two requests."""
         with self._lock:
             for waiting in self._waiting:
                 fault = waiting.fault
-                if fault.befalls == REQUEST and fault.on in (method, "any") and self._strikes(fault):
+                if fault.affects is Affected.REQUEST and fault.on in (method, "any") and self._happens(fault):
                     return self._take(waiting)
         return None
 
     def for_import(self) -> dict[str, Fault]:
-        """The faults of this import, one of each name, by name."""
+        """Choose this import's faults: at most one of each name, by name."""
         taken: dict[str, Fault] = {}
         with self._lock:
             for waiting in list(self._waiting):
                 fault = waiting.fault
-                if fault.befalls == IMPORT and fault.name not in taken and self._strikes(fault):
+                if fault.affects is Affected.IMPORT and fault.name not in taken and self._happens(fault):
                     taken[fault.name] = self._take(waiting)
         return taken
 
-    def _strikes(self, fault: Fault) -> bool:
+    def _happens(self, fault: Fault) -> bool:
         return self._chance.random() < fault.probability
 
     def _take(self, waiting: _Waiting) -> Fault:

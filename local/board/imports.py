@@ -1,4 +1,4 @@
-"""Job imports: their record, and what running one does to an account's postings."""
+"""Job imports: their records, and how one changes an account's postings."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,33 +8,33 @@ from typing import Any
 
 from local.board.callbacks import Attempt
 from local.board.faults import Fault
-from local.board.jobs import Job, problems, reference_number
+from local.board.jobs import BoardJob, problems, reference_number
 
-type Postings = dict[str, Job]
-type Results = dict[str, Any]
+type Postings = dict[str, BoardJob]
+type ImportResults = dict[str, Any]
 
 
 @dataclass
-class Import:
-    """One job import. `jobs` is emptied when it completes: fifty thousand of them need not be kept twice."""
+class SandboxImport:
+    """One job import. `jobs` is emptied when it completes, to save memory."""
 
     id: str
     account: str
     requested_at: datetime
-    jobs: list[Job] = field(repr=False)
+    jobs: list[BoardJob] = field(repr=False)
     delete_jobs: bool = False
     callback_url: str | None = field(default=None, repr=False)
     faults: dict[str, Fault] = field(default_factory=dict)
     job_count: int = 0
     status: str = "pending"
     completed_at: datetime | None = None
-    results: Results | None = field(default=None, repr=False)
+    results: ImportResults | None = field(default=None, repr=False)
     attempts: list[Attempt] = field(default_factory=list)
     settled: bool = False
-    """Complete, and its callbacks are delivered or given up."""
+    """Whether it is complete and its callbacks are delivered or given up."""
 
     def as_data(self) -> dict[str, Any]:
-        """The job import object of the board's page."""
+        """Return the job import object of the board's page."""
         return {
             "id": self.id,
             "completedAt": self.completed_at and rfc3339(self.completed_at),
@@ -45,12 +45,12 @@ class Import:
 
 
 def rfc3339(moment: datetime) -> str:
-    """A moment as the board writes it: `2024-03-02T11:00:54.000000Z`."""
+    """Format a time as the board does: `2024-03-02T11:00:54.000000Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def run(postings: Postings, jobs: Sequence[Job], *, delete_jobs: bool) -> Results:
-    """Bring `postings` up to `jobs` and say what was done: the job import results object of the board's page."""
+def run(postings: Postings, jobs: Sequence[BoardJob], *, delete_jobs: bool) -> ImportResults:
+    """Update `postings` with `jobs`; return the job import results object of the board's page."""
     counts: Counter[str] = Counter()
     errors = []
     sent = set()
@@ -61,7 +61,7 @@ def run(postings: Postings, jobs: Sequence[Job], *, delete_jobs: bool) -> Result
             errors.append({"index": index, "messages": messages, "referenceNumber": number})
         elif number is not None:
             counts[_upsert(postings, number, job)] += 1
-    # A job that failed is still a job that was provided, so its posting stays.
+    # A failed job was still provided, so its posting stays.
     surplus = [number for number in postings if number not in sent] if delete_jobs else []
     for number in surplus:
         del postings[number]
@@ -77,7 +77,7 @@ def run(postings: Postings, jobs: Sequence[Job], *, delete_jobs: bool) -> Result
     }
 
 
-def _upsert(postings: Postings, number: str, job: Job) -> str:
+def _upsert(postings: Postings, number: str, job: BoardJob) -> str:
     if number not in postings:
         outcome = "added"
     elif postings[number] == job:

@@ -1,14 +1,12 @@
-"""The page at `/`: what is on the board, for a person to see."""
+"""The page at `/`, which shows people what is on the board."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from local.board.imports import Import
-    from local.board.sandbox import SandboxBoard
+from local.board.imports import SandboxImport
+from local.board.job_board import JobBoard
 
 POSTINGS_SHOWN = 200
 IMPORTS_SHOWN = 50
@@ -24,8 +22,8 @@ th { background: #f3f4f8; } caption { text-align: left; color: #667; } code { fo
 """
 
 
-def render(board: SandboxBoard) -> str:
-    """The page as HTML; whatever came from outside is escaped."""
+def render(board: JobBoard) -> str:
+    """Render the page as HTML. Everything from outside is escaped."""
     sections = [_account(board, name) for name in board.accounts]
     faults = ", ".join(f"{fault['name']} ({fault['times'] or 'until cleared'})" for fault in board.faults.as_json())
     return (
@@ -36,25 +34,25 @@ def render(board: SandboxBoard) -> str:
     )
 
 
-def _account(board: SandboxBoard, name: str) -> str:
+def _account(board: JobBoard, name: str) -> str:
     postings = list(board.postings(name).values())
     imports = [job_import for job_import in board.imports if job_import.account == name][::-1]
     return (
         f"<h2>{escape(name)}</h2>"
         + _table(
-            _shown(len(postings), POSTINGS_SHOWN, "posting"),
+            _caption(len(postings), POSTINGS_SHOWN, "posting"),
             POSTING_FIELDS,
             ([job.get(field) for field in POSTING_FIELDS] for job in postings[:POSTINGS_SHOWN]),
         )
         + _table(
-            _shown(len(imports), IMPORTS_SHOWN, "import") + ", newest first",
+            _caption(len(imports), IMPORTS_SHOWN, "import") + ", newest first",
             ("id", "requested", "status", "jobs", *COUNTS, "errors"),
             (_import_row(job_import) for job_import in imports[:IMPORTS_SHOWN]),
         )
     )
 
 
-def _import_row(job_import: Import) -> list[object]:
+def _import_row(job_import: SandboxImport) -> list[object]:
     results = job_import.results or {}
     errors = results.get("errors", [])
     lines = [f"{error['index']} {error['referenceNumber']}: {'; '.join(error['messages'])}" for error in errors]
@@ -70,7 +68,7 @@ def _import_row(job_import: Import) -> list[object]:
     ]
 
 
-def _shown(count: int, limit: int, noun: str) -> str:
+def _caption(count: int, limit: int, noun: str) -> str:
     total = f"{count} {noun}{'' if count == 1 else 's'}"
     return f"{total}, the first {limit} shown" if count > limit else total
 

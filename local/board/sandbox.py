@@ -1,33 +1,24 @@
-"""The sandbox board: the accounts, their postings and imports, and the server's life."""
+"""The sandbox board: a job board served over HTTP on this machine, with the faults that requests meet."""
 
-import random
-import string
-import threading
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Self
+from __future__ import annotations
 
-from local.board.agenda import Agenda
-from local.board.api import BASE
-from local.board.callbacks import Attempt, Body, Courier, Delivery, plan
-from local.board.faults import Fault, Faults
-from local.board.imports import Import, Postings, Results, run
-from local.board.jobs import Job, problems, reference_number
-from local.board.messages import Received
-from local.board.server import Server
+from typing import Final, Self
 
-ID_ALPHABET = string.ascii_letters + string.digits + "_-"
-REQUESTS_KEPT = 1000
-BODY_BYTES_KEPT = 64 * 2**20
+from werkzeug.exceptions import HTTPException, LengthRequired
+from werkzeug.wrappers import Request, Response
+
+from local.board import admin, api
+from local.board.connection import FaultyConnection
+from local.board.faults import Fault
+from local.board.job_board import API_PATH, JobBoard
+from local.board.messages import ReceivedRequest, error_response
+from local.board.wrong_answers import refusal, spoiled_response
+from local.web import WebServer
+
+_UNANSWERED: Final = ("lost_response", "reset_after")
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-class SandboxBoard:
+class SandboxBoard(JobBoard):
     """A job board with the API v2.0 of the board's page, served on this machine, that misbehaves on request.
 
     `api_keys` names the account of each key, and may be changed while the board runs (a rotation). `processing_seconds`
@@ -35,304 +26,76 @@ class SandboxBoard:
     fixes the ids and what `probability` decides. A stopped board keeps everything, and starts again at the same port.
     """
 
-    def __init__(
-        self,
-        api_keys: Mapping[str, str],
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        clock: Callable[[], datetime] = utc_now,
-        seed: int | None = None,
-        processing_seconds: float = 0.2,
-        callback_timeout: float = 5.0,
-        callback_retries: Sequence[float] = (0.2, 0.5, 1.0),
-        allow_any_callback_host: bool = False,
-        max_body_bytes: int = 256 * 2**20,
-    ) -> None:
-        self.api_keys = dict(api_keys)
-        self.host = host
-        self.port = port
-        self.clock = clock
-        self.max_body_bytes = max_body_bytes
-        self.stopping = threading.Event()
-        chance = random.Random(seed)  # noqa: S311  a test wants the same ids and faults again, nothing here is secret
-        self.faults = Faults(random.Random(chance.random()))  # noqa: S311
-        self._chance = chance
-        self._processing_seconds = processing_seconds
-        self._courier = Courier(
-            timeout=callback_timeout,
-            retries=callback_retries,
-            allow_any_host=allow_any_callback_host,
-            stopping=self.stopping,
-        )
-        self._changed = threading.Condition(threading.RLock())
-        self._postings: dict[str, Postings] = {name: {} for name in self.api_keys.values()}
-        self._imports: dict[str, Import] = {}
-        self._held_callbacks: list[tuple[Import, list[Delivery]]] = []
-        self._requests: deque[Received] = deque(maxlen=REQUESTS_KEPT)
-        self._agenda = Agenda()
-        self._threads: set[threading.Thread] = set()
-        self._server: Server | None = None
-
-    # Life
+    _server: WebServer | None = None
 
     def start(self) -> Self:
-        """Serve. `port` is then the real one."""
-        self.stopping.clear()
-        self._server = Server(self)
-        self.port = self._server.server_address[1]
-        self._agenda.start()
-        self._server.start()
+        """Serve the API. `port` is then the real one."""
+        super().start()
+        self._server = WebServer(self._answer, self.host, self.port, FaultyConnection).__enter__()
+        self.port = self._server.port
         return self
 
     def stop(self) -> None:
         """End every request, wait and callback under way, and every thread."""
-        self.stopping.set()
-        self._courier.abort()
+        super().stop()
         if self._server:
-            self._server.stop()
+            self._server.__exit__()
             self._server = None
-        self._agenda.stop()
-        for thread in list(self._threads):
-            while thread.is_alive():
-                self._courier.abort()  # again and again: a connection has no socket to close until it is made
-                thread.join(0.05)
 
-    def __enter__(self) -> Self:
-        return self.start()
+    def _answer(self, request: Request) -> Response:
+        request.max_content_length = self.max_body_bytes
+        if request.path == "/" or request.path.startswith("/_sandbox"):
+            return _read_body(request) or admin.answer(self, request)
+        fault = self.faults.for_request(request.method) if request.path.startswith(f"{API_PATH}/") else None
+        received = self._record(request, fault)
+        if fault and fault.name == "reset_before":
+            FaultyConnection.of(request).reset()
+        if refused := _read_body(request):
+            received.status = refused.status_code
+            return refused
+        self.keep_body(received, request.get_data())
+        response = (fault and refusal(fault, self)) or self._route(request)
+        if fault:
+            response = spoiled_response(response, fault)
+        received.status = None if fault and fault.name in _UNANSWERED else response.status_code
+        if fault:
+            self._disturb(FaultyConnection.of(request), fault)
+        return response
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def _record(self, request: Request, fault: Fault | None) -> ReceivedRequest:
+        account = self.account_name(api.api_key(request.headers.get("Authorization")))
+        headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
+        name = fault.name if fault else None
+        received = ReceivedRequest(self.clock(), request.method, request.path, headers, account, fault=name)
+        self.receive(received)
+        return received
 
-    @property
-    def origin(self) -> str:
-        """Where the page and `/_sandbox` are."""
-        host = "127.0.0.1" if self.host in ("", "0.0.0.0") else self.host  # noqa: S104
-        return f"http://{host}:{self.port}"
+    def _route(self, request: Request) -> Response:
+        if request.path.startswith(f"{API_PATH}/"):
+            return api.answer(self, request)
+        return error_response(404, "Not found")
 
-    @property
-    def url(self) -> str:
-        """The base URL of the API, as an agency's settings name it."""
-        return self.origin + BASE
-
-    # What can be looked at
-
-    @property
-    def accounts(self) -> list[str]:
-        with self._changed:
-            return list(dict.fromkeys([*self._postings, *self.api_keys.values()]))
-
-    @property
-    def imports(self) -> list[Import]:
-        """Every import, oldest first."""
-        with self._changed:
-            return list(self._imports.values())
-
-    @property
-    def requests(self) -> list[Received]:
-        """The last thousand requests to the API, oldest first."""
-        with self._changed:
-            return list(self._requests)
-
-    def account(self, key: str) -> Postings:
-        """The postings of a key's account as they are now, by reference number; KeyError for an unknown key."""
-        return self.postings(self.api_keys[key])
-
-    def postings(self, account: str) -> Postings:
-        """The postings of an account by its name."""
-        with self._changed:
-            return dict(self._postings.get(account, {}))
-
-    def account_name(self, key: str | None) -> str | None:
-        return self.api_keys.get(key) if key is not None else None
-
-    def find(self, import_id: str) -> Import | None:
-        with self._changed:
-            return self._imports.get(import_id)
-
-    def describe(self, job_import: Import) -> Body:
-        """What GET answers for an import, and what its callback carries."""
-        with self._changed:
-            return {"data": job_import.as_data(), "links": {"self": f"{self.url}/job-imports/{job_import.id}"}}
-
-    def wait(self, import_id: str, timeout: float = 10) -> Import:
-        """Wait until an import is complete and its callbacks are delivered or given up; TimeoutError when it is not."""
-        job_import = self._imports[import_id]
-        with self._changed:
-            if not self._changed.wait_for(lambda: job_import.settled, timeout):
-                raise TimeoutError(f"import {import_id} is {job_import.status}")
-        return job_import
-
-    # What happens
-
-    def post_by_hand(self, key: str, job: Job) -> None:
-        """Post a job as someone would on the board's site; ValueError when the board refuses it."""
-        self.post_to(self.api_keys[key], job)
-
-    def post_to(self, account: str, job: Job) -> None:
-        """The same, by the account's name."""
-        number = reference_number(job)
-        if number is None or (messages := problems(job)):
-            raise ValueError("; ".join(messages if number else problems(job)))
-        with self._changed:
-            self._postings.setdefault(account, {})[number] = job
-
-    def accept(self, account: str, jobs: list[Job], *, delete_jobs: bool, callback_url: str | None) -> Body:
-        """Queue an import and answer as it is at that moment."""
-        with self._changed:
-            job_import = Import(
-                id=self._new_id(),
-                account=account,
-                requested_at=self.clock(),
-                jobs=jobs,
-                delete_jobs=delete_jobs,
-                callback_url=callback_url,
-                faults=self.faults.for_import(),
-                job_count=len(jobs),
-            )
-            self._imports[job_import.id] = job_import
-            body = self.describe(job_import)
-        if "early_callback" in job_import.faults:
-            self._deliver(job_import, self._complete(job_import))
-        else:
-            self._advance_later(job_import)
-        return body
-
-    def release(self, import_id: str) -> bool:
-        """Let an import go on that was to stay pending or running; False when it was not."""
-        with self._changed:
-            job_import = self._imports.get(import_id)
-            if job_import is None or "stay_pending" not in job_import.faults or job_import.status == "complete":
-                return False
-            del job_import.faults["stay_pending"]
-            self._advance_later(job_import)
-            return True
-
-    def receive(self, received: Received) -> None:
-        """Record a request."""
-        with self._changed:
-            self._requests.append(received)
-
-    def keep_body(self, received: Received, body: bytes) -> None:
-        """Keep the body of a request, and forget the oldest when they are too many."""
-        with self._changed:
-            received.size, received.body = len(body), body
-            kept = 0
-            for request in reversed(self._requests):
-                kept += len(request.body)
-                if kept > BODY_BYTES_KEPT:
-                    request.body = b""
-
-    # The queue
-
-    def _new_id(self) -> str:
-        return "".join(self._chance.choices(ID_ALPHABET, k=21))
-
-    def _advance_later(self, job_import: Import, seconds: float | None = None) -> None:
-        wait = self._processing_seconds / 2 if seconds is None else seconds
-        self._agenda.after(wait, partial(self._advance, job_import))
-
-    def _advance(self, job_import: Import) -> None:
-        """Take an import one status further, unless it is to stay where it is."""
-        with self._changed:
-            if self._stays(job_import) or job_import.status == "complete":
-                return
-            if job_import.status == "pending":
-                job_import.status = "running"
-                self._advance_later(job_import)
-                return
-        deliveries = self._complete(job_import)
-        if deliveries:
-            self._in_background(partial(self._deliver, job_import, deliveries))
-        else:
-            self._deliver(job_import, deliveries)
-
-    def _stays(self, job_import: Import) -> bool:
-        fault = job_import.faults.get("stay_pending")
-        if fault is None or fault["status"] != job_import.status:
-            return False
-        if fault["seconds"] is None:
-            return True
-        if self.clock() >= job_import.requested_at + timedelta(seconds=fault["seconds"]):
-            return False
-        # The clock may be a test's, which nothing announces: look again soon.
-        self._advance_later(job_import, 0.05)
-        return True
-
-    def _complete(self, job_import: Import) -> list[Delivery]:
-        """Run an import; its callbacks are returned, to be sent."""
-        with self._changed:
-            postings = self._postings.setdefault(job_import.account, {})
-            results = run(postings, job_import.jobs, delete_jobs=job_import.delete_jobs)
-            job_import.results = spoil(results, job_import.faults)
-            job_import.status = "complete"
-            job_import.completed_at = self.clock()
-            job_import.jobs = []
-            if job_import.callback_url is None:
-                return []
-            other = self._another(job_import)
-            return plan(job_import.callback_url, self.describe(job_import), job_import.faults, other)
-
-    def _another(self, job_import: Import) -> Body:
-        """The body of another import, one that never was if there is none."""
-        others = [other for other in self._imports.values() if other is not job_import]
-        others.sort(key=lambda other: other.status == "complete")
-        if others:
-            return self.describe(others[-1])
-        body = self.describe(job_import)
-        return body | {"data": body["data"] | {"id": self._new_id()}}
-
-    # Callbacks
-
-    def _deliver(self, job_import: Import, deliveries: list[Delivery]) -> None:
-        with self._changed:
-            if "reordered_callbacks" in job_import.faults and not self._held_callbacks and deliveries:
-                self._held_callbacks.append((job_import, deliveries))
-                return
-        self._send(job_import, deliveries)
-        if not deliveries:
-            return
-        with self._changed:
-            held, self._held_callbacks = self._held_callbacks, []
-        for held_import, held_deliveries in held:
-            self._send(held_import, held_deliveries)
-
-    def _send(self, job_import: Import, deliveries: list[Delivery]) -> None:
-        for delivery in deliveries:
-            for status, error in self._courier.deliver(delivery):
-                url = delivery.url.partition("?")[0]
-                with self._changed:
-                    job_import.attempts.append(Attempt(self.clock(), url, delivery.what, status, error))
-        with self._changed:
-            job_import.settled = not self.stopping.is_set()
-            self._changed.notify_all()
-
-    def _in_background(self, action: Callable[[], None]) -> None:
-        def act() -> None:
-            try:
-                action()
-            finally:
-                self._threads.discard(threading.current_thread())
-
-        thread = threading.Thread(target=act, name="sandbox-board-callback", daemon=True)
-        self._threads.add(thread)
-        thread.start()
+    def _disturb(self, connection: FaultyConnection, fault: Fault) -> None:
+        """Do to the connection what the fault does to it."""
+        match fault.name:
+            case "lost_response":
+                connection.close()
+            case "reset_after":
+                connection.reset()
+            case "drip":
+                connection.drip(fault["seconds_per_byte"], self.stopping)
+            case "slow" if self.stopping.wait(fault["seconds"]):
+                connection.close()
 
 
-def spoil(results: Results, faults: dict[str, Fault]) -> Results:
-    """The results as these faults have them."""
-    if oversized := faults.get("oversized_result"):
-        first, count = results["processed"], oversized["errors"]
-        text = "x" * oversized["message_length"]
-        extra = [
-            {"index": index, "messages": [text], "referenceNumber": f"oversized-{index}"}
-            for index in range(first, first + count)
-        ]
-        results = results | {
-            "errors": results["errors"] + extra,
-            "failed": results["failed"] + count,
-            "processed": results["processed"] + count,
-        }
-    if wrong := faults.get("wrong_sums"):
-        results = results | {wrong["count"]: results[wrong["count"]] + wrong["by"]}
-    return results
+def _read_body(request: Request) -> Response | None:
+    """Read the body, which the request then keeps; return the response if it cannot be read."""
+    unlimited = request.content_length is None and not request.environ.get("wsgi.input_terminated")
+    try:
+        if unlimited and request.method in ("POST", "PUT"):
+            raise LengthRequired
+        request.get_data()
+        request.stream.read(1)  # raises if a chunked body was cut off at the limit
+    except HTTPException as error:
+        return error_response(error.code or 400, error.description or "")
+    return None

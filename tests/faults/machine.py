@@ -32,9 +32,9 @@ from jobferry.board.client import RequestBody
 from jobferry.board.job_imports import JobImport, parse_job_import
 from jobferry.errors import BoardRefusedError, BoardUnknownError, BoardUnreachableError
 from jobferry.runs import world as runs
+from local.aws_account import ACCOUNT, REGION
 from local.board.imports import rfc3339, run
 from local.patterns import matches
-from local.place import ACCOUNT, REGION
 from local.template import Stack
 from tests.fakes import Killed
 from tests.integration.inprocess import NAME, InProcess, in_process

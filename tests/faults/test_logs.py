@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from local.board import Fault
-from local.system import ACCOUNT, API_KEY, LocalSystem
+from local.system import AGENCY, API_KEY, LocalSystem
 
 ROTATED: Final = "rotated-key-8fJ2kQ"
 DESCRIPTION: Final = "a description that nobody is to read in a log"
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("logs")
 @pytest.fixture(scope="module")
 def system() -> Iterator[LocalSystem]:
     with LocalSystem(speed=1000, seed=1, processing_seconds=0.05) as system:
-        system.board.api_keys[ROTATED] = ACCOUNT
+        system.board.api_keys[ROTATED] = AGENCY
         yield system
 
 

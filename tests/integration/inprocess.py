@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.place import REGION
+from local.aws_account import REGION
 from local.resources import Resources
 from local.template import Stack, expand
 from tests.stack import TEMPLATE

@@ -15,7 +15,7 @@ from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.adapters.sns import NoticesTopic, message
 from jobferry.records.failed_jobs import FailedKind
 from jobferry.records.imports import Import, State
-from local.place import REGION
+from local.aws_account import REGION
 from local.template import Stack
 from tests.events import load_event
 from tests.integration.inprocess import NAME, InProcess, Stub, in_process, template

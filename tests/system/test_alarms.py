@@ -53,7 +53,7 @@ def system() -> Iterator[LocalSystem]:
         import_id = submit(system, "nurses", 2, *GOOD, wait=False)
         system.board.wait(system.record(import_id)["boardImportId"])  # type: ignore[index]
         poll(system, minute=55)
-        system.wait_until_told(import_id)  # only then a full sync may delete
+        system.wait_until_notified(import_id)  # only then a full sync may delete
         submit(system, "nurses", 3, {**GOOD[0], "title": "Nocturnist"}, *GOOD[1:5])
         wait_until(lambda: totals(system)["NoticesPublished"] == 2)
         pass_hours(system, "nurses", HOURS + 1)

@@ -14,7 +14,7 @@ import pytest
 
 from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.cli.commands import main
-from local import outputs
+from local import cloudformation
 from local.board import Fault
 from local.events import scheduled_input
 from local.system import LocalSystem
@@ -28,7 +28,7 @@ SENT = "Locum[31m at \u202eYork"
 @pytest.fixture(scope="module")
 def system() -> Iterator[LocalSystem]:
     with LocalSystem(seed=1, speed=200, processing_seconds=0.1) as system:
-        outputs.publish(system.stack, system.cloud)
+        cloudformation.register_stack(system.stack, system.cloud)
         yield system
 
 
@@ -72,7 +72,7 @@ class Person:
         """A run to its end; the import. Of a first full sync people are told, or the next one would not delete."""
         [found] = self("submit", self.feed, "--wait", "--json").json["imports"]
         if "first" in found["withheldBecause"]:
-            self.system.wait_until_told(found["importId"])
+            self.system.wait_until_notified(found["importId"])
         return found
 
     @property

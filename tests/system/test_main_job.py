@@ -332,7 +332,7 @@ def test_many_deletions_wait_for_a_confirmation(system: LocalSystem) -> None:
     first = agency.complete()
     assert first["deleteJobs"] is False
     assert "by-hand" in agency.postings, "the first import deletes nothing"
-    system.wait_until_told(first["importId"])  # only then a full sync may delete
+    system.wait_until_notified(first["importId"])  # only then a full sync may delete
 
     agency.export(jobs(20))
     withheld = agency.complete("2026-11-25T07:00:00Z")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.board import SandboxBoard
-from local.board.messages import Received
+from local.board.messages import ReceivedRequest
 from local.system import LocalSystem
 
 AT = "2026-11-24T07:00:00Z"
@@ -22,7 +22,7 @@ def boards() -> Iterator[dict[str, SandboxBoard]]:
         yield {"east": east, "west": west}
 
 
-def asked(board: SandboxBoard) -> list[Received]:
+def asked(board: SandboxBoard) -> list[ReceivedRequest]:
     return [each for each in board.requests if "job-imports" in each.path]
 
 

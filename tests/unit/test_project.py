@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,6 +92,22 @@ def test_nobody_imports_functions_by_their_folder() -> None:
         for path in modules(ROOT / folder):
             assert "functions" not in tops(path), name_of(path)
             assert "tests" not in tops(path), name_of(path)
+
+
+@pytest.mark.parametrize("folder", [PACKAGE, ROOT / "local"], ids=name_of)
+def test_no_modules_import_each_other(folder: Path) -> None:
+    paths = {module_of(path, folder.parent): path for path in modules(folder)}
+    # A package runs before its modules in any case, so a module that names its own package adds no order.
+    graph = {
+        name: {other for other in imported(path) if other in paths and not f"{name}.".startswith(f"{other}.")}
+        for name, path in paths.items()
+    }
+    assert sum(map(len, graph.values())) > len(graph)
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
+
+
+def module_of(path: Path, root: Path) -> str:
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
 
 @pytest.mark.parametrize("path", APPS, ids=name_of)

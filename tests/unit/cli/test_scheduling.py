@@ -14,8 +14,8 @@ from jobferry.cli.faults import CannotBeDoneError
 from jobferry.cli.schedules import Schedule
 from jobferry.cli.scheduling import remove_schedule, set_schedule
 from jobferry.cli.stack import Stack
-from local import outputs
-from local.place import REGION
+from local import cloudformation
+from local.aws_account import REGION
 from tests.integration.inprocess import Stub, in_process
 
 THREE = "cron(0 3 * * ? *)"
@@ -24,7 +24,7 @@ THREE = "cron(0 3 * * ? *)"
 @pytest.fixture
 def stack() -> Iterator[Stack]:
     with in_process() as (template, cloud):
-        outputs.publish_schedules(template, cloud)  # type: ignore[arg-type]
+        cloudformation.register_schedules(template, cloud)  # type: ignore[arg-type]
         session = boto3.Session("test", "test", region_name=REGION)
         yield Stack(template.name, session, template.outputs, template.parameters)
 

@@ -1,4 +1,4 @@
-"""Each fault of the sandbox board, and how faults are chosen."""
+"""Each fault of the sandbox board, and how it chooses faults."""
 
 import json
 import random
@@ -49,7 +49,7 @@ def get(board: SandboxBoard, import_id: str) -> requests.Response:
 
 
 def accepted(board: SandboxBoard, receiver: Receiver | None = None, *jobs: object) -> str:
-    """Send an import, with a callback if there is a receiver, and answer its id."""
+    """Send an import, with a callback if there is a receiver; return its id."""
     settings = {"callbackUrl": receiver.url} if receiver else {}
     answer = send(board, *(jobs or (JOB,)), **settings)
     assert answer.status_code == 202
@@ -60,7 +60,7 @@ def callbacks(receiver: Receiver) -> list[dict[str, Any]]:
     return [json.loads(body)["data"] for body in receiver.bodies]
 
 
-class TestNothingIsAccepted:
+class TestRequestIsRefused:
     def test_too_many_requests_with_seconds(self, board: SandboxBoard) -> None:
         board.faults.add(Fault("too_many_requests", times=2, retry_after=7))
 
@@ -115,7 +115,7 @@ class TestNothingIsAccepted:
     def test_reset_before(self, board: SandboxBoard) -> None:
         board.faults.add(Fault("reset_before"))
 
-        # Where the reset comes while the body is still being sent, urllib3 keeps that to itself and reads on, to the end.
+        # If the reset comes while the body is being sent, urllib3 hides it and reads on until the end.
         with pytest.raises(requests.ConnectionError, match=r"reset by peer|Broken pipe|closed connection"):
             send(board, JOB)
 
@@ -217,7 +217,7 @@ class TestAnswerGoesWrong:
             (Fault("reset_before", on="GET"), requests.ConnectionError),
         ],
     )
-    def test_befalls_get_as_well(self, board: SandboxBoard, fault: Fault, outcome: int | type[Exception]) -> None:
+    def test_faults_can_affect_get(self, board: SandboxBoard, fault: Fault, outcome: int | type[Exception]) -> None:
         import_id = accepted(board)
         board.faults.add(fault)
 

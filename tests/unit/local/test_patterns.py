@@ -1,4 +1,4 @@
-"""Event patterns, with the very ones of the template."""
+"""Event patterns, including those of the template."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ NOTICE = json.loads(
         ("archive/default/default-20261124T020000Z.jsonl.gz", False),
     ],
 )
-def test_the_templates_rule_wants_feeds_only(key: str, wanted: bool) -> None:
+def test_the_templates_rule_matches_only_feeds(key: str, wanted: bool) -> None:
     assert matches(UPLOAD, {"key": key}) is wanted
 
 
@@ -38,7 +38,7 @@ def record(event_name: str = "MODIFY", **image: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("state", ["complete", "blocked", "rejected", "expired"])
-def test_the_templates_filter_wants_imports_that_ended(state: str) -> None:
+def test_the_templates_filter_matches_ended_imports(state: str) -> None:
     assert matches(NOTICE, record(state=state))
 
 
@@ -52,7 +52,7 @@ def test_the_templates_filter_wants_imports_that_ended(state: str) -> None:
         {"eventName": "REMOVE", "dynamodb": {}},
     ],
 )
-def test_the_templates_filter_keeps_back(unwanted: dict[str, Any]) -> None:
+def test_the_templates_filter_rejects(unwanted: dict[str, Any]) -> None:
     assert not matches(NOTICE, unwanted)
 
 
@@ -82,12 +82,12 @@ def test_each_rule(rule: object, value: object, allowed: bool) -> None:
     assert matches({"key": [rule]}, {"key": value}) is allowed
 
 
-def test_what_is_not_there_exists_not_and_is_not_anything() -> None:
+def test_a_missing_value_does_not_exist_and_matches_no_anything_but() -> None:
     assert matches({"key": {"leaf": [{"exists": False}]}}, {})
     assert not matches({"key": [{"anything-but": "a"}]}, {})
 
 
 @pytest.mark.parametrize("rules", [[{"numeric": [">", 0]}], [{"prefix": "a", "suffix": "b"}], [], "a"])
-def test_what_is_not_known_is_an_error_whatever_the_event_is(rules: object) -> None:
+def test_an_unsupported_rule_is_an_error_whatever_the_event_is(rules: object) -> None:
     with pytest.raises(PatternError):
         matches({"other": ["no"], "key": rules}, {})

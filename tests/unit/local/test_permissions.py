@@ -1,4 +1,4 @@
-"""Roles: what a call needs, and whether statements allow it."""
+"""Roles: the permissions that a call needs, and whether statements allow them."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ LAMBDA = "arn:aws:lambda:us-east-1:123456789012:function:F"
         ("sts", "GetCallerIdentity", {}, [("sts:GetCallerIdentity", "*")]),
     ],
 )
-def test_what_a_call_needs(service: str, operation: str, params: Any, needed: Any) -> None:
+def test_permissions_that_a_call_needs(service: str, operation: str, params: Any, needed: Any) -> None:
     assert list(accesses(service, operation, params)) == needed
 
 

@@ -1,4 +1,4 @@
-"""The event source mapping: what is tried again, in which batches, and what is given up."""
+"""The event source mapping: batches, retries and dead letters."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.cloud import Cloud
-from local.functions import Outcome
+from local.functions import InvocationResult
 from local.stream import StreamReader
 from local.template import Resource
 
@@ -16,20 +16,20 @@ type Batch = list[str]
 
 
 def deliver(answer: Callable[[Batch], Any], names: str, **properties: Any) -> tuple[list[Batch], list[Any]]:
-    """Deliver a record for each letter: the batches that the function got, and the dead letters."""
+    """Deliver a record for each letter; return the function's batches and the dead letters."""
     batches: list[Batch] = []
     letters: list[Any] = []
 
     class Function:
         arn = "arn:f"
 
-        def invoke(self, event: Any) -> Outcome:
+        def invoke(self, event: Any) -> InvocationResult:
             batch = [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
             batches.append(batch)
             try:
-                return Outcome("r", answer(batch))
+                return InvocationResult("r", answer(batch))
             except ValueError as error:
-                return Outcome("r", {"errorType": "ValueError", "errorMessage": str(error)}, failed=True)
+                return InvocationResult("r", {"errorType": "ValueError", "errorMessage": str(error)}, failed=True)
 
     class Queue:
         def client(self, _service: str) -> "Queue":
@@ -65,14 +65,14 @@ def test_batches_have_the_templates_size() -> None:
     assert deliver(report(), "abcdef") == ([["a", "b", "c", "d"], ["e", "f"]], [])
 
 
-def test_what_was_reported_is_tried_again_from_the_first_failure_on() -> None:
+def test_a_batch_is_retried_from_its_first_reported_failure() -> None:
     tries = iter([["c", "d"], ["d"], []])
     batches, letters = deliver(lambda batch: report(*next(tries))(batch), "abcd")
     assert batches == [["a", "b", "c", "d"], ["c", "d"], ["d"]]
     assert letters == []
 
 
-def test_what_fails_for_good_is_given_up_after_its_retries_and_what_follows_goes_on() -> None:
+def test_after_its_retries_a_batch_becomes_a_dead_letter_and_the_next_is_read() -> None:
     batches, letters = deliver(report("b"), "abcde")
     assert batches == [["a", "b", "c", "d"], ["b", "c", "d"], ["b", "c", "d"], ["e"]]
     [(url, letter)] = letters
@@ -81,7 +81,7 @@ def test_what_fails_for_good_is_given_up_after_its_retries_and_what_follows_goes
     assert '"approximateInvokeCount": 3' in letter
 
 
-def test_a_function_that_breaks_is_given_smaller_batches_until_the_record_is_alone() -> None:
+def test_the_batch_of_a_failing_function_is_split_until_the_bad_record_is_alone() -> None:
     def breaks(batch: Batch) -> Any:
         if "c" in batch:
             raise ValueError
@@ -92,7 +92,7 @@ def test_a_function_that_breaks_is_given_smaller_batches_until_the_record_is_alo
     assert ['"startSequenceNumber": "c", "endSequenceNumber": "c"' in letter for _, letter in letters] == [True]
 
 
-def test_without_bisecting_the_whole_batch_is_tried_again() -> None:
+def test_without_bisecting_the_whole_batch_is_retried() -> None:
     tries = iter([True, False])
 
     def breaks_once(_batch: Batch) -> Any:
@@ -103,30 +103,30 @@ def test_without_bisecting_the_whole_batch_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize("identifier", ["unknown", None, ""])
-def test_an_identifier_that_is_not_of_the_batch_fails_all_of_it(identifier: Any) -> None:
+def test_an_unknown_identifier_fails_the_whole_batch(identifier: Any) -> None:
     tries = iter([{"batchItemFailures": [{"itemIdentifier": identifier}]}, {"batchItemFailures": []}])
     assert deliver(lambda _batch: next(tries), "ab")[0] == [["a", "b"], ["a", "b"]]
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": []}, "text"])
-def test_all_is_well(answer: Any) -> None:
+def test_a_successful_batch_is_not_retried(answer: Any) -> None:
     assert deliver(lambda _batch: answer, "ab") == ([["a", "b"]], [])
 
 
-def test_reports_count_only_where_the_template_says_so() -> None:
+def test_reports_count_only_if_the_template_enables_them() -> None:
     assert deliver(report("a"), "a", FunctionResponseTypes=[])[0] == [["a"]]
 
 
-def test_reading_goes_on_after_a_transaction_was_cancelled() -> None:
+def test_reading_continues_after_a_cancelled_transaction() -> None:
     class Function:
         arn = "arn:f"
 
-        def invoke(self, event: Any) -> Outcome:
-            told.extend(record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"])
-            (heard if told[-1] == "first" else stopping).set()
-            return Outcome("r", None)
+        def invoke(self, event: Any) -> InvocationResult:
+            read.extend(record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"])
+            (heard if read[-1] == "first" else stopping).set()
+            return InvocationResult("r", None)
 
-    told: list[str] = []
+    read: list[str] = []
     heard, stopping = threading.Event(), threading.Event()
     with Cloud() as cloud:
         table = cloud.client("dynamodb")
@@ -151,4 +151,4 @@ def test_reading_goes_on_after_a_transaction_was_cancelled() -> None:
 
         assert stopping.wait(10)
         reader.join()
-    assert told == ["first", "second"]
+    assert read == ["first", "second"]

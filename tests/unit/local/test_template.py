@@ -65,18 +65,18 @@ def test_intrinsic_functions(value: Any, result: Any) -> None:
         ({"Ref": "C"}, "B: there is no C"),
         ({"Fn::GetAtt": ["A", "Name"]}, "B: A has no Name. It has: Arn"),
         ({"Fn::Sub": "${C.Arn}"}, "B: there is no C"),
-        ({"Fn::Cidr": []}, "B: Fn::Cidr is not known here"),
-        ({"Ref": "B"}, "B needs B: a circle"),
+        ({"Fn::Cidr": []}, "B: Fn::Cidr is not supported here"),
+        ({"Ref": "B"}, "B needs B: a cycle"),
         ({"Fn::If": ["Perhaps", 1, 2]}, "there is no condition Perhaps"),
     ],
 )
-def test_what_leads_nowhere_is_an_error(value: Any, words: str) -> None:
+def test_a_wrong_reference_is_an_error(value: Any, words: str) -> None:
     with pytest.raises(TemplateError) as raised:
         resolved(value)
     assert str(raised.value) == words
 
 
-def test_a_resource_whose_condition_does_not_hold_is_not_made() -> None:
+def test_a_resource_with_a_false_condition_is_not_made() -> None:
     conditions = {"No": {"Fn::Equals": [1, 2]}}
     assert list(stack({"A": {}, "B": {"Condition": "No"}}, Conditions=conditions).resources) == ["A"]
     with pytest.raises(TemplateError, match="there is no B"):
@@ -88,7 +88,7 @@ def test_a_resource_whose_condition_does_not_hold_is_not_made() -> None:
     [
         ({"AllowedValues": ["a", "b"]}, "c", "must be one of a, b, not 'c'"),
         ({"AllowedPattern": "[a-z]+", "ConstraintDescription": "small"}, "ab1", "is 'ab1': must be small"),
-        ({"Type": "Number", "MinValue": 1, "MaxValue": 9}, "10", "out of its range: 10"),
+        ({"Type": "Number", "MinValue": 1, "MaxValue": 9}, "10", "out of range: 10"),
     ],
 )
 def test_parameters_are_checked(rule: Mapping[str, Any], value: str, words: str) -> None:
@@ -112,7 +112,7 @@ def test_the_real_template_is_expanded() -> None:
     assert "/callbacks/{importId}" in resources["CallbackApi"]["Properties"]["Body"]["paths"]
 
 
-def test_what_sam_refuses_is_an_error(tmp_path: Path) -> None:
+def test_a_template_that_sam_refuses_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text("Resources: {F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b}}}")
     with pytest.raises(TemplateError, match=r"\[F\] is invalid"):

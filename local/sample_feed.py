@@ -1,6 +1,6 @@
-"""A feed as an agency exports it: locum tenens jobs in a CSV, with the columns and the habits of its own system.
+"""A sample feed: locum tenens jobs in a CSV file, with the columns and formats of an agency's own system.
 
-The places are real, with their ZIPs, the leading zero lost where a spreadsheet loses it. The agency is not real.
+The places and their ZIPs are real; ZIPs lack a leading zero, as a spreadsheet would save them. The agency is invented.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any, Final
 
-type Row = dict[str, str]
+type SampleRow = dict[str, str]
 
-#: The agency's columns, and what they are to the board. These are its feed.json's `fields`.
-FIELDS: Final = {
+#: The agency's columns and the board's fields: `fields` in its feed.json.
+COLUMNS: Final = {
     "Job ID": "referenceNumber",
     "Job Title": "title",
     "City": "city",
@@ -38,8 +38,8 @@ FIELDS: Final = {
     "Benefits": "benefits",
 }
 
-#: The agency's own short forms. These are its feed.json's `values`.
-VALUES: Final = {
+#: The agency's own abbreviations: `values` in its feed.json.
+ABBREVIATIONS: Final = {
     "specialty": {
         "FP": "Family Practice",
         "IM": "Internal Medicine",
@@ -50,12 +50,12 @@ VALUES: Final = {
     "payFrequency": {"hr": "Hourly", "day": "Daily"},
 }
 
-#: The feed's settings: its columns, and that what it lacks goes from the board.
-SETTINGS: Final[dict[str, Any]] = {
+#: The feed's settings. They let jobferry delete postings that are not in the feed.
+SAMPLE_SETTINGS: Final[dict[str, Any]] = {
     "deleteJobs": True,
     "notifyOnSuccess": True,
-    "fields": FIELDS,
-    "values": VALUES,
+    "fields": COLUMNS,
+    "values": ABBREVIATIONS,
     "defaults": {"durationUnit": "week"},
 }
 
@@ -72,7 +72,7 @@ Hilo HI 96720|San Juan PR 00901
 """
 
 
-#: The agency's lines of work: specialty, role, licenses, dollars an hour, where, what.
+#: The agency's kinds of jobs: specialty, role, licenses, dollars an hour, workplace, duties.
 _LINES: Final = """
 Hospitalist|hospitalist|MD DO|150-215|a community hospital|rounds on 15 to 18 patients a day, admissions shared
 EM|emergency physician|MD DO|210-320|a Level III emergency department|about two patients an hour, APP support on every shift
@@ -104,16 +104,16 @@ Occupational Medicine|occupational medicine clinician|MD DO PA|95-150|an occupat
 _SHIFTS: Final = (("D", 5, 8), ("D", 4, 10), ("D", 3, 12), ("N", 3, 12), ("N", 4, 12), ("E", 4, 8), ("D", 7, 12))
 
 
-def make_rows(count: int = 200, seed: int = 1, today: date = date(2026, 11, 23)) -> list[Row]:
-    """So many jobs; the same for the same arguments. Every one is valid."""
+def make_rows(count: int = 200, seed: int = 1, today: date = date(2026, 11, 23)) -> list[SampleRow]:
+    """Make this many valid jobs; the same for the same arguments."""
     chance = random.Random(seed)  # noqa: S311  nothing here is secret
     numbers = chance.sample(range(20000, 60000), count)
     lines = _LINES.strip().splitlines()
     return [_row(number, lines[index % len(lines)], chance, today) for index, number in enumerate(numbers)]
 
 
-def _row(number: int, line: str, chance: random.Random, today: date) -> Row:
-    specialty, role, licenses, pay, where, what = line.split("|")
+def _row(number: int, line: str, chance: random.Random, today: date) -> SampleRow:
+    specialty, role, licenses, pay, workplace, duties = line.split("|")
     city, state, code = chance.choice(_PLACES.strip().replace("\n", "|").split("|")).rsplit(" ", 2)
     low, high = map(int, pay.split("-"))
     pay_from = chance.randrange(low, (low + high) // 2, 5)
@@ -130,8 +130,8 @@ def _row(number: int, line: str, chance: random.Random, today: date) -> Row:
         "Specialty": specialty,
         "License": chance.choice(licenses.split()),
         "Description": (
-            f"<p>{where[0].upper()}{where[1:]} in {city}, {state} needs a locum {role}.</p>\n"
-            f"<ul><li>{what[0].upper()}{what[1:]}</li><li>{per_week} shifts a week, {hours} hours each</li>"
+            f"<p>{workplace[0].upper()}{workplace[1:]} in {city}, {state} needs a locum {role}.</p>\n"
+            f"<ul><li>{duties[0].upper()}{duties[1:]}</li><li>{per_week} shifts a week, {hours} hours each</li>"
             f"<li>{weeks} weeks, extension likely</li></ul>"
         ),
         "Requirements": f"Active {state} license, board certified or eligible, BLS & ACLS",
@@ -149,17 +149,17 @@ def _row(number: int, line: str, chance: random.Random, today: date) -> Row:
     }
 
 
-def break_three(rows: Iterable[Row]) -> list[Row]:
-    """The same with three slips that people make, which the board refuses."""
+def break_three(rows: Iterable[SampleRow]) -> list[SampleRow]:
+    """Break three rows with typical mistakes that the board refuses."""
     broken = [dict(row) for row in rows]
     broken[56]["ST"] = "MC"  # beside NC on the keyboard
-    broken[112]["Zip"] = "0"  # what a spreadsheet makes of nothing
-    broken[171]["Zip"] = f"{broken[171]['Zip'][:3]}O{broken[171]['Zip'][4:]}"  # the letter
+    broken[112]["Zip"] = "0"  # how a spreadsheet saves an empty number
+    broken[171]["Zip"] = f"{broken[171]['Zip'][:3]}O{broken[171]['Zip'][4:]}"  # the letter O
     return broken
 
 
-def next_day(rows: Iterable[Row], seed: int = 2) -> list[Row]:
-    """What a valid feed is a day later: two jobs filled and gone, five with better pay, four new ones at its end."""
+def next_day(rows: Iterable[SampleRow], seed: int = 2) -> list[SampleRow]:
+    """Change a valid feed as a day does: two jobs are gone, five have better pay, four new ones are at the end."""
     chance = random.Random(seed)  # noqa: S311
     later = [dict(row) for row in rows]
     for index in sorted(chance.sample(range(len(later)), 2), reverse=True):
@@ -170,10 +170,10 @@ def next_day(rows: Iterable[Row], seed: int = 2) -> list[Row]:
     return later + [row for row in make_rows(20, seed) if row["Job ID"] not in known][:4]
 
 
-def as_csv(rows: Iterable[Row]) -> bytes:
-    """The rows as a spreadsheet saves them: row 1 is the header, so the first job is in row 2."""
+def as_csv(rows: Iterable[SampleRow]) -> bytes:
+    """Write the rows as a spreadsheet does: row 1 is the header, so the first job is in row 2."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(FIELDS))
+    writer = csv.DictWriter(text, list(COLUMNS))
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode("utf-8-sig")

@@ -1,4 +1,4 @@
-"""Doing things at their time: the board's queue."""
+"""Runs the board's actions when they are due."""
 
 import heapq
 import itertools
@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 
-class Agenda:
-    """Does what it is given at its time, one after another, on one thread. What is left at a stop waits for a start."""
+class ActionQueue:
+    """Runs actions when they are due, one after another, on one thread. Those left at a stop wait for the next start."""
 
     def __init__(self) -> None:
-        self._items: list[tuple[float, int, Callable[[], None]]] = []
+        self._actions: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._running = False
@@ -30,9 +30,9 @@ class Agenda:
             self._thread.join()
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do `action` in so many seconds; among equals, first come first served."""
+        """Run `action` after this many seconds. Actions with the same time run in the order in which they were added."""
         with self._changed:
-            heapq.heappush(self._items, (time.monotonic() + seconds, next(self._order), action))
+            heapq.heappush(self._actions, (time.monotonic() + seconds, next(self._order), action))
             self._changed.notify()
 
     def _work(self) -> None:
@@ -42,8 +42,8 @@ class Agenda:
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
             while self._running:
-                wait = self._items[0][0] - time.monotonic() if self._items else None
+                wait = self._actions[0][0] - time.monotonic() if self._actions else None
                 if wait is not None and wait <= 0:
-                    return heapq.heappop(self._items)[2]
+                    return heapq.heappop(self._actions)[2]
                 self._changed.wait(wait)
             return None

@@ -1,4 +1,4 @@
-"""How the local system tells a person what happens: lines with the time, tables, and notices as they come by e-mail."""
+"""What the local system prints: lines with the time, tables, and notices as they arrive by e-mail."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from local.system import Notice
+from local.system import PublishedNotice
 
 _COUNTS: Final = ("added", "updated", "unchanged", "failed", "deleted")
 _MARGIN: Final = " " * 9
 
 
-class Story:
-    """Prints, with the seconds since it began."""
+class Console:
+    """Prints lines with the seconds since the start."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -24,7 +24,7 @@ class Story:
     def line(self, text: str) -> None:
         passed = f"{time.monotonic() - self._began:5.1f} s  "
         print(
-            "\n".join(textwrap.wrap(text, _width(), initial_indent=passed, subsequent_indent=_MARGIN, **_WHOLE)),
+            "\n".join(textwrap.wrap(text, _width(), initial_indent=passed, subsequent_indent=_MARGIN, **_WRAPPING)),
             flush=True,
         )
 
@@ -39,29 +39,29 @@ class Story:
             cells = "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
             print(f"{_MARGIN}  {cells.rstrip()}", flush=True)
 
-    def notice(self, notice: Notice) -> None:
-        self.line("The notice goes out. A person gets this by e-mail:")
+    def notice(self, notice: PublishedNotice) -> None:
+        self.line("The notice is published. People receive this by e-mail:")
         for line in e_mail(notice):
             print(f"{_MARGIN}| {line}".rstrip(), flush=True)
 
 
-def e_mail(notice: Notice) -> Iterator[str]:
-    """The lines of a notice as a person reads it, wrapped."""
+def e_mail(notice: PublishedNotice) -> Iterator[str]:
+    """Wrap a notice into the lines of an e-mail."""
     yield f"Subject: {notice.subject}"
     yield ""
     for line in notice.text.rstrip().splitlines():
         indent = re.match(r"\s*(\d+\. |- )?", line)
         rest = " " * (len(indent[0]) if indent else 0)
-        yield from textwrap.wrap(line, _width() - len(_MARGIN) - 2, subsequent_indent=rest, **_WHOLE) or [""]
+        yield from textwrap.wrap(line, _width() - len(_MARGIN) - 2, subsequent_indent=rest, **_WRAPPING) or [""]
 
 
 def counts(record: Mapping[str, Any]) -> str:
-    """The results of an import in one line."""
-    found = record.get("results") or {}
-    return ", ".join(f"{found.get(name, '?')} {name}" for name in _COUNTS)
+    """Describe the results of an import in one line."""
+    results = record.get("results") or {}
+    return ", ".join(f"{results.get(name, '?')} {name}" for name in _COUNTS)
 
 
-_WHOLE: Final[dict[str, Any]] = {"break_long_words": False, "break_on_hyphens": False, "drop_whitespace": True}
+_WRAPPING: Final[dict[str, Any]] = {"break_long_words": False, "break_on_hyphens": False, "drop_whitespace": True}
 
 
 def _width() -> int:

@@ -1,4 +1,4 @@
-"""The commands: what they say when something is wrong, and what a story looks like."""
+"""The commands' errors, and what the console prints."""
 
 import sys
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 
 from local import __main__ as commands
 from local import demo
-from local.story import Story, counts, e_mail
-from local.system import Notice
+from local.console import Console, counts, e_mail
+from local.system import PublishedNotice
 from local.template import TemplateError
 
 
@@ -19,9 +19,9 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 @pytest.mark.parametrize(
     "error",
-    [demo.NotAsItShouldBeError("rows: 1, not 2"), TimeoutError("it is pending"), TemplateError("there is no X")],
+    [demo.UnexpectedResultError("rows: 1, not 2"), TimeoutError("it is pending"), TemplateError("there is no X")],
 )
-def test_a_demonstration_that_goes_wrong_says_so_and_fails(
+def test_a_failed_demonstration_prints_why(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_folder: Path) -> None:
@@ -29,22 +29,12 @@ def test_a_demonstration_that_goes_wrong_says_so_and_fails(
 
     monkeypatch.setattr(demo, "run", fail)
     assert call(monkeypatch, "demo") == 1
-    assert f"This is not as it should be. {error}" in capsys.readouterr().err
+    assert f"The demonstration failed. {error}" in capsys.readouterr().err
 
 
-def test_a_demonstration_of_other_results_is_not_as_it_should_be() -> None:
-    with pytest.raises(demo.NotAsItShouldBeError, match="notices: 1, not 2"):
+def test_an_unexpected_result_is_an_error() -> None:
+    with pytest.raises(demo.UnexpectedResultError, match="notices: 1, not 2"):
         demo.check("notices", 1, 2)
-
-
-def test_commands_say_that_nothing_is_served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as exited:
-        call(monkeypatch, "poll")
-    assert exited.value.code == 1
-    assert "run `make serve`" in capsys.readouterr().err
 
 
 def test_a_parameter_is_a_name_and_a_value(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,10 +43,10 @@ def test_a_parameter_is_a_name_and_a_value(monkeypatch: pytest.MonkeyPatch, caps
     assert "NAME=VALUE was expected" in capsys.readouterr().err
 
 
-def test_a_notice_is_shown_as_an_e_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notice_is_printed_as_an_e_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     text = "TO DO\n1. " + "mend it " * 12 + "\n\n  0 updated\n"
-    notice = Notice("3 failed", {"default": "{}", "email": text}, {})
+    notice = PublishedNotice("3 failed", {"default": "{}", "email": text}, {})
     assert list(e_mail(notice)) == [
         "Subject: 3 failed",
         "",
@@ -68,12 +58,12 @@ def test_a_notice_is_shown_as_an_e_mail(monkeypatch: pytest.MonkeyPatch) -> None
     ]
 
 
-def test_a_story_has_times_and_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    told = Story()
-    told.line("It begins.")
-    told.table("Rows:", [("row 5", "a"), ("row 123", "bc")])
+def test_lines_have_times_and_tables_have_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.line("It starts.")
+    console.table("Rows:", [("row 5", "a"), ("row 123", "bc")])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "  0.0 s  It begins."
+    assert lines[0] == "  0.0 s  It starts."
     assert lines[2:] == ["           row 5    a", "           row 123  bc"]
 
 

@@ -11,8 +11,8 @@ from boto3.dynamodb.types import TypeDeserializer
 _DESERIALIZE: Final = TypeDeserializer().deserialize
 
 
-def plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item as boto3's client gives it, without the types: numbers are int or float, sets are lists in order."""
+def plain_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert an item from boto3's client: numbers become int or float, sets become sorted lists."""
     return {name: _plain(_DESERIALIZE(value)) for name, value in item.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a person's tools ask AWS for beside the data: the stack's outputs and parameters by its name, and its schedules."""
+"""Registers the stack with moto's CloudFormation and EventBridge Scheduler, where the `jobferry` command line reads it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from local.cloud import Cloud
 from local.template import Stack
 
 
-def publish(stack: Stack, cloud: Cloud) -> None:
-    """Has moto know a stack of that name with these outputs and parameters, and the schedules, which it keeps but does not run.
+def register_stack(stack: Stack, cloud: Cloud) -> None:
+    """Register the stack's name, outputs and parameters, and its schedules, which moto stores but does not run.
 
-    Not at every start: moto's CloudFormation takes seconds to import.
+    Only `make serve` and the tests of the command line need this. moto's CloudFormation takes seconds to import.
     """
-    # A stack needs a resource, and nobody here asks for logs.
-    resources = {"Nothing": {"Type": "AWS::Logs::LogGroup"}}
+    # CloudFormation requires at least one resource. A log group has no effect here.
+    resources = {"Placeholder": {"Type": "AWS::Logs::LogGroup"}}
     outputs = {name: {"Value": value} for name, value in stack.outputs.items()}
     declared = {name: {"Type": "String"} for name in stack.parameters}
     template = {"Parameters": declared, "Resources": resources, "Outputs": outputs}
@@ -24,11 +24,11 @@ def publish(stack: Stack, cloud: Cloud) -> None:
         TemplateBody=json.dumps(template),
         Parameters=[{"ParameterKey": name, "ParameterValue": str(value)} for name, value in stack.parameters.items()],
     )
-    publish_schedules(stack, cloud)
+    register_schedules(stack, cloud)
 
 
-def publish_schedules(stack: Stack, cloud: Cloud) -> None:
-    """Has moto know the stack's schedules."""
+def register_schedules(stack: Stack, cloud: Cloud) -> None:
+    """Register the stack's schedules."""
     scheduler = cloud.client("scheduler")
     for group in stack.of_type("AWS::Scheduler::ScheduleGroup"):
         scheduler.create_schedule_group(Name=group.ref)

@@ -1,4 +1,4 @@
-"""The sandbox board's page, and what is under `/_sandbox`."""
+"""The sandbox board's page and the paths under `/_sandbox`."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -111,7 +111,7 @@ def test_faults(board: SandboxBoard) -> None:
     ask(board, "PATCH", "faults", data=b"", status=405)
 
 
-def test_faults_do_not_befall_the_sandbox_itself(board: SandboxBoard) -> None:
+def test_faults_do_not_affect_the_sandbox_itself(board: SandboxBoard) -> None:
     board.faults.add(Fault("error_before", on="any"))
 
     ask(board, "GET", "imports")
@@ -119,7 +119,7 @@ def test_faults_do_not_befall_the_sandbox_itself(board: SandboxBoard) -> None:
     assert send(board, JOB).status_code == 500
 
 
-def test_another_sites_page_may_not_handle_it(board: SandboxBoard) -> None:
+def test_pages_of_other_sites_are_refused(board: SandboxBoard) -> None:
     ask(board, "DELETE", "faults", headers={"Origin": "http://elsewhere.example"}, status=403)
     ask(board, "DELETE", "faults", headers={"Origin": board.origin})
 

@@ -1,3 +1,0 @@
-"""What the layer of the little stack holds."""
-
-WORD = "from the layer"
