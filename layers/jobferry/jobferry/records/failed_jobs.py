@@ -15,12 +15,13 @@ from jobferry.records.imports import Frozen, Instant, ShortText
 class FailedKind(StrEnum):
     """Who says that a job failed; the beginning of the items' keys.
 
-    An unverified callback's word is kept apart from what the board itself answers.
+    An unverified callback's word is kept apart from what the board itself answers. The later in this list, the better
+    its word on since when a job has been failing.
     """
 
-    ERROR = "error"
-    UNVERIFIED = "unverified"
     INVALID = "invalid"
+    UNVERIFIED = "unverified"
+    ERROR = "error"
 
 
 class FailedJob(Frozen):
