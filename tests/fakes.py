@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from jobferry.board.accounts import Account, parse_account
 from jobferry.board.client import Board, RequestBody
 from jobferry.board.job_imports import JobImport, parse_job_import
-from jobferry.errors import BoardRefusedError, ConflictError, FeedChangedError, SecretError
+from jobferry.errors import BoardRefusedError, BoardUnreachableError, ConflictError, FeedChangedError, SecretError
 from jobferry.feeds.objects import FeedObject
 from jobferry.notices.notice import Notice
 from jobferry.records.failed_jobs import FailedJob, FailedKind
@@ -218,6 +218,7 @@ class MemoryBoard:
 
     Attributes:
         keys: API keys that it knows; accounts are as many.
+        is_down: it answers no request.
         requests: that were accepted, with the import's id.
         before_create, after_create: called around the acceptance; to refuse, or to lose the answer.
         before_retrieve: called before an import is looked at.
@@ -225,6 +226,7 @@ class MemoryBoard:
 
     def __init__(self, keys: Iterable[str], now: Callable[[], datetime]) -> None:
         self.keys = set(keys)
+        self.is_down = False
         self.requests: list[tuple[str, Request]] = []
         self.before_create: Callable[[Request], None] = lambda _: None
         self.after_create: Callable[[Request], None] = lambda _: None
@@ -244,6 +246,7 @@ class MemoryBoard:
     def create(self, key: str, text: bytes) -> JobImport:
         body = json.loads(text)
         request = Request(key, body["jobs"], body["deleteJobs"], body["callbackUrl"])
+        self._require_up()
         self.before_create(request)
         if key not in self.keys:
             raise BoardRefusedError("the board answered 401 (it does not know the API key)", 401)
@@ -259,10 +262,12 @@ class MemoryBoard:
         self._imports[made.id] = made
         self._queue.append(made.id)
         self.requests.append((made.id, request))
+        accepted = parse_job_import(self.describe(made.id))
         self.after_create(request)
-        return parse_job_import(self.describe(made.id))
+        return accepted
 
     def retrieve(self, key: str, board_import_id: str) -> JobImport:
+        self._require_up()
         self.before_retrieve()
         if key not in self.keys:
             raise BoardRefusedError("the board answered 401 (it does not know the API key)", 401)
@@ -270,6 +275,10 @@ class MemoryBoard:
         if made is None or made.account != key:
             raise BoardRefusedError("the board answered 404", 404)
         return parse_job_import(self.describe(board_import_id))
+
+    def _require_up(self) -> None:
+        if self.is_down:
+            raise BoardUnreachableError("the board is down")
 
     def describe(self, board_import_id: str) -> bytes:
         """What GET answers and a callback carries."""
@@ -279,8 +288,12 @@ class MemoryBoard:
         """Of an import that is done."""
         return self._imports[board_import_id].results
 
+    def made(self) -> list[str]:
+        """Return the ids of all imports, oldest first."""
+        return list(self._imports)
+
     def waiting(self) -> list[str]:
-        """The imports that are not done yet, in the order in which they will be."""
+        """Return the ids of the imports that are not done yet, oldest first."""
         return list(self._queue)
 
     def process(self) -> str | None:

@@ -26,17 +26,17 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from jobferry.adapters import http_board as board_adapter
+from jobferry.adapters import http_board
 from jobferry.board.accounts import Account
 from jobferry.board.client import RequestBody
-from jobferry.board.job_imports import JobImport, parse_job_import
+from jobferry.board.job_imports import JobImport
 from jobferry.errors import BoardRefusedError, BoardUnknownError, BoardUnreachableError
 from jobferry.runs import world as runs
-from local.board.imports import rfc3339, run
+from local.board.imports import rfc3339
 from local.patterns import matches
 from local.place import ACCOUNT, REGION
 from local.template import Stack
-from tests.fakes import Killed
+from tests.fakes import Killed, MemoryBoard, Request
 from tests.integration.inprocess import NAME, InProcess, in_process
 from tests.stack import TEMPLATE
 
@@ -112,65 +112,21 @@ class Interference:
             raise Killed
 
 
-class Board:
-    """A job board in memory. Its one account is the feed's."""
+class FaultyAccount:
+    """An account of the board in memory, of which any call can go wrong."""
 
-    def __init__(self) -> None:
-        self.postings: dict[str, Any] = {}
-        self.imports: dict[str, dict[str, Any]] = {}
-        self.callbacks: dict[str, str] = {}
-        self.is_down = False
-        self.is_hasty = False
-
-    def create(self, body: bytes, now: datetime) -> dict[str, Any]:
-        request = json.loads(body)
-        board_import_id = f"board-import-{len(self.imports) + 1}"
-        # What a feed's own check lets through, and the board does not.
-        jobs = [job | {"state": "MC"} if job.get("title") == "Refused" else job for job in request["jobs"]]
-        results = run(self.postings, jobs, delete_jobs=request["deleteJobs"])
-        self.imports[board_import_id] = {
-            "id": board_import_id,
-            "requestedAt": rfc3339(now),
-            "completedAt": rfc3339(now + timedelta(seconds=30)),
-            "status": "complete",
-            "results": results,
-        }
-        self.callbacks[board_import_id] = request["callbackUrl"]
-        return {"data": {"id": board_import_id, "status": "pending", "requestedAt": rfc3339(now)}}
-
-    def answer(self, board_import_id: str) -> dict[str, Any]:
-        return {"data": self.imports[board_import_id]}
-
-
-class Client:
-    """Of the board, as `HttpBoard` is one."""
-
-    machine: Machine
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
+    def __init__(self, machine: Machine, account: Account) -> None:
+        self._machine = machine
+        self._board = machine.board(account)
 
     def create(self, body: RequestBody, seconds: float) -> JobImport:
-        assert seconds > 0
-        board, now = self.machine.board, self.machine.now
-
-        def accept() -> dict[str, Any]:
-            accepted = board.create(b"".join(body), now)
-            if board.is_hasty:
-                self.machine.meanwhile(self.machine.call_back)
-            return accepted
-
-        return self._ask("board POST", accept)
+        return self._call("board POST", lambda: self._board.create(body, seconds))
 
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
-        assert seconds > 0
-        board = self.machine.board
-        if board_import_id not in board.imports:
-            raise BoardRefusedError("404", 404)
-        return self._ask("board GET", lambda: board.answer(board_import_id))
+        return self._call("board GET", lambda: self._board.retrieve(board_import_id, seconds))
 
-    def _ask(self, name: str, do: Callable[[], dict[str, Any]]) -> JobImport:
-        interference = self.machine.interference
+    def _call(self, name: str, call: Callable[[], JobImport]) -> JobImport:
+        interference = self._machine.interference
         kind = interference.strikes(Call(name, _EVERY | {UNAUTHORIZED}))
         match kind:
             case "refused":
@@ -181,15 +137,12 @@ class Client:
                 raise BoardUnknownError("reset")
             case "killed before":
                 interference.kill()
-        if self.machine.board.is_down:
-            raise BoardUnreachableError("down")
-        assert self._account.api_key == KEY
-        answer = do()
+        answer = call()
         if kind == KILLED_AFTER:
             interference.kill()
         if kind == TIMEOUT_AFTER:
             raise BoardUnknownError("timed out")
-        return parse_job_import(json.dumps(answer))
+        return answer
 
 
 @dataclass(frozen=True)
@@ -200,7 +153,7 @@ class Saved:
     items: dict[str, dict[str, Any]]
     stream: list[Any]
     objects: dict[str, list[Any]]
-    board: Board
+    board: MemoryBoard
     notices: list[Any]
     told: int
     queue: list[tuple[str, Any]]
@@ -230,7 +183,9 @@ class Machine:
         self.stack = stack
         self.cloud = cloud
         self.now = START
-        self.board = Board()
+        self.board = MemoryBoard([KEY], lambda: self.now)
+        self.board.before_create = _make_refusable
+        self.board.after_create = lambda _: self.board.process()
         self.interference = Interference()
         #: Is told of each call: function, service, operation, parameters.
         self.watch: Callable[[str, str, str, dict[str, Any]], object] | None = None
@@ -358,7 +313,7 @@ class Machine:
 
     def call_back(self, tries: int = 4) -> bool:
         """Delivers the callbacks of all imports that the board has, each as often as it takes. Whether all were taken."""
-        taken = [self._deliver(each, url, tries) for each, url in list(self.board.callbacks.items())]
+        taken = [self._deliver(made, request.callback_url, tries) for made, request in self.board.requests]
         return all(taken)
 
     def _deliver(self, board_import_id: str, url: str, tries: int) -> bool:
@@ -367,7 +322,7 @@ class Machine:
             "version": "2.0",
             "pathParameters": {"importId": path.rsplit("/", 1)[1]},
             "queryStringParameters": {"token": token},
-            "body": json.dumps(self.board.answer(board_import_id)),
+            "body": self.board.describe(board_import_id).decode(),
             "isBase64Encoded": False,
         }
         for _ in range(tries):
@@ -482,7 +437,7 @@ class Machine:
         self._table().stream_shard.items = []
         self._moto_topic().sent_notifications.clear()
         self._told = 0
-        self.board.callbacks.clear()
+        self.board.requests.clear()
 
     def essence(self) -> str:
         """The state without its times and revisions: two machines of one essence have one future."""
@@ -490,7 +445,7 @@ class Machine:
             "items": self.items(),
             "stream": [each["dynamodb"].get("NewImage") for each in self.stream()],
             "objects": sorted(dict.keys(self._objects())),
-            "board": [self.board.imports, self.board.postings, self.board.is_down],
+            "board": [*map(self.board.describe, self.board.made()), self.board.postings(KEY), self.board.is_down],
             "notices": len(self.notices),
         }
         text = json.dumps(state, sort_keys=True, default=str)
@@ -512,6 +467,13 @@ class _Cut:
 
     def close(self) -> None:
         self._content.close()
+
+
+def _make_refusable(request: Request) -> None:
+    """Make the board refuse jobs with the title "Refused", which a feed's own check lets through."""
+    for job in request.jobs:
+        if job.get("title") == "Refused":
+            job["state"] = "MC"
 
 
 def _describe(operation: str, params: dict[str, Any]) -> str:
@@ -583,7 +545,7 @@ def running() -> Iterator[Machine]:
         real = BaseClient._make_api_call
         patch.setattr(BaseClient, "_make_api_call", lambda client, *call: machine.call(real, client, *call))
         patch.setattr(boto3, "client", lambda service, **_: cloud.client(service))
-        patch.setattr(board_adapter, "HttpBoard", type("ThisClient", (Client,), {"machine": machine}))
+        patch.setattr(http_board, "HttpBoard", lambda account: FaultyAccount(machine, account))
         patch.setattr(runs, "datetime", _clock(machine))
         patch.setattr(time, "sleep", machine.pass_time)
         try:

@@ -104,7 +104,7 @@ def poll(machine: Machine) -> None:
 
 
 def _board_is_hasty(machine: Machine) -> None:
-    machine.board.is_hasty = True
+    machine.board.after_create = lambda _: (machine.board.process(), machine.meanwhile(machine.call_back))
 
 
 def board_comes_up(machine: Machine) -> None:
@@ -196,17 +196,15 @@ def _waiting(machine: Machine) -> None:
 
 
 def _silent(machine: Machine) -> None:
-    """The board has the import, and has not done it within twelve hours."""
+    """The board accepts the import and does not do it within twelve hours."""
+    machine.board.after_create = lambda _: None
     submit(machine)
-    for each in machine.board.imports.values():
-        each["status"] = "complete" if each["id"] != "board-import-3" else "pending"
     machine.pass_time(13 * 3600)
 
 
 def _board_wakes_up(machine: Machine) -> None:
     until_idle(machine)
-    for each in machine.board.imports.values():
-        each["status"] = "complete"
+    machine.board.process()
 
 
 def _complete(machine: Machine) -> None:

@@ -1,6 +1,6 @@
 """The fault matrix: every call that a function makes, going wrong in every way it can, followed by every way on.
 
-The calls are those that a good run really makes, so a new one is covered by itself. docs/reliability.md has the table.
+The calls are those that a good run really makes, so a new one is covered by itself. docs/fault-matrix.md has the table.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 from tests.faults import report
 from tests.faults.machine import (
     CONFLICT,
+    KEY,
     KILLED_AFTER,
     KINDS,
     LEFT_OVER,
@@ -79,7 +80,7 @@ def good_night(furnished: tuple[Machine, Saved]) -> dict[str, Any]:
     scene.act(machine)
     for step in scene.ways["retry, callback"]:
         step(machine)
-    return {"failed": _failed(machine, ID), "postings": machine.board.postings, "live": _live(machine)}
+    return {"failed": _failed(machine, ID), "postings": machine.board.postings(KEY), "live": _live(machine)}
 
 
 def _try(
@@ -145,7 +146,7 @@ def _end(machine: Machine, scene: Scene, way: str, good_night: dict[str, Any], w
         assert transitions in ([state], ["expired", "complete"]), f"{where}: {transitions}"
         copies += notices[record["importId"]["S"]] - len(transitions)
     if states.get(scene.imports[0]) == "complete":
-        assert machine.board.postings == good_night["postings"], where
+        assert machine.board.postings(KEY) == good_night["postings"], where
         assert _live(machine) == good_night["live"], where
     return End(note, copies)
 
@@ -159,7 +160,7 @@ def _import(records: dict[str, Any], import_id: str) -> Any:
 
 def _check_complete(machine: Machine, record: Any, good_night: dict[str, Any], where: str) -> None:
     import_id = record["importId"]["S"]
-    answer = machine.board.imports[record["boardImportId"]["S"]]["results"]
+    answer = machine.board.results(record["boardImportId"]["S"]) or {}
     results = {name: value for name, value in record["results"]["M"].items() if name != "ignoredValues"}
     counts = {name: int(value["N"]) for name, value in results.items()}
     # What an earlier sending deleted, whose answer was lost, is counted beside.
