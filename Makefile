@@ -24,11 +24,11 @@ serve: .venv/ready
 
 ## test: all tests (six minutes on two cores), or a part: make test [T=tests/unit/test_project.py]
 test: .venv/ready
-	@$(BIN)/pytest $(if $(T),$(T),-n auto --dist loadfile)
+	@$(BIN)/pytest -n auto --dist loadfile $(T)
 
 ## test-unit: the unit tests (a minute on two cores)
-test-unit: .venv/ready
-	@$(BIN)/pytest -n auto --dist loadfile tests/unit
+test-unit:
+	@$(MAKE) test T=tests/unit
 
 ## check: format, lint, types, known vulnerabilities, template, import direction, the commands that the pages name
 check: .venv/ready .tools/ready

@@ -111,6 +111,12 @@ def test_the_files_exist(page: Path) -> None:
         assert (ROOT / path).exists(), path
 
 
+def test_the_modules_that_contributing_names_exist() -> None:
+    modules = re.findall(r"^\|.*\| `([\w/]+\.py)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert len(modules) > 10
+    assert [each for each in modules if not (ROOT / "layers/jobferry/jobferry" / each).exists()] == []
+
+
 @every_page
 def test_the_outputs_that_pages_ask_for_exist(page: Path) -> None:
     asked = set(re.findall(r"\boutput ([A-Z]\w+)\b", "\n".join(code_of(page))))

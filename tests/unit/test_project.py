@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from scripts import audit
 from tests.stack import METRICS, TEMPLATE, make_stack
@@ -219,6 +220,20 @@ def test_ci_calls_what_a_person_calls_and_the_tests_last() -> None:
     commands = [line for line in script.read_text().splitlines() if line.startswith("make ")]
     assert commands == ["make check", "make test"]
     assert script.stat().st_mode & 0o100
+
+
+def test_pre_commit_runs_the_quick_checks_of_make_check() -> None:
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe
+    checks = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe[1].splitlines()]
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    entries = [hook["entry"] for hook in repository["hooks"]]
+    assert entries == [check for check in checks if re.match(r"\.venv/bin/(ruff|mypy|cfn-lint)\b", check)]
+
+
+def test_contributing_names_every_room_and_no_other() -> None:
+    named = re.findall(r"^\| `(\w+)/` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert sorted(named) == sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
 # Events
