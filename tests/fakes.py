@@ -1,4 +1,4 @@
-"""Fakes of the domain's own protocols, as faithful as the real ones in what their callers can notice."""
+"""In-memory fakes of the domain's protocols. Callers cannot tell them from the real ones."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from local.board.imports import Postings, run
 
 
 class Killed(BaseException):
-    """The process ends here. No code catches it, as none survives Lambda's timeout."""
+    """Ends the process, as Lambda's timeout does. No code may catch it."""
 
 
 class MemoryStore:
-    """An ImportStore in memory: all or nothing, each record only over the revision that its writer read.
+    """An ImportStore in memory. A save is all or nothing and fails if a record's revision has changed.
 
     Attributes:
-        before_save: called before each save; to write in between, or to kill.
-        saves: how many saves there were.
+        before_save: is called before each save, to write in between or to kill.
+        saves: the number of saves so far.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class MemoryStore:
             for record in records:
                 now = self.get(record.import_id) if isinstance(record, Import) else self._feeds.get(record.feed)
                 if (now.revision if now else 0) != record.revision:
-                    raise ConflictError("somebody else moved the record first")
+                    raise ConflictError("another writer changed the record first")
             self.saves += 1
             for record in records:
                 written = type(record).from_item(json.loads(_stored(record)))
@@ -92,7 +92,7 @@ class MemoryStore:
         )
 
     def imports(self) -> list[Import]:
-        """All of them, to look at."""
+        """Return all imports."""
         return list(self._imports.values())
 
     def history(self, feed: str) -> Iterator[Import]:
@@ -101,16 +101,16 @@ class MemoryStore:
 
 
 def _stored(record: Import | Feed) -> str:
-    """As a table would keep it: what cannot be written as JSON cannot be stored."""
+    """Return the record as JSON. What JSON cannot hold, no table can store."""
     return json.dumps(record.changed(revision=record.revision + 1).to_item())
 
 
 class MemoryTopic:
-    """A topic that keeps what is published.
+    """A topic that keeps the published notices.
 
     Attributes:
         published: the notices, oldest first.
-        before_publish: called before each; to fail or to kill.
+        before_publish: is called before each notice, to fail or to kill.
     """
 
     def __init__(self) -> None:
@@ -123,11 +123,11 @@ class MemoryTopic:
 
 
 class MemoryBucket:
-    """A FeedStore in memory. As in S3 an ETag is of the content, and a read of another version than was listed fails.
+    """A FeedStore in memory. As in S3, reading fails if the object is not the listed version any more.
 
     Attributes:
-        contents: by key.
-        before_open: called before an object of a feed is opened; to replace it, for instance.
+        contents: the objects' bytes, by key.
+        before_open: is called before an object is opened, for instance to replace it.
     """
 
     def __init__(self) -> None:
@@ -176,10 +176,10 @@ def etag(content: bytes) -> str:
 
 
 class MemoryAccounts:
-    """The secrets in memory, each read once like in a Lambda function's life, until `forget`.
+    """The accounts' secrets in memory. Each is read once until `forget`, as in one container of a function.
 
     Attributes:
-        secrets: their texts, by name; what is not there was never set.
+        secrets: their texts, by name.
     """
 
     def __init__(self, secrets: dict[str, str], board_url: str) -> None:
@@ -195,13 +195,13 @@ class MemoryAccounts:
         return self._known[name]
 
     def forget(self) -> None:
-        """Another container of the function."""
+        """Forget what was read, as a new container does."""
         self._known.clear()
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request to create an import, as the board got it."""
+    """A request to create an import, as the board received it."""
 
     key: str
     jobs: list[dict[str, Any]]
@@ -214,14 +214,14 @@ class Request:
 
 
 class MemoryBoard:
-    """The board in memory: a queue of imports for all accounts, which the sandbox's own `run` brings to their postings.
+    """The board in memory. It queues imports, and processes them with the sandbox board's own rules.
 
     Attributes:
-        keys: API keys that it knows; accounts are as many.
-        is_down: it answers no request.
-        requests: that were accepted, with the import's id.
-        before_create, after_create: called around the acceptance; to refuse, or to lose the answer.
-        before_retrieve: called before an import is looked at.
+        keys: the API keys that it knows, one for each account.
+        is_down: whether it leaves every request unanswered.
+        requests: the accepted requests, each with the id of its import.
+        before_create, after_create: are called before and after a request is accepted, to refuse it or to lose the answer.
+        before_retrieve: is called before an import is retrieved.
     """
 
     def __init__(self, keys: Iterable[str], now: Callable[[], datetime]) -> None:
@@ -240,7 +240,7 @@ class MemoryBoard:
         return _BoardAccount(self, account.api_key)
 
     def postings(self, key: str) -> Postings:
-        """Of an account, to look at or to post by hand."""
+        """Return the postings of an account. A test may add some by hand."""
         return self._postings[key]
 
     def create(self, key: str, text: bytes) -> JobImport:
@@ -281,11 +281,11 @@ class MemoryBoard:
             raise BoardUnreachableError("the board is down")
 
     def describe(self, board_import_id: str) -> bytes:
-        """What GET answers and a callback carries."""
+        """Return the body of the answer to GET, which a callback carries too."""
         return json.dumps({"data": self._imports[board_import_id].as_data()}).encode()
 
     def results(self, board_import_id: str) -> dict[str, Any] | None:
-        """Of an import that is done."""
+        """Return the results of an import, None while it is waiting."""
         return self._imports[board_import_id].results
 
     def made(self) -> list[str]:
@@ -297,7 +297,7 @@ class MemoryBoard:
         return list(self._queue)
 
     def process(self) -> str | None:
-        """Does the oldest import that waits, and returns its id; None: none waits."""
+        """Process the oldest waiting import and return its id; None if none is waiting."""
         if not self._queue:
             return None
         made = self._imports[self._queue.popleft()]
@@ -323,7 +323,7 @@ class _BoardAccount:
 
 
 class Clock:
-    """A time that stands still until it is moved on, or waited for."""
+    """A clock that stands still until a test moves it or code sleeps."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
@@ -335,5 +335,5 @@ class Clock:
         self._now += timedelta(seconds=seconds)
 
     def forward(self, **time: float) -> None:
-        """On by hours, minutes, seconds."""
+        """Move the clock by days, hours, minutes or seconds."""
         self._now += timedelta(**time)
