@@ -117,9 +117,9 @@ class Stage:
         """Let the board process all imports and call back, then publish the notices."""
         while board_import_id := self.board.process():
             self.call_back(board_import_id)
-        self.tell()
+        self.publish_notices()
 
-    def tell(self) -> None:
+    def publish_notices(self) -> None:
         """Invoke PublishNotice for every import."""
         for each in self.store.imports():
             publish(self.store, self.topic, each.import_id, self.clock(), STACK)

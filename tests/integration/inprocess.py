@@ -38,7 +38,7 @@ def template() -> dict[str, Any]:
     return expand(TEMPLATE)
 
 
-def only(*logical_ids: str) -> dict[str, Any]:
+def template_with(*logical_ids: str) -> dict[str, Any]:
     """Return the template with only these resources."""
     return template() | {"Resources": {name: template()["Resources"][name] for name in logical_ids}, "Outputs": {}}
 
@@ -51,7 +51,12 @@ def in_process(*logical_ids: str) -> Iterator[tuple[Stack, InProcess]]:
             patch.setenv(f"AWS_{name}", value)
         cloud = InProcess()
         yield (
-            Stack(NAME, only(*logical_ids) if logical_ids else template(), {}, Resources(cloud, NAME, CALLBACKS).make),
+            Stack(
+                NAME,
+                template_with(*logical_ids) if logical_ids else template(),
+                {},
+                Resources(cloud, NAME, CALLBACKS).make,
+            ),
             cloud,
         )  # type: ignore[arg-type]
 

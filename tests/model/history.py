@@ -424,7 +424,7 @@ class History:
     def inform(self) -> None:
         """Run PublishNotice. Its readers then know which postings will be deleted."""
         before = len(self.stage.topic.published)
-        self.stage.tell()
+        self.stage.publish_notices()
         for notice in self.stage.topic.published[before:]:
             record = self.stage.record(notice.data["importId"])
             known = self.known.get(record.feed)
