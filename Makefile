@@ -22,11 +22,15 @@ demo: .venv/ready
 serve: .venv/ready
 	@$(BIN)/python -m local serve
 
-## test: unit, integration (moto) and system (the local system) tests
+## test: all tests (six minutes on two cores), or a part: make test [T=tests/unit/test_project.py]
 test: .venv/ready
-	@$(BIN)/pytest -n auto --dist loadfile
+	@$(BIN)/pytest -n auto --dist loadfile $(T)
 
-## check: format, lint, types, known vulnerabilities, template, import direction, README's commands
+## test-unit: the unit tests (a minute on two cores)
+test-unit:
+	@$(MAKE) test T=tests/unit
+
+## check: format, lint, types, known vulnerabilities, template, import direction, the commands that the pages name
 check: .venv/ready .tools/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -35,7 +39,7 @@ check: .venv/ready .tools/ready
 	$(BIN)/cfn-lint template.yaml
 	sam validate --lint
 	checkov --config-file .checkov.yaml
-	$(BIN)/pytest -q tests/unit/test_project.py tests/unit/test_template.py
+	$(BIN)/pytest -q tests/unit/test_documentation.py tests/unit/test_project.py tests/unit/test_template.py
 
 ## build: what `sam deploy` deploys, in .aws-sam/: make build [ARCHITECTURE=x86_64]
 build: .venv/ready .tools/ready
@@ -100,4 +104,4 @@ help:
 	@for tool in $(TOOLS); do $(BIN)/uv tool install --quiet --python $(BIN)/python $$tool; done
 	@touch $@
 
-.PHONY: demo serve test check build deploy sam-local bench validate redrive format lock clean help
+.PHONY: demo serve test test-unit check build deploy sam-local bench validate redrive format lock clean help

@@ -1,4 +1,4 @@
-"""The events in `events/`, as AWS sends them: one for each trigger and case, the same that `sam local invoke` takes."""
+"""Load the events in `events/`, which `sam local invoke` takes too."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any, Final
 
 EVENTS: Final = Path(__file__).parent.parent / "events"
-#: Where an HTTP event says once more what stands in its path parameters, its query and its body.
+#: Where an HTTP event repeats its path parameters and its query.
 _REPEATS: Final = frozenset({"body", "path", "rawPath", "rawQueryString"})
 
 
 def load_event(name: str, **replacements: Any) -> Any:
-    """The event `events/{name}.json`, a new one at each call.
+    """Load `events/{name}.json`, with some values replaced.
 
     Args:
-        name: of the file, without its suffix.
-        replacements: new values of keys, wherever in the event they stand: `load_event("callback", importId=…, token=…)`.
-            A text also takes the place of the old one in the path, the query and the body; of DynamoDB's `{"S": …}`, the
-            text within. Raises KeyError when the event has no such key.
+        name: the file's name without its suffix.
+        replacements: new values by key, wherever the key is: `load_event("callback", importId=…, token=…)`. A text
+            is also replaced in the path, the query and the body, and inside DynamoDB's `{"S": …}`.
+
+    Raises:
+        KeyError: the event has no such key.
     """
     event = json.loads((EVENTS / f"{name}.json").read_text())
     for key, new in replacements.items():

@@ -1,4 +1,4 @@
-"""Fakes of the domain's own protocols, as faithful as the real ones in what their callers can notice."""
+"""In-memory fakes of the domain's protocols. Callers cannot tell them from the real ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from jobferry.board.accounts import Account, parse_account
 from jobferry.board.client import Board, RequestBody
 from jobferry.board.job_imports import JobImport, parse_job_import
-from jobferry.errors import BoardRefusedError, ConflictError, FeedChangedError, SecretError
+from jobferry.errors import BoardRefusedError, BoardUnreachableError, ConflictError, FeedChangedError, SecretError
 from jobferry.feeds.objects import FeedObject
 from jobferry.notices.notice import Notice
 from jobferry.records.failed_jobs import FailedJob, FailedKind
@@ -27,15 +27,15 @@ from local.board.imports import Postings, SandboxImport, run
 
 
 class Killed(BaseException):
-    """The process ends here. No code catches it, as none survives Lambda's timeout."""
+    """Ends the process, as Lambda's timeout does. No code may catch it."""
 
 
 class MemoryStore:
-    """An ImportStore in memory: all or nothing, each record only over the revision that its writer read.
+    """An ImportStore in memory. A save is all or nothing and fails if a record's revision has changed.
 
     Attributes:
-        before_save: called before each save; to write in between, or to kill.
-        saves: how many saves there were.
+        before_save: is called before each save, to write in between or to kill.
+        saves: the number of saves so far.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class MemoryStore:
             for record in records:
                 now = self.get(record.import_id) if isinstance(record, Import) else self._feeds.get(record.feed)
                 if (now.revision if now else 0) != record.revision:
-                    raise ConflictError("somebody else moved the record first")
+                    raise ConflictError("another writer changed the record first")
             self.saves += 1
             for record in records:
                 written = type(record).from_item(json.loads(_stored(record)))
@@ -91,7 +91,7 @@ class MemoryStore:
         )
 
     def imports(self) -> list[Import]:
-        """All of them, to look at."""
+        """Return all imports."""
         return list(self._imports.values())
 
     def history(self, feed: str) -> Iterator[Import]:
@@ -100,16 +100,16 @@ class MemoryStore:
 
 
 def _stored(record: Import | Feed) -> str:
-    """As a table would keep it: what cannot be written as JSON cannot be stored."""
+    """Return the record as JSON. What JSON cannot hold, no table can store."""
     return json.dumps(record.changed(revision=record.revision + 1).to_item())
 
 
 class MemoryTopic:
-    """A topic that keeps what is published.
+    """A topic that keeps the published notices.
 
     Attributes:
         published: the notices, oldest first.
-        before_publish: called before each; to fail or to kill.
+        before_publish: is called before each notice, to fail or to kill.
     """
 
     def __init__(self) -> None:
@@ -122,11 +122,11 @@ class MemoryTopic:
 
 
 class MemoryBucket:
-    """A FeedStore in memory. As in S3 an ETag is of the content, and a read of another version than was listed fails.
+    """A FeedStore in memory. As in S3, reading fails if the object is not the listed version any more.
 
     Attributes:
-        contents: by key.
-        before_open: called before an object of a feed is opened; to replace it, for instance.
+        contents: the objects' bytes, by key.
+        before_open: is called before an object is opened, for instance to replace it.
     """
 
     def __init__(self) -> None:
@@ -175,10 +175,10 @@ def etag(content: bytes) -> str:
 
 
 class MemoryAccounts:
-    """The secrets in memory, each read once like in a Lambda function's life, until `forget`.
+    """The accounts' secrets in memory. Each is read once until `forget`, as in one container of a function.
 
     Attributes:
-        secrets: their texts, by name; what is not there was never set.
+        secrets: their texts, by name.
     """
 
     def __init__(self, secrets: dict[str, str], board_url: str) -> None:
@@ -194,13 +194,13 @@ class MemoryAccounts:
         return self._known[name]
 
     def forget(self) -> None:
-        """Another container of the function."""
+        """Forget what was read, as a new container does."""
         self._known.clear()
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request to create an import, as the board got it."""
+    """A request to create an import, as the board received it."""
 
     key: str
     jobs: list[dict[str, Any]]
@@ -213,17 +213,19 @@ class Request:
 
 
 class MemoryBoard:
-    """The board in memory: a queue of imports for all accounts, which the sandbox's own `run` brings to their postings.
+    """The board in memory. It queues imports, and processes them with the sandbox board's own rules.
 
     Attributes:
-        keys: API keys that it knows; accounts are as many.
-        requests: that were accepted, with the import's id.
-        before_create, after_create: called around the acceptance; to refuse, or to lose the answer.
-        before_retrieve: called before an import is looked at.
+        keys: the API keys that it knows, one for each account.
+        is_down: whether it leaves every request unanswered.
+        requests: the accepted requests, each with the id of its import.
+        before_create, after_create: are called before and after a request is accepted, to refuse it or to lose the answer.
+        before_retrieve: is called before an import is retrieved.
     """
 
     def __init__(self, keys: Iterable[str], now: Callable[[], datetime]) -> None:
         self.keys = set(keys)
+        self.is_down = False
         self.requests: list[tuple[str, Request]] = []
         self.before_create: Callable[[Request], None] = lambda _: None
         self.after_create: Callable[[Request], None] = lambda _: None
@@ -237,12 +239,13 @@ class MemoryBoard:
         return _BoardAccount(self, account.api_key)
 
     def postings(self, key: str) -> Postings:
-        """Of an account, to look at or to post by hand."""
+        """Return the postings of an account. A test may add some by hand."""
         return self._postings[key]
 
     def create(self, key: str, text: bytes) -> JobImport:
         body = json.loads(text)
         request = Request(key, body["jobs"], body["deleteJobs"], body["callbackUrl"])
+        self._require_up()
         self.before_create(request)
         if key not in self.keys:
             raise BoardRefusedError("the board answered 401 (it does not know the API key)", 401)
@@ -258,10 +261,12 @@ class MemoryBoard:
         self._imports[made.id] = made
         self._queue.append(made.id)
         self.requests.append((made.id, request))
+        accepted = parse_job_import(self.describe(made.id))
         self.after_create(request)
-        return parse_job_import(self.describe(made.id))
+        return accepted
 
     def retrieve(self, key: str, board_import_id: str) -> JobImport:
+        self._require_up()
         self.before_retrieve()
         if key not in self.keys:
             raise BoardRefusedError("the board answered 401 (it does not know the API key)", 401)
@@ -270,20 +275,28 @@ class MemoryBoard:
             raise BoardRefusedError("the board answered 404", 404)
         return parse_job_import(self.describe(board_import_id))
 
+    def _require_up(self) -> None:
+        if self.is_down:
+            raise BoardUnreachableError("the board is down")
+
     def describe(self, board_import_id: str) -> bytes:
-        """What GET answers and a callback carries."""
+        """Return the body of the answer to GET, which a callback carries too."""
         return json.dumps({"data": self._imports[board_import_id].as_data()}).encode()
 
     def results(self, board_import_id: str) -> dict[str, Any] | None:
-        """Of an import that is done."""
+        """Return the results of an import, None while it is waiting."""
         return self._imports[board_import_id].results
 
+    def made(self) -> list[str]:
+        """Return the ids of all imports, oldest first."""
+        return list(self._imports)
+
     def waiting(self) -> list[str]:
-        """The imports that are not done yet, in the order in which they will be."""
+        """Return the ids of the imports that are not done yet, oldest first."""
         return list(self._queue)
 
     def process(self) -> str | None:
-        """Does the oldest import that waits, and returns its id; None: none waits."""
+        """Process the oldest waiting import and return its id; None if none is waiting."""
         if not self._queue:
             return None
         made = self._imports[self._queue.popleft()]
@@ -309,7 +322,7 @@ class _BoardAccount:
 
 
 class Clock:
-    """A time that stands still until it is moved on, or waited for."""
+    """A clock that stands still until a test moves it or code sleeps."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
@@ -321,5 +334,5 @@ class Clock:
         self._now += timedelta(seconds=seconds)
 
     def forward(self, **time: float) -> None:
-        """On by hours, minutes, seconds."""
+        """Move the clock by days, hours, minutes or seconds."""
         self._now += timedelta(**time)

@@ -1,4 +1,4 @@
-"""All that a feed runs on, in memory: the bucket, the records, the accounts, the board, the poller and the time."""
+"""The whole system in memory, made of the fakes: bucket, records, accounts, board, poller and clock."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from tests.fakes import Clock, MemoryAccounts, MemoryBoard, MemoryBucket, Memory
 BOARD_URL = "https://board.example/api/v2.0"
 SIGNING_KEY = "signing-key"
 FEED = "default"
-#: Of the account that a feed has unless it says otherwise.
+#: The API key of the account that feeds use by default.
 KEY = "key-of-the-agency"
 STACK = Stack("jobferry-SubmitImport", "imports", "feeds", "jobferry/accounts/", "us-east-1")
-#: SubmitImport's time.
+#: SubmitImport's timeout.
 TIMEOUT = timedelta(seconds=900)
 
 
 def job(reference: str | None, **fields: Any) -> dict[str, Any]:
-    """A job that is valid if it has a reference number."""
+    """Return a job that is valid if it has a reference number."""
     return {"referenceNumber": reference, "title": f"Job {reference}", "state": "PA"} | fields
 
 
@@ -40,12 +40,17 @@ def jobs(*references: str) -> list[dict[str, Any]]:
 
 
 def lines(*rows: dict[str, Any] | bytes) -> bytes:
-    """JSON Lines; a row that is bytes stands as it is."""
+    """Return JSON Lines. Rows that are bytes are kept as they are."""
     return b"".join((row if isinstance(row, bytes) else json.dumps(row).encode()) + b"\n" for row in rows)
 
 
 class Stage:
-    """The parts are attributes, to be looked at and tampered with; `starts` are the events that the poller sent."""
+    """The system in memory. Its parts are attributes that tests read and change.
+
+    Attributes:
+        starts: the events that the poller sent to SubmitImport.
+        faults: the errors that the poller reported.
+    """
 
     def __init__(self, now: datetime = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)) -> None:
         self.clock = Clock(now)
@@ -68,72 +73,72 @@ class Stage:
         )
         self._requests = 0
 
-    # What an agency does
+    # The agency
 
     def put(self, name: str, content: bytes, feed: str = FEED) -> None:
         self.bucket.contents[f"feeds/{feed}/{name}"] = content
 
     def put_jobs(self, *references: str, feed: str = FEED) -> None:
-        """The feed is one object with these jobs."""
+        """Make the feed one object with these jobs."""
         self.put("jobs.jsonl", lines(*jobs(*references)), feed)
 
     def remove(self, name: str, feed: str = FEED) -> None:
         del self.bucket.contents[f"feeds/{feed}/{name}"]
 
     def settings(self, feed: str = FEED, **settings: Any) -> None:
-        """The feed's feed.json; names as there."""
+        """Write feed.json, with the names that it has there."""
         self.put("feed.json", json.dumps(settings).encode(), feed)
 
-    # What happens
+    # The functions
 
     def invocation(self) -> Invocation:
-        """A Lambda request of its own."""
+        """Return a new Lambda request."""
         self._requests += 1
         return Invocation(f"request-{self._requests}", self.clock() + TIMEOUT)
 
     def event(self, event: dict[str, Any], invocation: Invocation | None = None) -> Outcome:
-        """SubmitImport gets an event; a moment later, so that runs by hand have ids of their own."""
+        """Invoke SubmitImport a second later, so that each run by hand has its own id."""
         self.clock.forward(seconds=1)
         return submit(parse_trigger(event, self.clock()), invocation or self.invocation(), self.world)
 
     def run(self, feed: str = FEED, **event: Any) -> Import:
-        """A run by hand, done as far as it goes without the board; its record."""
+        """Start a run by hand and return its record, before the board processes it."""
         outcome = self.event({"feed": feed, **event})
         assert outcome.import_id is not None
         return self.record(outcome.import_id)
 
     def complete(self, feed: str = FEED, **event: Any) -> Import:
-        """A run by hand to its end; its record."""
+        """Start a run by hand, finish it, and return its record."""
         record = self.run(feed, **event)
         self.finish()
         return self.record(record.import_id)
 
     def finish(self) -> None:
-        """The board does what waits, and calls back; people are told."""
+        """Let the board process all imports and call back, then publish the notices."""
         while board_import_id := self.board.process():
             self.call_back(board_import_id)
-        self.tell()
+        self.publish_notices()
 
-    def tell(self) -> None:
-        """The stream says what has ended, and PublishNotice publishes what is due."""
+    def publish_notices(self) -> None:
+        """Invoke PublishNotice for every import."""
         for each in self.store.imports():
             publish(self.store, self.topic, each.import_id, self.clock(), STACK)
 
     def call_back(self, board_import_id: str) -> Received:
-        """The board tells an import's result, or how far it is."""
+        """Deliver the board's callback for an import."""
         url = next(request for made, request in self.board.requests if made == board_import_id)
         callback = Callback(url.import_id, token(url.import_id, SIGNING_KEY), self.board.describe(board_import_id))
         receiver = Receiver(self.store, self.bucket, self.accounts, self.board, lambda: SIGNING_KEY)
         return receive(callback, receiver, self.clock())
 
     def poll(self, minutes: float = 5) -> Polled:
-        """The poller runs; what it starts is in `starts`."""
+        """Run the poller. The events that it sends are in `starts`."""
         self.clock.forward(minutes=minutes)
         poller = Poller(self.store, self.bucket, self.accounts, self.board, self, self.clock, self._failed)
         return poll(poller, self.clock() + timedelta(seconds=240))
 
     def start(self) -> list[Outcome]:
-        """SubmitImport gets what the poller sent."""
+        """Invoke SubmitImport with the events that the poller sent."""
         starts, self.starts = self.starts, []
         return [self.event(each) for each in starts]
 
@@ -148,7 +153,7 @@ class Stage:
     def _failed(self, record: Import | Feed, error: Exception) -> None:
         self.faults.append(f"{record.feed}: {error}")
 
-    # What can be looked at
+    # What the tests compare
 
     def record(self, import_id: str) -> Import:
         found = self.store.get(import_id)
@@ -156,18 +161,18 @@ class Stage:
         return found
 
     def live_set(self, feed: str = FEED) -> list[str]:
-        """The reference numbers of the feed's live set."""
+        """Return the reference numbers of the feed's live set."""
         live = self.store.get_feed(feed).live_set
         assert live is not None, f"{feed} has no live set"
         stream = io.BytesIO(self.bucket.contents[live.key])
         return sorted(each.reference_number for each in read_live_set(stream, whole=live.whole))
 
     def postings(self, key: str = KEY) -> list[str]:
-        """The reference numbers on the board."""
+        """Return the reference numbers on the board."""
         return sorted(self.board.postings(key))
 
     def sent(self) -> list[tuple[list[str | None], bool]]:
-        """What the board accepted, oldest first: reference numbers and deleteJobs."""
+        """Return what the board accepted, oldest first: the reference numbers and deleteJobs."""
         return [
             ([each.get("referenceNumber") for each in request.jobs], request.delete_jobs)
             for _, request in self.board.requests

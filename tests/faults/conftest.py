@@ -6,19 +6,19 @@ import pytest
 
 from tests.faults import report
 from tests.faults.machine import Machine, Saved, running
-from tests.faults.scenes import furnish
+from tests.faults.scenes import play_two_nights
 
 
 @pytest.fixture(scope="module")
-def furnished() -> Iterator[tuple[Machine, Saved]]:
-    """Made once a module, and gone after it: while it runs, the clock and boto3 are the machine's in this whole process."""
+def prepared() -> Iterator[tuple[Machine, Saved]]:
+    """Make the machine once for a module. While it exists, time and boto3 are the machine's in the whole process."""
     with running() as machine:
-        yield machine, furnish(machine)
+        yield machine, play_two_nights(machine)
 
 
 @pytest.fixture
-def machine(furnished: tuple[Machine, Saved]) -> Machine:
-    machine, saved = furnished
+def machine(prepared: tuple[Machine, Saved]) -> Machine:
+    machine, saved = prepared
     return machine.restore(saved)
 
 

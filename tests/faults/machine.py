@@ -1,6 +1,6 @@
-"""The four functions with their real handlers and adapters, on moto and a board in memory, where any call can go wrong.
+"""The four functions with their real handlers and adapters, on moto and a board in memory. Any call can fail.
 
-Time is the machine's own. A function's process is its `app.py`, run anew after each crash.
+The machine has its own time. A function's process is its `app.py`, which is loaded again after each crash.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from jobferry.adapters import http_board as board_adapter
+from jobferry.adapters import http_board
 from jobferry.board.accounts import Account
 from jobferry.board.client import RequestBody
-from jobferry.board.job_imports import JobImport, parse_job_import
+from jobferry.board.job_imports import JobImport
 from jobferry.errors import BoardRefusedError, BoardUnknownError, BoardUnreachableError
 from jobferry.runs import world as runs
 from local.aws_account import ACCOUNT, REGION
-from local.board.imports import rfc3339, run
+from local.board.imports import rfc3339
 from local.patterns import matches
 from local.template import Stack
-from tests.fakes import Killed
+from tests.fakes import Killed, MemoryBoard, Request
 from tests.integration.inprocess import NAME, InProcess, in_process
 from tests.stack import TEMPLATE
 
@@ -48,7 +48,7 @@ FOLDERS: Final = {
     "PollImports": "poll_imports",
     "PublishNotice": "publish_notice",
 }
-#: What can go wrong with a call.
+#: The faults that a call can have.
 REFUSED, UNAUTHORIZED, CONFLICT, LEFT_OVER, CUT = "refused", "unauthorized", "conflict", "left over", "cut off"
 TIMEOUT_BEFORE, TIMEOUT_AFTER = "timeout before", "timeout after"
 KILLED_BEFORE, KILLED_AFTER = "killed before", "killed after"
@@ -70,7 +70,7 @@ _THROTTLED: Final = {"s3": "SlowDown", "sns": "Throttled", "lambda": "TooManyReq
 
 @dataclass(frozen=True)
 class Call:
-    """A call that a function made, and what can go wrong with it."""
+    """A call that a function made, and the faults that it can have."""
 
     name: str
     kinds: frozenset[str]
@@ -78,13 +78,13 @@ class Call:
 
 @dataclass
 class Interference:
-    """Counts the calls of the process that runs, and lets one of them go wrong.
+    """Counts the calls of the running process, and makes one of them fail.
 
     Attributes:
-        calls: that it made.
-        number, kind: of the call that is to go wrong, from 0, and how.
-        struck: it has gone wrong.
-        dead: the process was killed: it makes no more calls.
+        calls: the calls so far.
+        number, kind: the call that fails, counted from 0, and how it fails.
+        struck: whether it has failed.
+        dead: whether the process was killed, so that it makes no more calls.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Interference:
     dead: bool = False
 
     def strikes(self, call: Call) -> str:
-        """How this call goes wrong; empty when it does not."""
+        """Return how this call fails; empty if it does not."""
         self.require_life()
         self.calls.append(call)
         if len(self.calls) - 1 != self.number:
@@ -112,65 +112,21 @@ class Interference:
             raise Killed
 
 
-class Board:
-    """A job board in memory. Its one account is the feed's."""
+class FaultyAccount:
+    """An account on the board in memory, any call to which can fail."""
 
-    def __init__(self) -> None:
-        self.postings: dict[str, Any] = {}
-        self.imports: dict[str, dict[str, Any]] = {}
-        self.callbacks: dict[str, str] = {}
-        self.is_down = False
-        self.is_hasty = False
-
-    def create(self, body: bytes, now: datetime) -> dict[str, Any]:
-        request = json.loads(body)
-        board_import_id = f"board-import-{len(self.imports) + 1}"
-        # What a feed's own check lets through, and the board does not.
-        jobs = [job | {"state": "MC"} if job.get("title") == "Refused" else job for job in request["jobs"]]
-        results = run(self.postings, jobs, delete_jobs=request["deleteJobs"])
-        self.imports[board_import_id] = {
-            "id": board_import_id,
-            "requestedAt": rfc3339(now),
-            "completedAt": rfc3339(now + timedelta(seconds=30)),
-            "status": "complete",
-            "results": results,
-        }
-        self.callbacks[board_import_id] = request["callbackUrl"]
-        return {"data": {"id": board_import_id, "status": "pending", "requestedAt": rfc3339(now)}}
-
-    def answer(self, board_import_id: str) -> dict[str, Any]:
-        return {"data": self.imports[board_import_id]}
-
-
-class Client:
-    """Of the board, as `HttpBoard` is one."""
-
-    machine: Machine
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
+    def __init__(self, machine: Machine, account: Account) -> None:
+        self._machine = machine
+        self._board = machine.board(account)
 
     def create(self, body: RequestBody, seconds: float) -> JobImport:
-        assert seconds > 0
-        board, now = self.machine.board, self.machine.now
-
-        def accept() -> dict[str, Any]:
-            accepted = board.create(b"".join(body), now)
-            if board.is_hasty:
-                self.machine.meanwhile(self.machine.call_back)
-            return accepted
-
-        return self._ask("board POST", accept)
+        return self._call("board POST", lambda: self._board.create(body, seconds))
 
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
-        assert seconds > 0
-        board = self.machine.board
-        if board_import_id not in board.imports:
-            raise BoardRefusedError("404", 404)
-        return self._ask("board GET", lambda: board.answer(board_import_id))
+        return self._call("board GET", lambda: self._board.retrieve(board_import_id, seconds))
 
-    def _ask(self, name: str, do: Callable[[], dict[str, Any]]) -> JobImport:
-        interference = self.machine.interference
+    def _call(self, name: str, call: Callable[[], JobImport]) -> JobImport:
+        interference = self._machine.interference
         kind = interference.strikes(Call(name, _EVERY | {UNAUTHORIZED}))
         match kind:
             case "refused":
@@ -181,34 +137,31 @@ class Client:
                 raise BoardUnknownError("reset")
             case "killed before":
                 interference.kill()
-        if self.machine.board.is_down:
-            raise BoardUnreachableError("down")
-        assert self._account.api_key == KEY
-        answer = do()
+        answer = call()
         if kind == KILLED_AFTER:
             interference.kill()
         if kind == TIMEOUT_AFTER:
             raise BoardUnknownError("timed out")
-        return parse_job_import(json.dumps(answer))
+        return answer
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A machine's state."""
+    """The state of a machine."""
 
     now: datetime
     items: dict[str, dict[str, Any]]
     stream: list[Any]
     objects: dict[str, list[Any]]
-    board: Board
+    board: MemoryBoard
     notices: list[Any]
-    told: int
+    delivered: int
     queue: list[tuple[str, Any]]
     dead_letters: list[Any]
 
 
 class Context:
-    """Lambda's."""
+    """Lambda's context."""
 
     function_name = "function"
     memory_limit_in_mb = 1024
@@ -224,19 +177,21 @@ class Context:
 
 
 class Machine:
-    """See the module. Use `running`."""
+    """The functions and what they run on. Made by `running`."""
 
     def __init__(self, stack: Stack, cloud: InProcess) -> None:
         self.stack = stack
         self.cloud = cloud
         self.now = START
-        self.board = Board()
+        self.board = MemoryBoard([KEY], lambda: self.now)
+        self.board.before_create = _make_refusable
+        self.board.after_create = lambda _: self.board.process()
         self.interference = Interference()
-        #: Is told of each call: function, service, operation, parameters.
+        #: Is called for each call with its function, service, operation and parameters.
         self.watch: Callable[[str, str, str, dict[str, Any]], object] | None = None
         self._running = ""
         self._processes: dict[str, ModuleType] = {}
-        self._told = 0
+        self._delivered = 0
         self.queue: list[tuple[str, Any]] = []
         self.dead_letters: list[Any] = []
         self.table = stack.resource("ImportsTable").ref
@@ -254,7 +209,7 @@ class Machine:
     # Calls
 
     def call(self, real: Callable[..., Any], client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
-        """Each call of boto3."""
+        """Make a call of boto3, with its fault if it has one."""
         service = client.meta.service_model.service_name
         if not self._running:
             return real(client, operation, params)
@@ -285,7 +240,7 @@ class Machine:
                 real(client, operation, {"RequestItems": {name: writes[:half]}})
             answer = {"UnprocessedItems": {name: writes[half:]}}
         elif operation == "GetItem":
-            # As moto finds it, without the two seconds that a thousand answers take on their way through its serializer.
+            # Read from moto directly: its serializer takes two seconds for a thousand answers.
             found = self._table().get_item(*map(DynamoType, (params["Key"]["importId"], params["Key"]["item"])))
             answer = {"Item": found.to_json()["Attributes"]} if found is not None else {}
         else:
@@ -302,7 +257,7 @@ class Machine:
     # Functions
 
     def invoke(self, name: str, event: Any, request_id: str | None = None) -> Any:
-        """Runs a function once. Raises what it raises; Killed when the process was killed."""
+        """Run a function once. Raise what it raises, or Killed if the process was killed."""
         resource = self.stack.resource(f"{name}Function")
         if name not in self._processes:
             self._processes[name] = _start(name, self)
@@ -320,13 +275,13 @@ class Machine:
         return json.loads(json.dumps(answer))
 
     def meanwhile(self, act: Callable[[], object]) -> None:
-        """What happens while a function waits, its own calls apart."""
+        """Act while a function is waiting, without counting these calls as its own."""
         interference, self.interference = self.interference, Interference()
         act()
         self.interference = interference
 
     def tries(self, name: str, event: Any, request_id: str, waits: tuple[int, ...] = (0, 60, 120)) -> bool:
-        """Runs it as Lambda does when nobody waits: whether one of the tries succeeded. The rest are dead letters."""
+        """Run a function asynchronously, with Lambda's retries; return whether one succeeded. Otherwise the event is a dead letter."""
         for wait in waits:
             self.pass_time(wait)
             if self.once(name, event, request_id):
@@ -335,10 +290,10 @@ class Machine:
         return False
 
     def once(self, name: str, event: Any, request_id: str) -> bool:
-        """Whether one run of it succeeded."""
+        """Run a function once and return whether it succeeded."""
         try:
             self.invoke(name, event, request_id)
-        except (Killed, Exception):  # noqa: BLE001  # whatever it is, Lambda tries again
+        except (Killed, Exception):  # noqa: BLE001  # Lambda retries after any error
             return False
         return True
 
@@ -346,7 +301,7 @@ class Machine:
         return {"feed": "default", "scheduledAt": rfc3339(self.now)[:19] + "Z"}
 
     def poll(self) -> bool:
-        """Runs the poller once, and what it starts. Whether it succeeded."""
+        """Run the poller and what it starts; return whether the poller succeeded."""
         succeeded = self.once("PollImports", {}, str(uuid.uuid4()))
         while self.queue:
             name, event = self.queue.pop(0)
@@ -357,8 +312,8 @@ class Machine:
         return next(each for each in FOLDERS if self.stack.resource(f"{each}Function").ref == name)
 
     def call_back(self, tries: int = 4) -> bool:
-        """Delivers the callbacks of all imports that the board has, each as often as it takes. Whether all were taken."""
-        taken = [self._deliver(each, url, tries) for each, url in list(self.board.callbacks.items())]
+        """Deliver the callbacks of all imports, with retries; return whether all were taken."""
+        taken = [self._deliver(made, request.callback_url, tries) for made, request in self.board.requests]
         return all(taken)
 
     def _deliver(self, board_import_id: str, url: str, tries: int) -> bool:
@@ -367,7 +322,7 @@ class Machine:
             "version": "2.0",
             "pathParameters": {"importId": path.rsplit("/", 1)[1]},
             "queryStringParameters": {"token": token},
-            "body": json.dumps(self.board.answer(board_import_id)),
+            "body": self.board.describe(board_import_id).decode(),
             "isBase64Encoded": False,
         }
         for _ in range(tries):
@@ -380,26 +335,26 @@ class Machine:
                 return True
         return False
 
-    def tell(self) -> None:
-        """Lets the stream come to PublishNotice, as the template's mapping has it."""
+    def deliver_stream(self) -> None:
+        """Deliver the stream to PublishNotice as the template's mapping says."""
         records = [each for each in self.stream() if any(matches(one, each) for one in self._filters)]
-        while self._told < len(records):
-            batch = records[self._told : self._told + self._mapping["BatchSize"]]
+        while self._delivered < len(records):
+            batch = records[self._delivered : self._delivered + self._mapping["BatchSize"]]
             for _ in range(self._mapping["MaximumRetryAttempts"] + 1):
                 done = self._publish(batch)
-                self._told += done
+                self._delivered += done
                 batch = batch[done:]
                 if not batch:
                     break
             else:
                 self.dead_letters.append(batch)
-                self._told += len(batch)
+                self._delivered += len(batch)
 
     def _publish(self, batch: list[Any]) -> int:
-        """How many of the batch are done with."""
+        """Run PublishNotice and return how many records of the batch are done."""
         try:
             answer = self.invoke("PublishNotice", {"Records": batch})
-        except (Killed, Exception):  # noqa: BLE001  # Lambda tries the batch again
+        except (Killed, Exception):  # noqa: BLE001  # Lambda retries the batch
             return 0
         failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
         numbers = [each["dynamodb"]["SequenceNumber"] for each in batch]
@@ -450,18 +405,18 @@ class Machine:
         table = self._table()
         return Saved(
             now=self.now,
-            items={key: dict(items) for key, items in table.items.items()},  # each is replaced, never changed
+            items={key: dict(items) for key, items in table.items.items()},  # items are replaced, never changed
             stream=list(table.stream_shard.items),
             objects={key: list(versions) for key, versions in dict.items(self._objects())},
             board=copy.deepcopy(self.board),
             notices=self.notices,
-            told=self._told,
+            delivered=self._delivered,
             queue=list(self.queue),
             dead_letters=list(self.dead_letters),
         )
 
     def restore(self, saved: Saved) -> Self:
-        """As it was then, no process running."""
+        """Return to a saved state, with no process running."""
         table = self._table()
         table.items.clear()
         table.items.update({key: dict(items) for key, items in saved.items.items()})
@@ -471,26 +426,26 @@ class Machine:
         dict.update(objects, {key: list(versions) for key, versions in saved.objects.items()})
         self.board = copy.deepcopy(saved.board)
         self._moto_topic().sent_notifications[:] = saved.notices
-        self.now, self._told = saved.now, saved.told
+        self.now, self._delivered = saved.now, saved.delivered
         self.queue, self.dead_letters = list(saved.queue), list(saved.dead_letters)
         self._processes.clear()
         self.interference = Interference()
         return self
 
     def forget(self) -> None:
-        """Nothing of what has been is in the stream or among the notices, nor can be called back."""
+        """Empty the stream, the notices and the callbacks."""
         self._table().stream_shard.items = []
         self._moto_topic().sent_notifications.clear()
-        self._told = 0
-        self.board.callbacks.clear()
+        self._delivered = 0
+        self.board.requests.clear()
 
-    def essence(self) -> str:
-        """The state without its times and revisions: two machines of one essence have one future."""
+    def fingerprint(self) -> str:
+        """Return the state without times and revisions. Machines with the same fingerprint have the same future."""
         state = {
             "items": self.items(),
             "stream": [each["dynamodb"].get("NewImage") for each in self.stream()],
             "objects": sorted(dict.keys(self._objects())),
-            "board": [self.board.imports, self.board.postings, self.board.is_down],
+            "board": [*map(self.board.describe, self.board.made()), self.board.postings(KEY), self.board.is_down],
             "notices": len(self.notices),
         }
         text = json.dumps(state, sort_keys=True, default=str)
@@ -499,7 +454,7 @@ class Machine:
 
 
 class _Cut:
-    """A body of which the connection breaks half way. As urllib3 has it, a read that gets less than it asked for fails."""
+    """A body whose connection breaks half way. As in urllib3, a read that gets too little fails."""
 
     def __init__(self, content: bytes) -> None:
         self._content = io.BytesIO(content[: len(content) // 2])
@@ -514,8 +469,15 @@ class _Cut:
         self._content.close()
 
 
+def _make_refusable(request: Request) -> None:
+    """Make the board refuse jobs with the title "Refused", which a feed's own check lets through."""
+    for job in request.jobs:
+        if job.get("title") == "Refused":
+            job["state"] = "MC"
+
+
 def _describe(operation: str, params: dict[str, Any]) -> str:
-    """A call and what it is on, in a few words."""
+    """Describe a call and its subject in a few words."""
 
     def item(key: dict[str, Any]) -> str:
         return str(key["item"]["S"]).partition("#")[0]
@@ -547,7 +509,7 @@ def _describe(operation: str, params: dict[str, Any]) -> str:
 
 
 def _start(name: str, machine: Machine) -> ModuleType:
-    """A new process of a function."""
+    """Start a new process of a function."""
     path = TEMPLATE.parent / "functions" / FOLDERS[name] / "app.py"
     spec = importlib.util.spec_from_file_location(f"app_of_{FOLDERS[name]}", path)
     assert spec is not None
@@ -571,7 +533,7 @@ def _clock(machine: Machine) -> type[datetime]:
 
 @contextmanager
 def running() -> Iterator[Machine]:
-    """A machine with the whole template's resources."""
+    """Make a machine with all resources of the template."""
     with in_process() as (stack, cloud), pytest.MonkeyPatch.context() as patch:
         machine = Machine(stack, cloud)
         for name in FOLDERS:
@@ -583,7 +545,7 @@ def running() -> Iterator[Machine]:
         real = BaseClient._make_api_call
         patch.setattr(BaseClient, "_make_api_call", lambda client, *call: machine.call(real, client, *call))
         patch.setattr(boto3, "client", lambda service, **_: cloud.client(service))
-        patch.setattr(board_adapter, "HttpBoard", type("ThisClient", (Client,), {"machine": machine}))
+        patch.setattr(http_board, "HttpBoard", lambda account: FaultyAccount(machine, account))
         patch.setattr(runs, "datetime", _clock(machine))
         patch.setattr(time, "sleep", machine.pass_time)
         try:

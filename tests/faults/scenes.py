@@ -1,4 +1,4 @@
-"""What goes wrong, where: the scenes before each function's fault, and the ways on from it."""
+"""The scenes in which a function's call fails, and the ways to continue afterwards."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ type Step = Callable[[Machine], object]
 
 @dataclass(frozen=True)
 class Scene:
-    """A function that is about to run, in which one call will go wrong.
+    """A function that is about to run, in which one call will fail.
 
     Attributes:
-        function: its name.
-        prepare: brings the machine there.
+        function: the function's name.
+        prepare: brings the machine to the scene.
         act: runs the function once, whether it succeeds or not.
-        ways: how it can go on, by what happens in them; afterwards the poller runs as long as there is anything to do.
-        ends: the state in which the import ends, by the way if not complete.
-        runs: imports that there are in the end.
+        ways: the ways to continue, named after their steps. Afterwards the poller runs while there is anything to do.
+        ends: the state in which the import ends, by way, unless it is complete.
+        imports: the imports that exist at the end.
     """
 
     function: str
@@ -37,8 +37,8 @@ class Scene:
     imports: tuple[str, ...] = (ID,)
 
 
-def furnish(machine: Machine) -> Saved:
-    """Before the night of the fault there were two: a live set, jobs that failed then, and one that is to go now."""
+def play_two_nights(machine: Machine) -> Saved:
+    """Play the two nights before the fault. They leave a live set, failed jobs, and a posting that will be deleted."""
     secrets = machine.cloud.client("secretsmanager")
     secrets.put_secret_value(SecretId="jobferry/accounts/BoardApiKey", SecretString=KEY)
     secrets.create_secret(Name="jobferry/accounts/Other", SecretString="another-key")
@@ -56,7 +56,7 @@ def furnish(machine: Machine) -> Saved:
         )
         assert machine.tries("SubmitImport", machine.submit_event(), f"night-{night}")
         assert machine.call_back()
-        machine.tell()
+        machine.deliver_stream()
         machine.forget()
         machine.now = start
         machine.pass_time(86400 * night)
@@ -86,7 +86,7 @@ def submit(machine: Machine) -> None:
 
 
 def retry(machine: Machine) -> None:
-    """Lambda's own, with the same request id. It comes only after a failure; after none it finds nothing to do."""
+    """Retry as Lambda does, with the same request id. After a success there is nothing left to do."""
     machine.tries("SubmitImport", _EVENT, "the-request", waits=(60, 120))
 
 
@@ -104,7 +104,7 @@ def poll(machine: Machine) -> None:
 
 
 def _board_is_hasty(machine: Machine) -> None:
-    machine.board.is_hasty = True
+    machine.board.after_create = lambda _: (machine.board.process(), machine.meanwhile(machine.call_back))
 
 
 def board_comes_up(machine: Machine) -> None:
@@ -112,16 +112,16 @@ def board_comes_up(machine: Machine) -> None:
 
 
 def until_idle(machine: Machine) -> None:
-    """The poller's next runs."""
+    """Run the poller until no import is open, then publish the notices."""
     for _ in range(12):
         if not any("open" in item for item in machine.items()):
             break
         poll(machine)
-    machine.tell()
+    machine.deliver_stream()
 
 
 def _killed_after(name: str, step: Step) -> Step:
-    """The step, in which the process is killed right after the first call of that name."""
+    """Return the step, with its process killed right after the first call of that name."""
 
     def act(machine: Machine) -> None:
         saved = machine.save()
@@ -145,7 +145,7 @@ _cut_off_after_the_claim: Final = _killed_after("TransactWriteItems import, feed
 
 
 def _cut_off_and_left(machine: Machine) -> None:
-    """No retry came: the claim is over, and the poller's patience too."""
+    """Kill the process while it sends, and wait until its claim has ended without a retry."""
     _cut_off_while_sending(machine)
     machine.pass_time(1800)
 
@@ -169,7 +169,7 @@ def _board_is_down(machine: Machine) -> None:
 
 
 def _believed(machine: Machine) -> None:
-    """A callback came while the board could not be asked."""
+    """Take a callback while the board is down."""
     _board_is_down(machine)
     one_callback(machine)
     board_comes_up(machine)
@@ -189,24 +189,22 @@ SECOND: Final = "default-20261126T030000Z"
 
 
 def _waiting(machine: Machine) -> None:
-    """A feed that skipped a run, and whose open import has ended."""
+    """Skip a run of the feed, and end its open import."""
     submit(machine)
     _second_trigger(machine)
     callback(machine)
 
 
 def _silent(machine: Machine) -> None:
-    """The board has the import, and has not done it within twelve hours."""
+    """Let the board accept the import and not process it within twelve hours."""
+    machine.board.after_create = lambda _: None
     submit(machine)
-    for each in machine.board.imports.values():
-        each["status"] = "complete" if each["id"] != "board-import-3" else "pending"
     machine.pass_time(13 * 3600)
 
 
 def _board_wakes_up(machine: Machine) -> None:
     until_idle(machine)
-    for each in machine.board.imports.values():
-        each["status"] = "complete"
+    machine.board.process()
 
 
 def _complete(machine: Machine) -> None:
@@ -215,17 +213,17 @@ def _complete(machine: Machine) -> None:
 
 
 def _tell(machine: Machine) -> None:
-    machine.tell()
+    machine.deliver_stream()
 
 
 def _days_later(machine: Machine) -> None:
     _complete(machine)
-    machine.tell()
+    machine.deliver_stream()
     machine.pass_time(3 * 86400)
 
 
 def look_for_overdue_feeds(machine: Machine) -> None:
-    """The one of the poller's runs in an hour."""
+    """Run the poller at the minute of the hour when it looks for overdue feeds."""
     machine.once("PollImports", {"time": "2026-11-29T05:00:00Z"}, "look")
 
 

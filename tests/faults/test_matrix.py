@@ -1,6 +1,6 @@
-"""The fault matrix: every call that a function makes, going wrong in every way it can, followed by every way on.
+"""The fault matrix: every call of every function fails in every way, followed by every way to continue.
 
-The calls are those that a good run really makes, so a new one is covered by itself. docs/reliability.md has the table.
+The calls are those of a run without faults, so a new call is covered automatically. docs/fault-matrix.md has the tables.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 from tests.faults import report
 from tests.faults.machine import (
     CONFLICT,
+    KEY,
     KILLED_AFTER,
     KINDS,
     LEFT_OVER,
@@ -30,18 +31,18 @@ from tests.faults.scenes import ID, SCENES, Scene, until_idle
 
 @dataclass(frozen=True)
 class End:
-    """How it ended.
+    """How a way ended.
 
     Attributes:
-        note: what is to be known of it beside that nothing was lost.
-        copies: notices beyond one for each end that an import came to.
+        note: what a person may notice, although nothing was lost.
+        copies: the notices beyond one for each end of an import.
     """
 
     note: str
     copies: int
 
 
-#: The ends by scene, way and the state from which the way went: one state has one future, however it came about.
+#: The ends by scene, way, and fingerprint after the fault: the same state has the same future.
 _known: dict[tuple[str, str, str], End] = {}
 
 
@@ -62,39 +63,39 @@ def test_nothing_is_lost(machine: Machine, good_night: dict[str, Any], name: str
 
 
 def _good_run(machine: Machine, scene: Scene) -> list[Call]:
-    """The calls of the function when nothing goes wrong."""
+    """Run the function without a fault and return its calls."""
     scene.act(machine)
     calls = machine.interference.calls
-    # The poller's run is followed by what it starts, whose calls are another scene's.
+    # The calls of what the poller starts belong to another scene.
     started = [at for at, call in enumerate(calls, 1) if call.name.startswith("Invoke")]
     return calls[: started[0]] if started and scene.function == "PollImports" else calls
 
 
 @pytest.fixture(scope="module")
-def good_night(furnished: tuple[Machine, Saved]) -> dict[str, Any]:
-    """What the night leaves when nothing goes wrong: failed jobs, postings, the live set."""
-    machine, saved = furnished
+def good_night(prepared: tuple[Machine, Saved]) -> dict[str, Any]:
+    """Return the failed jobs, postings and live set after a night without faults."""
+    machine, saved = prepared
     machine.restore(saved)
     scene = SCENES["SubmitImport"]
     scene.act(machine)
     for step in scene.ways["retry, callback"]:
         step(machine)
-    return {"failed": _failed(machine, ID), "postings": machine.board.postings, "live": _live(machine)}
+    return {"failed": _failed(machine, ID), "postings": machine.board.postings(KEY), "live": _live(machine)}
 
 
 def _try(
     machine: Machine, name: str, base: Saved, calls: list[Call], number: int, kind: str, good_night: dict[str, Any]
 ) -> str:
-    """One call going wrong in one way, and each way on: how many there were, and what is to be known of them."""
+    """Make one call fail in one way, try each way to continue, and return the cell of the table."""
     scene, where = SCENES[name], f"{calls[number].name} (call {number + 1} of {len(calls)}) {kind}"
     machine.restore(base)
     machine.interference = Interference(number=number, kind=kind)
     scene.act(machine)
     assert machine.interference.struck, f"{where}: it was not reached again"
-    struck, essence = machine.save(), machine.essence()
+    struck, fingerprint = machine.save(), machine.fingerprint()
     notes = set()
     for way, steps in scene.ways.items():
-        state = (name, way, essence)
+        state = (name, way, fingerprint)
         if state not in _known:
             machine.restore(struck)
             for step in steps:
@@ -109,7 +110,7 @@ def _try(
 
 
 def _end(machine: Machine, scene: Scene, way: str, good_night: dict[str, Any], where: str) -> End:
-    """Asserts what has to hold in the end, whatever went wrong."""
+    """Assert what must hold at the end, whatever failed."""
     items = machine.items()
     records = {item["importId"]["S"]: item for item in items if item["item"] == {"S": "import"}}
     (feed,) = (item for item in items if item["item"] == {"S": "feed"})
@@ -145,13 +146,13 @@ def _end(machine: Machine, scene: Scene, way: str, good_night: dict[str, Any], w
         assert transitions in ([state], ["expired", "complete"]), f"{where}: {transitions}"
         copies += notices[record["importId"]["S"]] - len(transitions)
     if states.get(scene.imports[0]) == "complete":
-        assert machine.board.postings == good_night["postings"], where
+        assert machine.board.postings(KEY) == good_night["postings"], where
         assert _live(machine) == good_night["live"], where
     return End(note, copies)
 
 
 def _import(records: dict[str, Any], import_id: str) -> Any:
-    """The import, or the one that ran in its place when it had been skipped."""
+    """Return the import, or the one that replaced it after it was skipped."""
     again = records.get(f"{import_id}-again")
     record = records.get(import_id)
     return again if again is not None and (record is None or record["state"] == {"S": "skipped"}) else record
@@ -159,7 +160,7 @@ def _import(records: dict[str, Any], import_id: str) -> Any:
 
 def _check_complete(machine: Machine, record: Any, good_night: dict[str, Any], where: str) -> None:
     import_id = record["importId"]["S"]
-    answer = machine.board.imports[record["boardImportId"]["S"]]["results"]
+    answer = machine.board.results(record["boardImportId"]["S"]) or {}
     results = {name: value for name, value in record["results"]["M"].items() if name != "ignoredValues"}
     counts = {name: int(value["N"]) for name, value in results.items()}
     # What an earlier sending deleted, whose answer was lost, is counted beside.
@@ -181,7 +182,7 @@ def _check_complete(machine: Machine, record: Any, good_night: dict[str, Any], w
 
 
 def _failed(machine: Machine, import_id: str) -> list[Any]:
-    """The items of failed jobs. Since when: `now`, if it is new."""
+    """Return the items of failed jobs. A job that is new has `now` as the time of its first failure."""
     items = [item for item in machine.items() if item["importId"] == {"S": import_id}]
     created = next((item["createdAt"] for item in items if item["item"] == {"S": "import"}), None)
     return [
@@ -200,7 +201,7 @@ def _failed(machine: Machine, import_id: str) -> list[Any]:
 
 
 def _live(machine: Machine) -> list[str]:
-    """The feed's live set."""
+    """Return the feed's live set."""
     (feed,) = (item for item in machine.items() if item["item"] == {"S": "feed"})
     live_set = feed["liveSet"]["M"]
     lines = map(json.loads, gzip.decompress(machine.object(live_set["key"]["S"])).splitlines())
@@ -211,7 +212,7 @@ _ENDED: Final = frozenset({"complete", "blocked", "rejected", "expired"})
 
 
 def _transitions(machine: Machine, import_id: str) -> list[str]:
-    """The ends to which the import came, by the table's stream."""
+    """Return the states in which the import ended, from the table's stream."""
     states = [
         image["state"]["S"]
         for image in (record["dynamodb"].get("NewImage", {}) for record in machine.stream())
@@ -228,7 +229,7 @@ def _notices(machine: Machine) -> dict[str, int]:
 
 
 def _may_be_told_twice(calls: list[Call], number: int, kind: str) -> bool:
-    """Between publishing and marking nobody can know whether it was published."""
+    """Whether the fault lies between publishing and marking, when nothing can tell whether the notice was published."""
     names = [call.name for call in calls]
     if "Publish" not in names:
         return False

@@ -34,9 +34,9 @@ OTHERS: Final = {
 
 
 @pytest.fixture(scope="module")
-def used(furnished: tuple[Machine, Saved]) -> dict[str, set[Access]]:
+def used(prepared: tuple[Machine, Saved]) -> dict[str, set[Access]]:
     """What each function asked for, in every scene."""
-    machine, saved = furnished
+    machine, saved = prepared
     found: dict[str, set[Access]] = {name: set() for name in FOLDERS}
     machine.watch = lambda function, service, operation, params: found[function].update(
         accesses(service, operation, params)

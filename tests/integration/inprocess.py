@@ -1,4 +1,4 @@
-"""The template's resources in moto, within this process: what the tests of the adapters run on."""
+"""The template's resources on moto in this process. The tests of the adapters and of faults run on them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CALLBACKS = "https://callbacks.example.com"
 
 
 class InProcess:
-    """The part of `local.cloud.Cloud` that makes clients."""
+    """Makes the clients that reach moto, as `local.cloud.Cloud` does."""
 
     def client(self, service: str) -> Any:
         return _client(service)
@@ -29,7 +29,7 @@ class InProcess:
 
 @cache
 def _client(service: str) -> Any:
-    """A client has no state, and making one takes as long as a test."""
+    """Return the client of a service. It has no state, and making one takes as long as a test."""
     return boto3.Session("test", "test", region_name=REGION).client(service)  # type: ignore[call-overload]
 
 
@@ -38,28 +38,33 @@ def template() -> dict[str, Any]:
     return expand(TEMPLATE)
 
 
-def only(*logical_ids: str) -> dict[str, Any]:
-    """The template without any other resources."""
+def template_with(*logical_ids: str) -> dict[str, Any]:
+    """Return the template with only these resources."""
     return template() | {"Resources": {name: template()["Resources"][name] for name in logical_ids}, "Outputs": {}}
 
 
 @contextmanager
 def in_process(*logical_ids: str) -> Iterator[tuple[Stack, InProcess]]:
-    """A fresh stack of these resources, all if none is named, and the clients that reach it; gone afterwards."""
+    """Make a stack of these resources, or of all if none is named, and remove it afterwards."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", REGION)):
             patch.setenv(f"AWS_{name}", value)
         cloud = InProcess()
         yield (
-            Stack(NAME, only(*logical_ids) if logical_ids else template(), {}, Resources(cloud, NAME, CALLBACKS).make),
+            Stack(
+                NAME,
+                template_with(*logical_ids) if logical_ids else template(),
+                {},
+                Resources(cloud, NAME, CALLBACKS).make,
+            ),
             cloud,
         )  # type: ignore[arg-type]
 
 
 class Stub:
-    """A client in which some operations are played by functions of the test; all else is the real client's.
+    """A client in which functions of the test replace some operations.
 
-    Operations are named as boto3 names them. The function gets the real operation, then the call's arguments.
+    A function is named after the operation. It gets the real operation, then the arguments of the call.
     """
 
     def __init__(self, client: Any, **played: Any) -> None:

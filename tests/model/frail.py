@@ -1,4 +1,4 @@
-"""Anything whose calls may be the last that a process makes."""
+"""Wrap an object so that any call to it may be the last one of its process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Frail:
-    """Passes every call on to `inner`, and tells of it before and after its effect: `touch` may raise."""
+    """Pass every call on to `inner`, and call `touch` before and after it. `touch` may raise."""
 
     def __init__(self, name: str, inner: Any, touch: Callable[[str], None]) -> None:
         self._name = name

@@ -1,7 +1,7 @@
-"""A history of two feeds and what becomes of them, told as a story and held against the rules at every step.
+"""Play a history of two feeds, tell it as a story, and check the rules at every step.
 
-Every call to the store, the bucket, the secrets and the board may be the last one that a process makes, and between any
-two of them something else may happen: that is what `cut` and `meanwhile` of a run are, counted in calls.
+A process may end at any call to the store, the bucket, the secrets or the board (`cut`), and something else may happen
+between any two calls (`meanwhile`). Both are counted in calls.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tests.stage import SIGNING_KEY, TIMEOUT, Stage, job
 
 FEEDS = ("one", "two")
 KEYS = {"BoardApiKey": "key-1", "Other": "key-2", "Same": "key-1"}
-#: What may come out of SubmitImport for Lambda to try again.
+#: The errors after which Lambda retries SubmitImport.
 EXPECTED = (ConflictError, BoardUnknownError, BoardRefusedError, BoardUnreachableError, SecretError, ClaimTakenError)
 OPEN = frozenset({State.PREPARING, State.SUBMITTING, State.PENDING, State.RUNNING})
 
@@ -49,7 +49,7 @@ OPEN = frozenset({State.PREPARING, State.SUBMITTING, State.PENDING, State.RUNNIN
 
 @dataclass(frozen=True)
 class Export:
-    """The agency writes a feed: its jobs number `first` to `last`, in so many objects."""
+    """The agency writes a feed with the jobs from `first` to `last`, in one or more objects."""
 
     feed: str
     first: int
@@ -62,7 +62,7 @@ class Export:
 
 @dataclass(frozen=True)
 class Lose:
-    """An object of a feed is gone, or all of the feed, its settings too."""
+    """An object of a feed disappears, or the whole feed with its settings."""
 
     feed: str
     everything: bool = False
@@ -81,10 +81,10 @@ class Run:
     """SubmitImport gets an event.
 
     Attributes:
-        how: hand, schedule, upload; again: the last event once more; right, stale, wrong: a confirmation.
-        cuts: for the first attempt and each of Lambda's own: after how many calls the process ends; 0: it does not.
-        meanwhile: after so many calls of the first attempt, something else happens.
-        board: what becomes of the requests: lost, unknown, refused, unreachable.
+        how: hand, schedule or upload; again repeats the last event; right, stale and wrong are confirmations.
+        cuts: for the first attempt and each retry, after how many calls the process ends; 0 means never.
+        meanwhile: after how many calls of the first attempt something else happens, and what.
+        board: what happens to the requests: lost, unknown, refused, unreachable.
     """
 
     feed: str
@@ -96,7 +96,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Poll:
-    """PollImports runs; what it starts is run, too. silent: the board does not answer."""
+    """PollImports runs, and so does what it starts. If `silent`, the board does not answer."""
 
     cut: int = 0
     silent: bool = False
@@ -105,7 +105,7 @@ class Poll:
 
 @dataclass(frozen=True)
 class Work:
-    """The board does imports that wait, and calls back: `call`, `twice`, `lose`, `cut` in the receiver."""
+    """The board processes waiting imports. It calls back, calls back twice or not at all; `cut` ends the receiver."""
 
     imports: int = 1
     calls: str = "call"
@@ -168,12 +168,13 @@ def written(content: Content) -> bytes:
 
 @dataclass
 class Attempt:
-    """An invocation of SubmitImport, as whoever looks on sees it.
+    """An invocation of SubmitImport, as an observer sees it.
 
     Attributes:
-        calls: so far.
-        cut: after so many it ends.
-        alone, wanted: at one moment of it at least, no other feed named the account, and the settings wished deletions.
+        calls: the number of calls so far.
+        cut: the number of calls after which it ends.
+        alone: the keys whose account no other feed named at some moment of it.
+        wanted: the keys for which the settings asked for deletions at some moment of it.
     """
 
     feed: str
@@ -186,7 +187,7 @@ class Attempt:
     wanted: set[str] = field(default_factory=set)
 
 
-#: The ids of imports that an upload or the poller started.
+#: Matches the ids of imports that an upload or the poller started.
 UNATTENDED: Final = re.compile(r"Z-([0-9a-f]{10}|.*again)$")
 
 
@@ -195,7 +196,7 @@ class BrokenError(AssertionError):
 
 
 class History:
-    """The world, and what is known of it."""
+    """The system in memory, and what an observer knows about it."""
 
     def __init__(self) -> None:
         self.stage = Stage()
@@ -209,12 +210,12 @@ class History:
         self.confirmations: dict[str, str] = {}
         self.given: set[tuple[str, str]] = set()
         self.known: dict[str, Known] = {}
-        #: The list that each code stands for, as the notice shows it, by feed and code.
+        #: The list of deletions behind each confirmation code, by feed and code.
         self.issued: dict[tuple[str, str], set[str]] = {}
         self.codes: dict[str, list[str]] = {feed: [] for feed in FEEDS}
-        #: What each of the board's imports may delete of its feed.
+        #: The postings of its feed that each of the board's imports may delete.
         self.may_go: dict[str, set[str]] = {}
-        #: Postings from before the feed was last told that the rest of the account goes: as if posted by hand.
+        #: Postings from before the last announcement that the rest of the account will be deleted, as if posted by hand.
         self.strangers: dict[str, set[str]] = {feed: set() for feed in FEEDS}
         self.answered: set[str] = set()
         self.last_event: dict[str, dict[str, Any]] = {}
@@ -362,7 +363,7 @@ class History:
         meanwhile: tuple[int, Step] | None = None,
         board: Iterable[str] = (),
     ) -> None:
-        """SubmitImport, and Lambda's own retries as long as `cuts` has a number for them."""
+        """Run SubmitImport, and retry while `cuts` has a number for it."""
         stage = self.stage
         stage.clock.forward(seconds=1)
         self.number += 1
@@ -421,9 +422,9 @@ class History:
             self.invoke(event, step.cuts)
 
     def inform(self) -> None:
-        """PublishNotice; whoever reads that the rest of an account goes knows it from then on."""
+        """Run PublishNotice. Its readers then know which postings will be deleted."""
         before = len(self.stage.topic.published)
-        self.stage.tell()
+        self.stage.publish_notices()
         for notice in self.stage.topic.published[before:]:
             record = self.stage.record(notice.data["importId"])
             known = self.known.get(record.feed)
@@ -444,7 +445,7 @@ class History:
             self.silent, self.cut = False, 0
 
     def process(self) -> str | None:
-        """The board does its oldest import; what it deletes is looked at."""
+        """Let the board process its oldest import, and check what it deletes."""
         board = self.stage.board
         waiting = board.waiting()
         if not waiting:
@@ -485,7 +486,7 @@ class History:
     # What is seen of it
 
     def touch(self, what: str) -> None:
-        """A call to the world outside, before or after its effect."""
+        """Note a call to the outside, before or after its effect."""
         if not self.attempts:
             if self.cut:
                 self.cut -= 1
@@ -504,7 +505,7 @@ class History:
             raise Killed
 
     def look_around(self, attempt: Attempt) -> None:
-        """What holds at this moment of an invocation, for the keys to which the feed might go."""
+        """Note what is true at this moment, for each key that the feed might be sent with."""
         mine = self.wishes.get(attempt.feed, Wishes())
         for key in set(KEYS.values()):
             others = [each for each in FEEDS if each != attempt.feed and self.exists(each)]
@@ -526,7 +527,7 @@ class History:
         reading.objects[obj.key] = self.contents[content]
 
     def archived(self, key: str, content: bytes) -> None:
-        """What was read is now what an import is made of."""
+        """Note that an import now consists of what was read."""
         attempt = self.attempts[-1]
         name = key.rpartition("/")[2]
         import_id, _, rest = name.partition(".")
@@ -549,7 +550,7 @@ class History:
         return import_id.partition("-")[0]
 
     def asked(self, request: Request) -> None:
-        """A request reaches the board."""
+        """Check a request that reaches the board."""
         attempt = self.attempts[-1]
         fault = attempt.faults.pop(0) if attempt.faults else None
         if fault == "unreachable":
@@ -606,7 +607,7 @@ class History:
             raise BoardUnknownError("no answer from the board")
 
     def saved(self, records: tuple[Import | Feed, ...]) -> None:
-        """A write is about to be tried. If it will not be refused, it is looked at."""
+        """Check a write that is about to happen, unless it will be refused."""
         store = self.stage.store
         for record in records:
             now = store.get(record.import_id) if isinstance(record, Import) else store.get_feed(record.feed)
@@ -719,7 +720,7 @@ class History:
                 self.fail(f"the callback of {import_id} was answered 200, and its result is not there")
 
     def require_working(self, feed: str) -> None:
-        """A clean run completes; what is withheld can be confirmed, and goes."""
+        """Require that a clean run completes, and that withheld deletions can be confirmed."""
         wishes = replace(self.wishes.get(feed, Wishes()), paused=False, percent=20)
         for other in FEEDS:
             if other != feed and self.exists(other):
@@ -759,7 +760,7 @@ class History:
 
 
 class _Watched:
-    """The bucket, with somebody who sees what is read and stored."""
+    """The bucket, observed: it reports what is read and stored."""
 
     def __init__(self, inner: Any, history: History) -> None:
         self._inner = inner
@@ -784,7 +785,7 @@ class _Watched:
 
 
 def _counts(record: Import) -> dict[str, Any]:
-    """What the board gave for the import; what an earlier sending deleted is counted beside."""
+    """Return the board's counts for the import, without what an earlier attempt deleted."""
     counts = {name: value for name, value in (record.result.counts or {}).items() if name != "errors"}
     return counts | {"deleted": counts["deleted"] - record.sent.deleted_before}
 

@@ -1,7 +1,7 @@
-"""What an import may delete, stated anew from the design in the plainest way: sets of reference numbers and a history.
+"""What an import may delete, written again from the design with plain sets of reference numbers.
 
-Nothing of `jobferry` is called here. What happened is told by whoever looks on: what was in the bucket when it was read,
-what reached the board, and how imports ended.
+Nothing in this module calls jobferry. The history reports what was in the bucket when it was read, what reached the board,
+and how imports ended.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Content:
-    """An object of a feed: the jobs it lists, the rows that cannot protect a posting, whether it can be read at all."""
+    """An object of a feed: its jobs, how many rows cannot protect a posting, and whether it can be read."""
 
     valid: tuple[str, ...] = ()
     invalid: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Wishes:
-    """A feed's settings."""
+    """The settings of a feed."""
 
     delete_jobs: bool = False
     percent: int = 20
@@ -50,13 +50,14 @@ class Reading:
 
 @dataclass
 class Known:
-    """What a feed has put on the board, to anybody's best knowledge.
+    """What a feed may have on the board.
 
     Attributes:
-        key: of the account; created: when the import was claimed that it is of.
-        references: that may be there.
-        announced_at: when people were told that the rest of the account goes; None: they were not.
-        objects: how many the feed should have.
+        key: the account's API key.
+        created: when the import that taught this was claimed.
+        references: the reference numbers that may be on the board.
+        announced_at: when people were told that the rest of the account will be deleted, if they were.
+        objects: how many objects the feed should have.
     """
 
     key: str
@@ -68,14 +69,14 @@ class Known:
 
 @dataclass(frozen=True)
 class Ended:
-    """An import that has ended, and may have reached the board.
+    """An import that has ended and may have reached the board.
 
     Attributes:
-        complete: it has a result; otherwise none came in time.
-        verified: the board itself said so.
-        announces: the settings had deleteJobs.
-        withheld: so many deletions were withheld.
-        shared: another feed had the account.
+        complete: whether it has a result; otherwise none came in time.
+        verified: whether the board itself confirmed it.
+        announces: whether the settings had deleteJobs.
+        withheld: how many deletions were withheld.
+        shared: whether another feed had the account.
     """
 
     key: str
@@ -91,7 +92,7 @@ class Ended:
 
 
 def learn(known: Known | None, ended: Ended) -> Known:
-    """What is known after an import has ended. An older one teaches nothing."""
+    """Return what is known after an import has ended. An older import teaches nothing."""
     if known is not None and known.created > ended.created:
         return known
     before = known if known is not None and known.key == ended.key else None
@@ -119,16 +120,16 @@ def objections(
     wanted: bool,
     unattended_at: Any,
 ) -> list[str]:
-    """Why an import that deletes must not go out: the design's rules, one after the other.
+    """Return why an import must not delete: the design's rules, one after the other.
 
     Args:
-        reading: what it is made of.
-        known: what the feed has on the board.
-        key: of the account to which it goes.
-        confirmed: the list that a person confirmed, if one did.
-        alone: no other feed names the account.
-        wanted: the settings say so, still.
-        unattended_at: the time, when neither a person nor the schedule started it; otherwise None.
+        reading: what the run read.
+        known: what the feed may have on the board.
+        key: the API key of the account that the import is for.
+        confirmed: the list that a person confirmed, if any.
+        alone: whether no other feed names the account.
+        wanted: whether the settings still ask for deletions.
+        unattended_at: the time, if neither a person nor the schedule started the run.
     """
     found = []
     if not any(each.valid for each in reading.objects.values()):

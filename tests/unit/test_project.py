@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from scripts import audit
 from tests.stack import METRICS, TEMPLATE, make_stack
@@ -231,34 +232,25 @@ def test_every_command_of_the_makefile_says_what_it_does() -> None:
     assert set(phony[1].split()) == targets()
 
 
-def code_of(page: Path) -> str:
-    """What a page sets as code: indented, fenced, or between backticks."""
-    text = page.read_text()
-    fenced = re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL)
-    return "\n".join(fenced + re.findall(r"^(?: {4}|\t).+$", text, re.MULTILINE) + re.findall(r"`[^`\n]+`", text))
-
-
-def test_the_commands_that_the_pages_name_exist() -> None:
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        code = code_of(page)
-        for target in re.findall(r"\bmake ([a-z][a-z-]*)", code):
-            assert target in targets(), f"{page.name}: make {target}"
-        for module in re.findall(r"python -m ((?:jobferry|local|benchmarks)[a-z_.]*)", code):
-            path = (PACKAGE.parent if module.startswith("jobferry") else ROOT) / module.replace(".", "/")
-            assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), f"{page.name}: {module}"
-        for path in re.findall(r"\b(?:scripts|events|docs|functions|layers|local)/[\w./-]+\.(?:py|json|md)\b", code):
-            assert (ROOT / path).exists(), f"{page.name}: {path}"
-
-
-def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
-
-
 def test_ci_calls_what_a_person_calls_and_the_tests_last() -> None:
     script = ROOT / ".ci/run"
     commands = [line for line in script.read_text().splitlines() if line.startswith("make ")]
     assert commands == ["make check", "make test"]
     assert script.stat().st_mode & 0o100
+
+
+def test_pre_commit_runs_the_quick_checks_of_make_check() -> None:
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe
+    checks = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe[1].splitlines()]
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    entries = [hook["entry"] for hook in repository["hooks"]]
+    assert entries == [check for check in checks if re.match(r"\.venv/bin/(ruff|mypy|cfn-lint)\b", check)]
+
+
+def test_contributing_names_every_room_and_no_other() -> None:
+    named = re.findall(r"^\| `(\w+)/` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert sorted(named) == sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
 # Events

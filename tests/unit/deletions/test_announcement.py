@@ -48,7 +48,7 @@ def test_while_the_notice_is_not_out_it_is_announced_again(stage: Stage) -> None
         settle(stage)
         assert (record.deletions.delete_jobs, record.deletions.because) == (False, ["first"])
     assert "by-hand" in stage.postings()
-    stage.tell()
+    stage.publish_notices()
     assert stage.complete().deletions.delete_jobs
     assert stage.postings() == ["A", "B"]
 
@@ -57,7 +57,7 @@ def test_an_upload_deletes_nothing_until_people_had_the_time_to_object(stage: St
     stage.complete()
     stage.clock.forward(hours=11)
     assert upload(stage).deletions.because == ["first"]
-    stage.tell()
+    stage.publish_notices()
     assert "by-hand" in stage.postings()
     stage.clock.forward(hours=1)
     assert upload(stage).deletions.delete_jobs, "the twelve hours are those of the first notice, not of the last"
@@ -141,5 +141,5 @@ def test_what_the_board_says_after_an_unknown_outcome_is_told_in_the_end(stage: 
     assert "its answer to the last attempt: the board answered 401" in (
         stage.record(record.import_id).ending.reason or ""
     )
-    stage.tell()
+    stage.publish_notices()
     assert "the board answered 401" in json.dumps(stage.topic.published[-1].data)

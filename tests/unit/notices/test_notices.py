@@ -241,6 +241,8 @@ _jobs = st.lists(
         since=st.sampled_from([None, EARLIER, CREATED]),
     ),
     max_size=40,
+    # Each job has a number, a place in the feed, and an identity of its own.
+    unique_by=(lambda each: each.number, lambda each: (each.key, each.row), lambda each: each.identity),
 )
 
 

@@ -1,4 +1,4 @@
-"""The callback API: as docs/callback-api.yaml has it, and nobody gets in."""
+"""The callback API does what docs/callback-api.yaml says and lets nobody else in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PATH: Final = "/callbacks/{importId}"
 OPERATION: Final = DOCUMENT["paths"][PATH]["post"]
 ID: Final = "default-20261124T020000Z"
 
-pytestmark = pytest.mark.xdist_group("door")
+pytestmark = pytest.mark.xdist_group("callback-api")
 
 
 # The document against the template and the code
@@ -48,7 +48,7 @@ def test_the_template_has_the_documents_routes_and_no_other() -> None:
     assert routes == {(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods}
 
 
-def test_the_documents_answers_are_the_codes() -> None:
+def test_the_document_has_the_answers_of_the_code() -> None:
     errors = {(str(each.status), each.word) for each in CallbackError.__subclasses__()}
     words = set(DOCUMENT["components"]["schemas"]["Answer"]["properties"]["status"]["enum"])
     assert {status for status, _ in errors} < set(OPERATION["responses"])
@@ -63,7 +63,7 @@ def test_the_documents_answers_are_the_codes() -> None:
         ("JobError", JobError, set()),
     ],
 )
-def test_the_documents_attributes_are_the_codes(name: str, model: Any, also: set[str]) -> None:
+def test_the_document_has_the_attributes_of_the_code(name: str, model: Any, also: set[str]) -> None:
     schemas = DOCUMENT["components"]["schemas"]
     schema = schemas["Results"]["properties"]["errors"]["items"] if name == "JobError" else schemas[name]
     fields = {field.alias or each for each, field in model.model_fields.items()}
@@ -72,7 +72,7 @@ def test_the_documents_attributes_are_the_codes(name: str, model: Any, also: set
     assert set(schema.get("required", [])) == required
 
 
-def test_the_documents_token_is_the_codes() -> None:
+def test_the_document_has_the_token_of_the_code() -> None:
     scheme = DOCUMENT["components"]["securitySchemes"]["token"]
     url = urlsplit(callback_url("https://api.example.com/callbacks", ID, "key"))
     assert scheme["in"] == "query"
@@ -81,7 +81,7 @@ def test_the_documents_token_is_the_codes() -> None:
     assert f"{TOKEN_LENGTH} hexadecimal digits" in scheme["description"]
 
 
-def test_the_door_is_throttled_and_its_log_has_no_query() -> None:
+def test_the_api_is_throttled_and_its_log_has_no_query() -> None:
     stack = make_stack()
     (stage,) = stack.of_type("AWS::ApiGatewayV2::Stage")
     limits = stage.properties["DefaultRouteSettings"]
@@ -110,8 +110,8 @@ def system() -> Iterator[LocalSystem]:
 
 
 @pytest.fixture(scope="module")
-def door(system: LocalSystem) -> tuple[str, str]:
-    """The id of an import that awaits its result, and its token."""
+def awaited(system: LocalSystem) -> tuple[str, str]:
+    """Return the id of an import that awaits its result, and its token."""
     import_id: str = system.invoke("SubmitImport", {"feed": "default"})["importId"]
     secret = system.stack.resource("CallbackSigningKey").ref
     key = system.cloud.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
@@ -119,7 +119,7 @@ def door(system: LocalSystem) -> tuple[str, str]:
 
 
 SCHEMA: Final = schemathesis.openapi.from_dict(DOCUMENT)
-#: HTTP APIs answer 404 where others say 405, and nobody is told which headers or methods there could be.
+#: HTTP APIs answer 404 instead of 405, and the API does not tell which headers or methods it knows.
 CHECKED: Final = [
     check
     for check in CHECKS.get_all()
@@ -139,23 +139,23 @@ def test_no_request_does_what_the_document_does_not_say(case: Any, system: Local
 @settings(
     max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
 )
-def test_nor_does_one_with_a_token(case: Any, system: LocalSystem, door: tuple[str, str]) -> None:
-    case.path_parameters = {"importId": door[0]}
-    case.query = {"token": door[1]}
-    before = system.record(door[0])
+def test_no_request_with_a_token_does_either(case: Any, system: LocalSystem, awaited: tuple[str, str]) -> None:
+    case.path_parameters = {"importId": awaited[0]}
+    case.query = {"token": awaited[1]}
+    before = system.record(awaited[0])
     response = case.call_and_validate(
         base_url=system.http_api.url, checks=[each for each in CHECKED if each.__name__ != "ignored_auth"], timeout=10
     )
-    assert response.status_code in (400, 409), "it was let in, and what it brought was not the board's"
-    assert system.record(door[0]) == before
+    assert response.status_code in (400, 409), "the token was right, and the body was not the board's"
+    assert system.record(awaited[0]) == before
 
 
 def post(system: LocalSystem, path: str, body: bytes = b"{}", **headers: str) -> requests.Response:
     return requests.post(system.http_api.url + path, body, headers=headers, timeout=10)
 
 
-def test_wrong_missing_and_unknown_are_one_answer_to_the_byte(system: LocalSystem, door: tuple[str, str]) -> None:
-    import_id, right = door
+def test_wrong_missing_and_unknown_are_one_answer_to_the_byte(system: LocalSystem, awaited: tuple[str, str]) -> None:
+    import_id, right = awaited
     wrong = right[:-1] + ("0" if right[-1] != "0" else "1")
     body = json.dumps({"data": {"id": "x", "status": "pending"}}).encode()
     attempts = [
@@ -186,34 +186,34 @@ def test_wrong_missing_and_unknown_are_one_answer_to_the_byte(system: LocalSyste
     assert attempts[0].json() == {"status": "forbidden"}
 
 
-def test_what_is_too_large_stays_outside(system: LocalSystem, door: tuple[str, str]) -> None:
+def test_a_body_that_is_too_large_reaches_no_function(system: LocalSystem, awaited: tuple[str, str]) -> None:
     before = system.logs("ReceiveCallback")
-    path = f"/callbacks/{door[0]}?token={door[1]}"
+    path = f"/callbacks/{awaited[0]}?token={awaited[1]}"
     assert post(system, path, b"x" * (11 << 20)).status_code == 413
     assert post(system, path, b"x" * (7 << 20)).status_code == 413
     assert system.logs("ReceiveCallback") == before
 
 
-def test_what_lambda_still_takes_is_dealt_with_in_little_time(system: LocalSystem, door: tuple[str, str]) -> None:
+def test_the_largest_bodies_are_answered_within_seconds(system: LocalSystem, awaited: tuple[str, str]) -> None:
     errors = b",".join(b'{"index": %d, "messages": ["%s"]}' % (number, b"x" * 200) for number in range(20_000))
     body = b'{"data": {"id": "x", "status": "complete", "results": {"errors": [%s]}}}' % errors
     deep = b'{"data": ' * 100_000
     began = time.monotonic()
-    assert post(system, f"/callbacks/{door[0]}?token={door[1]}", body).status_code == 409
-    assert post(system, f"/callbacks/{door[0]}?token={door[1]}", deep).status_code == 400
+    assert post(system, f"/callbacks/{awaited[0]}?token={awaited[1]}", body).status_code == 409
+    assert post(system, f"/callbacks/{awaited[0]}?token={awaited[1]}", deep).status_code == 400
     assert time.monotonic() - began < 5
 
 
-def test_other_methods_and_paths_lead_nowhere(system: LocalSystem, door: tuple[str, str]) -> None:
+def test_other_methods_and_paths_are_not_found(system: LocalSystem, awaited: tuple[str, str]) -> None:
     host = urlsplit(system.http_api.url).netloc
     for method, path in [
-        ("GET", f"/callbacks/{door[0]}"),
-        ("PUT", f"/callbacks/{door[0]}"),
+        ("GET", f"/callbacks/{awaited[0]}"),
+        ("PUT", f"/callbacks/{awaited[0]}"),
         ("POST", "/callbacks/"),
         ("POST", "/"),
     ]:
         connection = http.client.HTTPConnection(host, timeout=10)
-        connection.request(method, f"{path}?token={door[1]}", b"{}")
+        connection.request(method, f"{path}?token={awaited[1]}", b"{}")
         assert connection.getresponse().status == 404
         connection.close()
 
@@ -221,7 +221,7 @@ def test_other_methods_and_paths_lead_nowhere(system: LocalSystem, door: tuple[s
 # Time
 
 
-def test_the_time_says_nothing_of_how_much_of_a_token_is_right() -> None:
+def test_the_time_does_not_tell_how_much_of_a_token_is_right() -> None:
     """Medians of many, taken in turns, so that what else the machine does befalls both; a comparison that ends at the first
     wrong letter is told from one that does not by the letters it looks at, which `compare_digest` is called for."""
     right = token(ID, "key")
