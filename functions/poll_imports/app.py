@@ -1,7 +1,5 @@
 """PollImports: every five minutes, the second way to a result."""
 
-from jobferry import cold_start  # isort: skip
-
 import os
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -39,7 +37,6 @@ def failed(record: Import | Feed, error: Exception) -> None:
 
 
 poller = Poller(table, bucket, accounts, cache(HttpBoard), submit_import, lambda: datetime.now(UTC), failed)
-cold_start.end()
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -1,7 +1,5 @@
 """PublishNotice: the table's stream says that imports have ended; whoever is to hear of one gets its notice."""
 
-from jobferry import cold_start  # isort: skip
-
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +23,6 @@ dynamodb, sns = boto3.client("dynamodb", config=CONFIG), boto3.client("sns", con
 s3 = boto3.client("s3", config=CONFIG.merge(LINKING))
 bucket, table, topic = os.environ["FEEDS_BUCKET"], os.environ["IMPORTS_TABLE"], os.environ["NOTICES_TOPIC_ARN"]
 stack = Stack.named(os.environ["POWERTOOLS_SERVICE_NAME"], table, bucket, region=sns.meta.region_name)
-cold_start.end()
 
 
 def report(findings: Findings) -> reports.Links | None:

@@ -1,7 +1,5 @@
 """ReceiveCallback: the board says that an import is complete."""
 
-from jobferry import cold_start  # isort: skip
-
 import json
 import os
 from datetime import UTC, datetime
@@ -35,7 +33,6 @@ def signing_key() -> str:
 
 
 receiver = Receiver(table, bucket, accounts, cache(HttpBoard), signing_key)
-cold_start.end()
 
 
 @logger.inject_lambda_context(clear_state=True)

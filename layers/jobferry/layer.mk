@@ -12,9 +12,8 @@ build-JobferryLayer:
 	cp -R jobferry "$(PACKAGES)/jobferry"
 	find "$(PACKAGES)" -depth -type d \( -name __pycache__ -o -name tests \) -exec rm -rf {} +
 	rm -rf "$(PACKAGES)/bin" "$(PACKAGES)/.lock"
-	python3.13 service_models.py "$(PACKAGES)"
-# Compiled here, as Lambda cannot write to /opt: a cold start takes a third of the time. Never checked against the
-# source, whose dates Lambda does not keep.
+# Lambda cannot write bytecode to /opt, so compile it here: a cold start then takes a third of the time. Python must not
+# check it against the source, because Lambda does not keep the source's dates.
 	python3.13 -m compileall -q -j 0 --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt "$(PACKAGES)"
 
 .PHONY: build-JobferryLayer
