@@ -6,7 +6,7 @@ import base64
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,7 +16,8 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from urllib3.exceptions import TimeoutError as TooSlowError
 
 from jobferry.board.accounts import Account
-from jobferry.board.client import RequestBody, accepted, found
+from jobferry.board.answers import parse_retry_after, read_created, read_retrieved
+from jobferry.board.client import RequestBody
 from jobferry.board.job_imports import JobImport
 from jobferry.errors import BoardUnknownError, BoardUnreachableError
 
@@ -48,21 +49,20 @@ class HttpBoard:
         # A connection that was kept while Lambda slept may be dead, and then nobody knows what became of the request.
         self._pool.clear()
         headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-        answer = self._ask("POST", f"{self._account.board_url}/job-imports", seconds, headers, body)
-        return accepted(*answer, datetime.now(UTC))
+        return read_created(*self._ask("POST", f"{self._account.board_url}/job-imports", seconds, headers, body))
 
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
         """See `boards.Board`."""
         url = f"{self._account.board_url}/job-imports/{quote(board_import_id, safe='')}"
-        return found(*self._ask("GET", url, seconds, {}, None), datetime.now(UTC))
+        return read_retrieved(*self._ask("GET", url, seconds, {}, None))
 
     def _ask(
         self, method: str, url: str, seconds: float, headers: dict[str, str], body: RequestBody | None
-    ) -> tuple[int, dict[str, str], bytes]:
+    ) -> tuple[int, bytes, timedelta | None]:
         end = time.monotonic() + seconds
         begun = threading.Event()
 
-        def ask() -> tuple[int, dict[str, str], bytes]:
+        def ask() -> tuple[int, bytes, timedelta | None]:
             with self._pool.request(
                 method,
                 url,
@@ -73,12 +73,12 @@ class HttpBoard:
                 redirect=False,
                 preload_content=False,
             ) as answer:
-                names = {name.lower(): value for name, value in answer.headers.items()}
+                retry_after = parse_retry_after(answer.headers.get("Retry-After"), datetime.now(UTC))
                 text = _read(answer, end)
                 if answer.status >= 300:  # a board that repeats the key would bring it into records and notices
                     for secret in self._secrets:
                         text = text.replace(secret, b"(the API key)")
-                return answer.status, names, text
+                return answer.status, text, retry_after
 
         try:
             return _within(seconds, ask)
