@@ -1,4 +1,4 @@
-"""PublishNotice: the table's stream says that imports have ended; whoever is to hear of one gets its notice."""
+"""PublishNotice: publishes a notice for each import whose end the table's stream reports."""
 
 import os
 from datetime import UTC, datetime
@@ -7,6 +7,9 @@ from typing import Any
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from jobferry.adapters.aws import CONFIG
@@ -19,6 +22,7 @@ from jobferry.notices.findings import Findings
 from jobferry.notices.notice import publish
 
 logger, metrics = Logger(), Metrics()
+processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
 dynamodb, sns = boto3.client("dynamodb", config=CONFIG), boto3.client("sns", config=CONFIG)
 s3 = boto3.client("s3", config=CONFIG.merge(LINKING))
 bucket, table, topic = os.environ["FEEDS_BUCKET"], os.environ["IMPORTS_TABLE"], os.environ["NOTICES_TOPIC_ARN"]
@@ -26,7 +30,7 @@ stack = Stack.named(os.environ["POWERTOOLS_SERVICE_NAME"], table, bucket, region
 
 
 def report(findings: Findings) -> reports.Links | None:
-    """Stores the report of an import. Its notice goes out even if that fails."""
+    """Store the report of an import. Its notice is published even if that fails."""
     try:
         return reports.store(findings, FeedsBucket(s3, bucket), stack, datetime.now(UTC))
     except Exception:
@@ -34,24 +38,23 @@ def report(findings: Findings) -> reports.Links | None:
         return None
 
 
-def tell(change: dict[str, Any]) -> bool:
-    """Publishes the notice of one import, if it is due. False: it could not be, which holds up no other."""
-    if change["Keys"]["item"]["S"] != "import":
-        return True
-    import_id, now = change["Keys"]["importId"]["S"], datetime.now(UTC)
-    logger.append_keys(importId=import_id, feed=change.get("NewImage", {}).get("feed", {}).get("S"))
+def tell(record: DynamoDBRecord) -> None:
+    """Publish the notice of one import if it is due. The processor reports each record that fails, and goes on."""
+    change = record.dynamodb
+    if change is None or change.keys["item"] != "import":
+        return
+    import_id, now = change.keys["importId"], datetime.now(UTC)
+    logger.append_keys(importId=import_id, feed=change.new_image.get("feed"))
     try:
         published = publish(ImportsTable(dynamodb, table), NoticesTopic(sns, topic), import_id, now, stack, report)
     except Exception:
         logger.exception("notice not published")
-        return False
+        raise
     metrics.add_metric(name="NoticesPublished", unit=MetricUnit.Count, value=int(published))
     logger.info("notice published" if published else "no notice is due")
-    return True
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    changes = [record["dynamodb"] for record in event["Records"]]
-    return {"batchItemFailures": [{"itemIdentifier": each["SequenceNumber"]} for each in changes if not tell(each)]}
+def handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
+    return process_partial_response(event, tell, processor)
