@@ -23,30 +23,30 @@ from jobferry.notices.notice import publish
 
 logger, metrics = Logger(), Metrics()
 processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
-dynamodb, sns = boto3.client("dynamodb", config=CONFIG), boto3.client("sns", config=CONFIG)
-s3 = boto3.client("s3", config=CONFIG.merge(LINKING))
 bucket, table, topic = os.environ["FEEDS_BUCKET"], os.environ["IMPORTS_TABLE"], os.environ["NOTICES_TOPIC_ARN"]
+imports = ImportsTable(boto3.client("dynamodb", config=CONFIG), table)
+archive = FeedsBucket(boto3.client("s3", config=CONFIG.merge(LINKING)), bucket)
+sns = boto3.client("sns", config=CONFIG)
 stack = Stack.named(os.environ["POWERTOOLS_SERVICE_NAME"], table, bucket, region=sns.meta.region_name)
 
 
-def report(findings: Findings) -> reports.Links | None:
+def store_report(findings: Findings) -> reports.Links | None:
     """Store the report of an import. Its notice is published even if that fails."""
     try:
-        return reports.store(findings, FeedsBucket(s3, bucket), stack, datetime.now(UTC))
+        return reports.store(findings, archive, stack, datetime.now(UTC))
     except Exception:
         logger.exception("report not written")
         return None
 
 
-def tell(record: DynamoDBRecord) -> None:
+def publish_notice(record: DynamoDBRecord) -> None:
     """Publish the notice of one import if it is due. The processor reports each record that fails, and goes on."""
-    change = record.dynamodb
-    if change is None or change.keys["item"] != "import":
+    if (change := record.dynamodb) is None or change.keys["item"] != "import":
         return
-    import_id, now = change.keys["importId"], datetime.now(UTC)
+    import_id = change.keys["importId"]
     logger.append_keys(importId=import_id, feed=change.new_image.get("feed"))
     try:
-        published = publish(ImportsTable(dynamodb, table), NoticesTopic(sns, topic), import_id, now, stack, report)
+        published = publish(imports, NoticesTopic(sns, topic), import_id, datetime.now(UTC), stack, store_report)
     except Exception:
         logger.exception("notice not published")
         raise
@@ -57,4 +57,4 @@ def tell(record: DynamoDBRecord) -> None:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
-    return process_partial_response(event, tell, processor)
+    return process_partial_response(event, publish_notice, processor)

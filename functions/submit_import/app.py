@@ -1,4 +1,4 @@
-"""SubmitImport: the schedule, an upload, a person or the poller starts a run of a feed."""
+"""SubmitImport: runs a feed for the schedule, an upload, a person or the poller."""
 
 import os
 from datetime import UTC, datetime, timedelta

@@ -42,11 +42,11 @@ class HttpBoard:
         }
 
     def create(self, body: RequestBody, seconds: float) -> JobImport:
-        """See `client.Board`."""
+        """Implement `Board`."""
         return read_created(*self._send("POST", self._url, seconds, body))
 
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
-        """See `client.Board`."""
+        """Implement `Board`."""
         return read_retrieved(*self._send("GET", f"{self._url}/{quote(board_import_id, safe='')}", seconds))
 
     def _send(self, method: str, url: str, seconds: float, body: RequestBody | None = None) -> Answer:
