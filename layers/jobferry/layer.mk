@@ -1,4 +1,4 @@
-# What the layer holds, for the processor of the Makefile that includes this: the pinned wheels, boto3 among them, and
+# Builds the layer for the processor of the Makefile that includes this file: the pinned wheels, including boto3, and
 # the package. `sam build` runs it in a copy of layers/jobferry. The same sources give the same bytes.
 
 # Lambda's Python 3.13 runs on Amazon Linux 2023, whose C library is glibc 2.34.
