@@ -61,7 +61,7 @@ class MemoryStore:
             for record in records:
                 now = self.get(record.import_id) if isinstance(record, Import) else self._feeds.get(record.feed)
                 if (now.revision if now else 0) != record.revision:
-                    raise ConflictError("another writer changed the record first")
+                    raise ConflictError("another process changed the record first")
             self.saves += 1
             for record in records:
                 written = type(record).from_item(json.loads(_stored(record)))
@@ -189,7 +189,7 @@ class MemoryAccounts:
     def get(self, name: str, *, fresh: bool = False) -> Account:
         if fresh or name not in self._known:
             if name not in self.secrets:
-                raise SecretError(f"the secret {name} is not there, or has no value yet")
+                raise SecretError(f"the secret {name} does not exist or has no value yet")
             self._known[name] = parse_account(name, self.secrets[name], self._board_url)
         return self._known[name]
 

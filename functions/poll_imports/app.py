@@ -1,6 +1,4 @@
-"""PollImports: every five minutes, the second way to a result."""
-
-from jobferry import cold_start  # isort: skip
+"""PollImports: asks the board every five minutes for results that no callback has brought."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -26,20 +24,19 @@ from jobferry.results.overdue import is_hourly_run, overdue_feeds
 from jobferry.results.polling import Poller, poll
 
 logger, metrics = Logger(), Metrics()
-# Most runs find nothing open, and need the table alone.
+# Most runs find nothing open. They need only the table.
 table = ImportsTable(boto3.client("dynamodb", config=CONFIG), os.environ["IMPORTS_TABLE"])
 bucket = FeedsBucket(on_demand("s3"), os.environ["FEEDS_BUCKET"])
 accounts = SecretAccounts(on_demand("secretsmanager"), os.environ["SECRETS_PREFIX"], os.environ["BOARD_URL"])
 submit_import = SubmitImportFunction(on_demand("lambda"), os.environ["SUBMIT_IMPORT_FUNCTION"])
 
 
-def failed(record: Import | Feed, error: Exception) -> None:
+def log_failure(record: Import | Feed, error: Exception) -> None:
     import_id = record.import_id if isinstance(record, Import) else None
     logger.error("failed", extra={"importId": import_id, "feed": record.feed}, exc_info=error)
 
 
-poller = Poller(table, bucket, accounts, cache(HttpBoard), submit_import, lambda: datetime.now(UTC), failed)
-cold_start.end()
+poller = Poller(table, bucket, accounts, cache(HttpBoard), submit_import, lambda: datetime.now(UTC), log_failure)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -1,6 +1,4 @@
-"""PublishNotice: the table's stream says that imports have ended; whoever is to hear of one gets its notice."""
-
-from jobferry import cold_start  # isort: skip
+"""PublishNotice: publishes a notice for each import whose end the table's stream reports."""
 
 import os
 from datetime import UTC, datetime
@@ -9,6 +7,9 @@ from typing import Any
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from jobferry.adapters.aws import CONFIG
@@ -21,40 +22,39 @@ from jobferry.notices.findings import Findings
 from jobferry.notices.notice import publish
 
 logger, metrics = Logger(), Metrics()
-dynamodb, sns = boto3.client("dynamodb", config=CONFIG), boto3.client("sns", config=CONFIG)
-s3 = boto3.client("s3", config=CONFIG.merge(LINKING))
+processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
 bucket, table, topic = os.environ["FEEDS_BUCKET"], os.environ["IMPORTS_TABLE"], os.environ["NOTICES_TOPIC_ARN"]
+imports = ImportsTable(boto3.client("dynamodb", config=CONFIG), table)
+archive = FeedsBucket(boto3.client("s3", config=CONFIG.merge(LINKING)), bucket)
+sns = boto3.client("sns", config=CONFIG)
 stack = Stack.named(os.environ["POWERTOOLS_SERVICE_NAME"], table, bucket, region=sns.meta.region_name)
-cold_start.end()
 
 
-def report(findings: Findings) -> reports.Links | None:
-    """Stores the report of an import. Its notice goes out even if that fails."""
+def store_report(findings: Findings) -> reports.Links | None:
+    """Store the report of an import. Its notice is published even if that fails."""
     try:
-        return reports.store(findings, FeedsBucket(s3, bucket), stack, datetime.now(UTC))
+        return reports.store(findings, archive, stack, datetime.now(UTC))
     except Exception:
         logger.exception("report not written")
         return None
 
 
-def tell(change: dict[str, Any]) -> bool:
-    """Publishes the notice of one import, if it is due. False: it could not be, which holds up no other."""
-    if change["Keys"]["item"]["S"] != "import":
-        return True
-    import_id, now = change["Keys"]["importId"]["S"], datetime.now(UTC)
-    logger.append_keys(importId=import_id, feed=change.get("NewImage", {}).get("feed", {}).get("S"))
+def publish_notice(record: DynamoDBRecord) -> None:
+    """Publish the notice of one import if it is due. The processor reports each record that fails, and goes on."""
+    if (change := record.dynamodb) is None or change.keys["item"] != "import":
+        return
+    import_id = change.keys["importId"]
+    logger.append_keys(importId=import_id, feed=change.new_image.get("feed"))
     try:
-        published = publish(ImportsTable(dynamodb, table), NoticesTopic(sns, topic), import_id, now, stack, report)
+        published = publish(imports, NoticesTopic(sns, topic), import_id, datetime.now(UTC), stack, store_report)
     except Exception:
         logger.exception("notice not published")
-        return False
+        raise
     metrics.add_metric(name="NoticesPublished", unit=MetricUnit.Count, value=int(published))
     logger.info("notice published" if published else "no notice is due")
-    return True
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    changes = [record["dynamodb"] for record in event["Records"]]
-    return {"batchItemFailures": [{"itemIdentifier": each["SequenceNumber"]} for each in changes if not tell(each)]}
+def handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
+    return process_partial_response(event, publish_notice, processor)

@@ -1,6 +1,4 @@
-"""ReceiveCallback: the board says that an import is complete."""
-
-from jobferry import cold_start  # isort: skip
+"""ReceiveCallback: receives the board's result of an import."""
 
 import json
 import os
@@ -25,7 +23,7 @@ logger = Logger()
 metrics = Metrics()
 secrets = boto3.client("secretsmanager", config=CONFIG)
 table = ImportsTable(boto3.client("dynamodb", config=CONFIG), os.environ["IMPORTS_TABLE"])
-bucket = FeedsBucket(on_demand("s3"), os.environ["FEEDS_BUCKET"])  # only where jobs failed
+bucket = FeedsBucket(on_demand("s3"), os.environ["FEEDS_BUCKET"])  # needed only if jobs failed
 accounts = SecretAccounts(secrets, os.environ["SECRETS_PREFIX"], os.environ["BOARD_URL"])
 
 
@@ -35,7 +33,6 @@ def signing_key() -> str:
 
 
 receiver = Receiver(table, bucket, accounts, cache(HttpBoard), signing_key)
-cold_start.end()
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -46,7 +43,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         received = receive(callback, receiver, datetime.now(UTC))
     except CallbackError as error:
         logger.warning("refused", extra={"status": error.status, "why": str(error)})
-        return answer(error.status, error.word)
+        return response(error.status, error.word)
     record = received.record
     logger.append_keys(importId=record.import_id, feed=record.feed)
     logger.info(
@@ -54,9 +51,9 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     )
     if received.settled:
         add_settled(metrics, record)
-    return answer(received.status, record.state)
+    return response(received.status, record.state)
 
 
-def answer(status: int, word: str) -> dict[str, Any]:
+def response(status: int, word: str) -> dict[str, Any]:
     body = json.dumps({"status": word})
     return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": body}

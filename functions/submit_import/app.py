@@ -1,6 +1,4 @@
-"""SubmitImport: the schedule, an upload, a person or the poller starts a run of a feed."""
-
-from jobferry import cold_start  # isort: skip
+"""SubmitImport: runs a feed for the schedule, an upload, a person or the poller."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -37,7 +35,6 @@ def signing_key() -> str:
 
 
 world = World(table, bucket, accounts, cache(HttpBoard), os.environ["CALLBACK_URL"], signing_key)
-cold_start.end()
 
 
 @logger.inject_lambda_context(clear_state=True)

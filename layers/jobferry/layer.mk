@@ -1,4 +1,4 @@
-# What the layer holds, for the processor of the Makefile that includes this: the pinned wheels, boto3 among them, and
+# Builds the layer for the processor of the Makefile that includes this file: the pinned wheels, including boto3, and
 # the package. `sam build` runs it in a copy of layers/jobferry. The same sources give the same bytes.
 
 # Lambda's Python 3.13 runs on Amazon Linux 2023, whose C library is glibc 2.34.
@@ -12,9 +12,8 @@ build-JobferryLayer:
 	cp -R jobferry "$(PACKAGES)/jobferry"
 	find "$(PACKAGES)" -depth -type d \( -name __pycache__ -o -name tests \) -exec rm -rf {} +
 	rm -rf "$(PACKAGES)/bin" "$(PACKAGES)/.lock"
-	python3.13 service_models.py "$(PACKAGES)"
-# Compiled here, as Lambda cannot write to /opt: a cold start takes a third of the time. Never checked against the
-# source, whose dates Lambda does not keep.
+# Lambda cannot write bytecode to /opt, so compile it here: a cold start then takes a third of the time. Python must not
+# check it against the source, because Lambda does not keep the source's dates.
 	python3.13 -m compileall -q -j 0 --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt "$(PACKAGES)"
 
 .PHONY: build-JobferryLayer

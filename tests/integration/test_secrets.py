@@ -44,11 +44,11 @@ def test_a_key_as_text_or_json(stack: Stack, cloud: InProcess, text: str, board:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (None, "is not there, or has no value yet: put the board account's API key there"),
-        ({"SecretString": " \n"}, "is empty: put the board account's API key there"),
-        ({"SecretString": '{"apiKey": " "}'}, "is empty: put the board account's API key there"),
+        (None, "does not exist or has no value yet: enter the API key of the board account"),
+        ({"SecretString": " \n"}, "is empty: enter the API key of the board account"),
+        ({"SecretString": '{"apiKey": " "}'}, "is empty: enter the API key of the board account"),
         ({"SecretBinary": KEY.encode()}, "is binary: a text is needed"),
-        ({"SecretString": f'{{"apiKey": "{KEY}"'}, "begins like JSON but is none"),
+        ({"SecretString": f'{{"apiKey": "{KEY}"'}, "begins like JSON but is not valid JSON"),
         ({"SecretString": f'{{"apikey": "{KEY}"}}'}, "is JSON, but not"),
         ({"SecretString": f'{{"apiKey": 1, "boardUrl": "{KEY}"}}'}, "is JSON, but not"),
         ({"SecretString": f'{{"apiKey": "{KEY}", "boardUrl": "http://other.example.com"}}'}, "an https:// base URL"),

@@ -116,64 +116,34 @@ def test_an_app_is_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 60
 
 
-#: What a function has no use for at its start: it would be a part of every cold start.
-_NOT_LOADED: Final = {
-    "submit_import": {
-        "lxml",
-        "openpyxl",
-        "typer",
-        "jobferry.notices.notice",
-        "jobferry.notices.report",
-        "jobferry.results.settlement",
-    },
-    "receive_callback": {"lxml", "jobferry.jobs.check", "jobferry.payload.build", "jobferry.notices.notice"},
-    "poll_imports": {"lxml", "jobferry.jobs.check", "jobferry.payload.build", "jobferry.notices.notice"},
-    "publish_notice": {
-        "lxml",
-        "jobferry.jobs.check",
-        "jobferry.payload.build",
-        "jobferry.feeds.settings",
-        "jobferry.board.client",
-    },
-}
+#: Heavy libraries that few runs need. A function imports them when a run needs them, so that no cold start pays for them.
+LAZY: Final = {"jinja2", "lxml", "python_calamine", "typer"}
 
 
-def start(name: str, program: str) -> list[str]:
-    """The words that the program prints, in a process like the function's."""
-    variables = {
-        variable: str(value)
+@pytest.mark.parametrize("path", APPS, ids=name_of)
+def test_a_cold_start_imports_no_heavy_library(path: Path) -> None:
+    loaded = modules_after("import app", path.parent)
+    assert "jobferry.records.imports" in loaded
+    assert not loaded & LAZY
+
+
+def modules_after(statement: str, folder: Path) -> set[str]:
+    """Return the modules that Python has loaded after a statement, in the environment of the folder's function."""
+    [function] = [
+        each
         for each in make_stack().of_type("AWS::Lambda::Function")
-        if each.properties["Code"]["S3Key"] == f"functions/{name}"
-        for variable, value in each.properties["Environment"]["Variables"].items()
-    }
+        if each.properties["Code"]["S3Key"] == f"functions/{folder.name}"
+    ]
+    variables = {name: str(value) for name, value in function.properties["Environment"]["Variables"].items()}
     ended = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT / "functions" / name,
+        [sys.executable, "-c", f"{statement}; import sys; print(*sys.modules)"],
+        cwd=folder,
         env={**os.environ, **variables, "AWS_DEFAULT_REGION": "us-east-1"},
         check=True,
         stdout=subprocess.PIPE,
         text=True,
     )
-    return ended.stdout.split()
-
-
-@pytest.mark.parametrize("name", _NOT_LOADED)
-def test_a_function_loads_what_it_needs_and_little_else(name: str) -> None:
-    loaded = set(start(name, "import sys, app; print(*sys.modules)"))
-    assert "jobferry.records.imports" in loaded
-    assert not loaded & _NOT_LOADED[name]
-
-
-@pytest.mark.parametrize("name", _NOT_LOADED)
-def test_garbage_is_looked_for_once_a_function_is_loaded_and_not_before(name: str) -> None:
-    searches, enabled, loaded, left = start(
-        name,
-        """import gc; before = gc.get_stats(); import app; after = gc.get_stats()
-print(sum(b["collections"] - a["collections"] for a, b in zip(before, after)), gc.isenabled(), gc.get_freeze_count(), len(gc.get_objects()))""",
-    )
-    assert (int(searches), enabled) == (0, "True")
-    assert int(loaded) > 50_000
-    assert int(left) < 5_000
+    return set(ended.stdout.split())
 
 
 def test_modules_are_named_after_the_domain() -> None:

@@ -227,8 +227,8 @@ def test_each_function_gets_exactly_the_variables_that_it_reads(stack: Stack) ->
         app = (ROOT / function.properties["Code"]["S3Key"] / "app.py").read_text()
         read = set(re.findall(r"""os\.environ\["(\w+)"\]""", app))
         assert app.count("environ") == app.count("os.environ[")
-        # Powertools and pydantic read their own variables.
-        assert read | {name for name in given if name.startswith(("POWERTOOLS_", "PYDANTIC_"))} == given
+        # Powertools reads its own variables.
+        assert read | {name for name in given if name.startswith("POWERTOOLS_")} == given
 
 
 # Dead letters

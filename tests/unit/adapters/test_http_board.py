@@ -56,11 +56,15 @@ def threads() -> int:
 
 
 class Wire:
-    """A server that keeps the bytes of each request and answers with given ones, on one connection after the other."""
+    """A server that records the bytes of each request and sends the given answers, one on each connection.
 
-    def __init__(self, *answers: bytes, tls: ssl.SSLContext | None = None) -> None:
+    With `keep`, it leaves each connection open after its answer, but never answers on it again.
+    """
+
+    def __init__(self, *answers: bytes, tls: ssl.SSLContext | None = None, keep: bool = False) -> None:
         self._answers = list(answers)
         self._tls = tls
+        self._kept: list[socket.socket] | None = [] if keep else None
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.requests: list[bytes] = []
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}/api"
@@ -72,6 +76,8 @@ class Wire:
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
+        for connection in self._kept or []:
+            connection.close()
 
     def _serve(self) -> None:
         while True:
@@ -79,11 +85,15 @@ class Wire:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            with connection:
-                try:
-                    self._answer(self._tls.wrap_socket(connection, server_side=True) if self._tls else connection)
-                except OSError:
-                    continue
+            try:
+                self._answer(self._tls.wrap_socket(connection, server_side=True) if self._tls else connection)
+            except OSError:
+                pass
+            finally:
+                if self._kept is None:
+                    connection.close()
+                else:
+                    self._kept.append(connection)
 
     def _answer(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as file:
@@ -180,6 +190,29 @@ def test_a_redirect_is_not_followed(sandbox: SandboxBoard, body: RequestBody) ->
                 client(sandbox.url).retrieve("i", 5)
     assert elsewhere.requests == []
     assert len(sandbox.requests) == 10
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://\xff", "/" * 100, ""])
+def test_a_redirect_is_not_even_prepared(body: RequestBody, location: str) -> None:
+    head = f"HTTP/1.1 307 Word\r\nLocation: {location}\r\nContent-Length: 5\r\n\r\nshort".encode("latin-1")
+    with Wire(head) as wire, pytest.raises(BoardRefusedError, match="answered 307, a redirect"):
+        client(wire.url).create(body, 5)
+
+
+def test_a_redirect_beyond_the_largest_answer_is_given_up(body: RequestBody, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "MAX_ANSWER", 1000)
+    with Wire(http(307, b" " * 1001, Location="/")) as wire, pytest.raises(BoardUnknownError, match="larger than"):
+        client(wire.url).create(body, 5)
+
+
+def test_no_request_uses_the_connection_of_an_earlier_one(body: RequestBody) -> None:
+    answers = [http(202, json.dumps(ANSWER).encode())] * 2
+    with Wire(*answers, http(404), keep=True) as wire:
+        board = client(wire.url)
+        for _ in answers:
+            assert board.create(body, 2).status == "pending"
+        with pytest.raises(BoardRefusedError):
+            board.retrieve("i", 2)
 
 
 def test_a_cookie_of_one_account_is_no_others() -> None:

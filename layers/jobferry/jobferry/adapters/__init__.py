@@ -1,1 +1,1 @@
-"""The world outside: AWS and the board. They know the domain, the domain knows none of them."""
+"""The outside world: AWS and the board. Adapters know the domain; the domain does not know them."""

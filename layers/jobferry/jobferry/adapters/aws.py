@@ -1,4 +1,4 @@
-"""How AWS is asked: no call outlasts the function that makes it."""
+"""The configuration of AWS clients: no call may outlast the function that makes it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from botocore.config import Config
 CONNECT_SECONDS: Final = 2
 READ_SECONDS: Final = 5
 ATTEMPTS: Final = 3
-#: boto3's own are a minute for each of five attempts, and ReceiveCallback has 29 seconds in all. So three attempts of five
-#: seconds; what AWS refuses for being asked too often is tried again after a moment, as before.
+#: By default, boto3 waits up to a minute in each of five attempts, but ReceiveCallback has only 29 seconds. Standard mode
+#: repeats throttled calls after a short wait.
 CONFIG: Final = Config(
     connect_timeout=CONNECT_SECONDS,
     read_timeout=READ_SECONDS,
@@ -21,9 +21,10 @@ CONFIG: Final = Config(
 
 
 def on_demand(service: str) -> Any:
-    """A boto3 client that is made when it is first used: to read a service's model takes up to a tenth of a cold start.
+    """Return a boto3 client that is created when it is first used.
 
-    For what a function seldom needs; what every run needs is made at the start, where AWS gives more processor.
+    Creating a client takes up to a tenth of a cold start. Use this for clients that most runs do not need. Create the
+    others at the start, when Lambda gives a function more processor time.
     """
     return _OnDemand(service)
 

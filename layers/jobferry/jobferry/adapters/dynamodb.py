@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 IMPORT: Final = "import"
 FEED: Final = "feed"
-#: BatchWriteItem takes so many items, BatchGetItem gives so many.
-_BATCH: Final = 25
-_BATCH_READ: Final = 100
-#: Attempts to write what a batch left over, each after a longer wait: about a minute in all.
+#: The most items that BatchWriteItem and BatchGetItem take.
+_MAX_WRITTEN: Final = 25
+_MAX_READ: Final = 100
+#: Attempts to process what a batch left over, each after a longer wait: about a minute in total.
 _ATTEMPTS: Final = 12
-#: What the board or a feed says at any length is cut, so that every item stays far below DynamoDB's 400 KB. Bytes.
+#: Texts of the board or a feed are cut, so that every item stays far below DynamoDB's 400 KB. Lengths in bytes.
 MAX_MESSAGES: Final = 50
 MAX_MESSAGE: Final = 2000
 MAX_NAME: Final = 1000
 
-#: Reasons of a refused transaction with which reading and deciding again helps, after a wait.
-_AGAIN: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict", "ThrottlingError"})
+#: The reasons for a canceled transaction after which it helps to read and decide again.
+_CONFLICTS: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict", "ThrottlingError"})
 
 type Item = dict[str, Any]
 
@@ -44,26 +44,26 @@ _deserializer = TypeDeserializer()
 
 
 class ImportsTable:
-    """See `records.store.ImportStore`."""
+    """The table of imports and feeds. Implements `ImportStore`."""
 
     def __init__(self, client: DynamoDBClient, name: str) -> None:
         self._client = client
         self._name = name
 
     def get(self, import_id: str) -> Import | None:
-        """The record of an import."""
+        """Return the record of an import."""
         item = self._get(import_id, IMPORT)
         return None if item is None else Import.from_item(item)
 
     def get_feed(self, feed: str) -> Feed:
-        """The record of a feed; one of revision 0 when there is none."""
+        """Return the record of a feed, or a new one with revision 0 if there is none."""
         item = self._get(f"{FEED}#{feed}", FEED)
         return Feed(feed=feed) if item is None else _feed(item)
 
     def feeds(self, names: Iterable[str]) -> Iterator[Feed]:
-        """The records of many feeds, of those that have one; they may be a moment behind."""
+        """Yield the records of those feeds that have one. They may be a moment old."""
         keys = ({"importId": f"{FEED}#{name}", "item": FEED} for name in names)
-        for batch in batched(map(_dump, keys), _BATCH_READ, strict=False):
+        for batch in batched(map(_dump, keys), _MAX_READ, strict=False):
             left: list[Any] = list(batch)
             for attempt in range(_ATTEMPTS):
                 answer = self._client.batch_get_item(RequestItems={self._name: {"Keys": left}})
@@ -77,34 +77,34 @@ class ImportsTable:
                 raise StoreError(f"DynamoDB left {len(left)} items unread after {_ATTEMPTS} attempts")
 
     def save(self, *records: Import | Feed) -> None:
-        """Writes all or none, each only if its revision is still that of the table. Raises ConflictError."""
-        # A transaction even for one: a retry of the SDK after a lost answer carries the same token, so it cannot meet
-        # its own write and take it for somebody else's.
+        """Write all records or none. Raise ConflictError if one has another revision in the table by now."""
+        # A transaction even for one record: if an answer is lost, boto3 repeats the request with the same token, so that it
+        # does not take its own write for a conflict.
         puts = [{"Put": self._put(record)} for record in records]
         try:
             self._client.transact_write_items(TransactItems=puts)  # type: ignore[arg-type]
         except ClientError as error:
             if _refused(error):
-                raise ConflictError("somebody else moved the record first") from error
+                raise ConflictError("another process changed the record first") from error
             raise
 
     def read_failed(self, import_id: str, kind: FailedKind) -> Iterator[FailedJob]:
-        """The failed jobs of one kind, by number."""
+        """Yield the failed jobs of one kind in the order of their numbers."""
         for item in self._items(import_id, kind):
             source = item.pop("source", None) or {}
             yield FailedJob.model_validate(item | source)
 
     def write_failed(self, import_id: str, kind: FailedKind, failed: Iterable[FailedJob], expires: datetime) -> None:
-        """Writes items, replacing those with their numbers."""
+        """Write failed jobs. Each replaces the one with the same number."""
         self._write({"PutRequest": {"Item": _dump(_failed_item(import_id, kind, each, expires))}} for each in failed)
 
     def delete_failed(self, import_id: str, kind: FailedKind) -> None:
-        """Deletes the items of one kind."""
+        """Delete the failed jobs of one kind."""
         keys = ({"importId": import_id, "item": item["item"]} for item in self._items(import_id, kind))
         self._write({"DeleteRequest": {"Key": _dump(key)}} for key in keys)
 
     def open_records(self) -> OpenRecords:
-        """What the poller has to look at, oldest first. The index may be a moment behind."""
+        """Return the records that the poller has to check, oldest first. The index may be a moment old."""
         found = OpenRecords([], [])
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
@@ -123,7 +123,7 @@ class ImportsTable:
         return found
 
     def history(self, feed: str) -> Iterator[Import]:
-        """The feed's imports, newest first. The index may be a moment behind."""
+        """Yield the feed's imports, newest first. The index may be a moment old."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName="feed-createdAt",
@@ -161,8 +161,8 @@ class ImportsTable:
             yield from map(_load, page["Items"])
 
     def _write(self, writes: Iterable[Item]) -> None:
-        """Writes in batches; what DynamoDB leaves over is written again, after a wait that grows."""
-        for batch in batched(writes, _BATCH, strict=False):
+        """Write in batches. Repeat what DynamoDB leaves over, after a wait that grows."""
+        for batch in batched(writes, _MAX_WRITTEN, strict=False):
             left: list[Any] = list(batch)
             for attempt in range(_ATTEMPTS):
                 answer = self._client.batch_write_item(RequestItems={self._name: left})
@@ -175,8 +175,8 @@ class ImportsTable:
 
 
 def _wait(attempt: int) -> None:
-    """Longer each time."""
-    time.sleep(random.uniform(0, min(10.0, 0.05 * 2**attempt)))  # noqa: S311  # apart in time, no secret
+    """Wait before the next attempt: longer each time, and at random, so that processes spread out."""
+    time.sleep(random.uniform(0, min(10.0, 0.05 * 2**attempt)))  # noqa: S311  # not a secret
 
 
 def _feed(item: Item) -> Feed:
@@ -193,7 +193,11 @@ def _import_item(record: Import) -> Item:
 
 
 def _feed_item(record: Feed) -> Item:
-    """`open` and `createdAt` put a feed that is to run again into the poller's index; `feed` stays out of the other."""
+    """Return the item of a feed.
+
+    `open` and `createdAt` put a feed that is to run again into the poller's index. Without `feed` it stays out of the
+    index of imports.
+    """
     item = record.to_item() | {"feed": None}
     waiting = {"open": OPEN, "createdAt": timestamp(record.run_again_at)} if record.run_again_at else {}
     return item | waiting | {"importId": f"{FEED}#{record.feed}", "item": FEED}
@@ -216,14 +220,14 @@ def _failed_item(import_id: str, kind: FailedKind, failed: FailedJob, expires: d
 
 
 def cut_messages(messages: list[str]) -> list[str]:
-    """The messages as they fit into an item."""
+    """Return the messages, cut so that they fit into an item."""
     kept = [_cut(text, MAX_MESSAGE) for text in messages[:MAX_MESSAGES]]
     more = len(messages) - MAX_MESSAGES
     return [*kept, f"… and {more:,} more messages"] if more > 0 else kept
 
 
 def _cut(text: str, limit: int) -> str:
-    """The text's beginning, in so many bytes of UTF-8."""
+    """Cut a text after so many bytes of UTF-8."""
     if len(text) * 4 <= limit or len(whole := text.encode()) <= limit:
         return text
     return f"{whole[:limit].decode(errors='ignore')}…"
@@ -238,7 +242,7 @@ def _load(item: Mapping[str, Any]) -> Item:
 
 
 def _exact(value: Any) -> Any:
-    """The value with numbers as DynamoDB has them, 38 digits and no float; a number beyond that as a text."""
+    """Turn numbers into decimals of 38 digits, which DynamoDB can store, or into texts if they do not fit."""
     match value:
         case float() | int() if not isinstance(value, bool):
             try:
@@ -266,8 +270,8 @@ def _plain(value: Any) -> Any:
 
 
 def _refused(error: ClientError) -> bool:
-    """Whether a condition of the transaction did not hold, or another transaction had the item in its hands."""
+    """Check whether a condition of the transaction did not hold, or another transaction used the item."""
     if error.response.get("Error", {}).get("Code") != "TransactionCanceledException":
         return False
     reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
-    return any(each.get("Code") in _AGAIN for each in reasons)
+    return any(each.get("Code") in _CONFLICTS for each in reasons)

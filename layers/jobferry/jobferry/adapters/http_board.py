@@ -6,147 +6,157 @@ import base64
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from typing import Any, Final
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from typing import Final
 from urllib.parse import quote
 
-import certifi
-from urllib3 import BaseHTTPResponse, PoolManager, Timeout
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
-from urllib3.exceptions import TimeoutError as TooSlowError
+import requests
+from urllib3.exceptions import HTTPError, MaxRetryError
 
 from jobferry.board.accounts import Account
-from jobferry.board.client import RequestBody, accepted, found
+from jobferry.board.answers import parse_retry_after, read_created, read_retrieved
+from jobferry.board.client import RequestBody
 from jobferry.board.job_imports import JobImport
 from jobferry.errors import BoardUnknownError, BoardUnreachableError
 
 CONNECT_SECONDS: Final = 5.0
-#: An answer may be that large: some 100,000 errors. Bytes.
+#: The largest answer that is read, in bytes. It has room for some 100,000 errors.
 MAX_ANSWER: Final = 32 << 20
-_USER_AGENT: Final = "jobferry"
+
+type Answer = tuple[int, bytes, timedelta | None]
 
 
 class HttpBoard:
-    """One account of a board, asked over HTTP with its API key as the user name and no password."""
+    """One account of a board over HTTP. The API key is the user name; there is no password (RFC 7617)."""
 
     def __init__(self, account: Account) -> None:
-        self._account = account
-        # urllib3, which boto3 has loaded anyway: requests on top of it takes a tenth of a cold start. It knows nothing of
-        # proxies and .netrc in the environment either: the key goes to the board and nowhere else.
-        self._pool = PoolManager(ca_certs=certifi.where())
+        self._url = f"{account.board_url}/job-imports"
         credentials = base64.b64encode(f"{account.api_key}:".encode()).decode()
         self._secrets = (account.api_key.encode(), credentials.encode())
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
-            "Authorization": f"Basic {credentials}",  # RFC 7617
-            "User-Agent": _USER_AGENT,
+            "Authorization": f"Basic {credentials}",
+            "User-Agent": "jobferry",
         }
 
     def create(self, body: RequestBody, seconds: float) -> JobImport:
-        """See `boards.Board`."""
-        # A connection that was kept while Lambda slept may be dead, and then nobody knows what became of the request.
-        self._pool.clear()
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-        answer = self._ask("POST", f"{self._account.board_url}/job-imports", seconds, headers, body)
-        return accepted(*answer, datetime.now(UTC))
+        """Implement `Board`."""
+        return read_created(*self._send("POST", self._url, seconds, body))
 
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
-        """See `boards.Board`."""
-        url = f"{self._account.board_url}/job-imports/{quote(board_import_id, safe='')}"
-        return found(*self._ask("GET", url, seconds, {}, None), datetime.now(UTC))
+        """Implement `Board`."""
+        return read_retrieved(*self._send("GET", f"{self._url}/{quote(board_import_id, safe='')}", seconds))
 
-    def _ask(
-        self, method: str, url: str, seconds: float, headers: dict[str, str], body: RequestBody | None
-    ) -> tuple[int, dict[str, str], bytes]:
-        end = time.monotonic() + seconds
-        begun = threading.Event()
+    def _send(self, method: str, url: str, seconds: float, body: RequestBody | None = None) -> Answer:
+        deadline = time.monotonic() + seconds
+        upload = None if body is None else _Upload(body, deadline)
+        timeout = (min(CONNECT_SECONDS, seconds), seconds)
+        headers = self._headers if body is None else self._headers | {"Content-Type": "application/json"}
 
-        def ask() -> tuple[int, dict[str, str], bytes]:
-            with self._pool.request(
-                method,
-                url,
-                headers=self._headers | headers,
-                body=None if body is None else _until(end, body, begun),
-                timeout=Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            ) as answer:
-                names = {name.lower(): value for name, value in answer.headers.items()}
-                text = _read(answer, end)
-                if answer.status >= 300:  # a board that repeats the key would bring it into records and notices
-                    for secret in self._secrets:
-                        text = text.replace(secret, b"(the API key)")
-                return answer.status, names, text
+        def exchange() -> Answer:
+            # A new session for each request: a connection that was kept while Lambda slept may be dead, and then nobody
+            # can tell whether the board received the request.
+            with (
+                _Session() as session,
+                session.request(
+                    method, url, headers=headers, data=upload, timeout=timeout, allow_redirects=False, stream=True
+                ) as response,
+            ):
+                text = _read(response, deadline)
+                retry_after = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+                return response.status_code, text, retry_after
 
         try:
-            return _within(seconds, ask)
-        except HTTPError as error:
-            # Without the body, whatever it was that failed (the name, the connection, the certificate), nothing was accepted.
-            if not begun.is_set():
-                raise BoardUnreachableError(f"no connection to the board: {_kind(error)}") from error
-            raise BoardUnknownError(f"no answer from the board: {_kind(error)}") from error
+            status, text, retry_after = _within(seconds, exchange)
+        except (requests.RequestException, HTTPError) as error:
+            # As long as no byte of the body was sent, the board cannot have accepted anything.
+            if upload is None or not upload.begun:
+                raise BoardUnreachableError(f"no connection to the board: {_reason(error)}") from error
+            raise BoardUnknownError(f"no answer from the board: {_reason(error)}") from error
         except TimeoutError as error:
             raise BoardUnknownError(f"no answer from the board within {seconds:.0f} s") from error
+        if status >= 300:  # its words go into records and notices, and it may repeat the key in them
+            for secret in self._secrets:
+                text = text.replace(secret, b"(the API key)")
+        return status, text, retry_after
 
 
-def _until(end: float, body: RequestBody, begun: threading.Event) -> Iterator[bytes]:
-    """The chunks of a request's body, none of them beyond an instant; `begun` says that the first was asked for."""
-    begun.set()
-    for chunk in body:
-        if time.monotonic() > end:
-            raise TimeoutError
-        yield chunk
+class _Session(requests.Session):
+    """A session that sends the key to the board and nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False  # no proxy and no .netrc
+
+    def get_redirect_target(self, _: requests.Response) -> None:
+        """Ignore a Location: requests prepares the next request even if it is not to follow it."""
 
 
-def _read(answer: BaseHTTPResponse, end: float) -> bytes:
+class _Upload:
+    """The body of a request, which stops at a deadline.
+
+    Attributes:
+        begun: whether the first chunk was asked for, and so may have been sent.
+    """
+
+    def __init__(self, body: RequestBody, deadline: float) -> None:
+        self._body = body
+        self._deadline = deadline
+        self.begun = False
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.begun = True
+        for chunk in self._body:
+            if time.monotonic() > self._deadline:
+                raise TimeoutError
+            yield chunk
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
     body = bytearray()
-    # What has come, be it a byte, so that the time is looked at however slowly it comes.
-    while chunk := answer.read1(1 << 16, decode_content=True):
+    # iter_content waits until a piece is full. read1 returns what is there, so even a slow answer meets the deadline.
+    while chunk := response.raw.read1(1 << 16, decode_content=True):
         body += chunk
         if len(body) > MAX_ANSWER:
             raise BoardUnknownError(f"the board's answer is larger than {MAX_ANSWER:,} bytes")
-        if time.monotonic() > end:
+        if time.monotonic() > deadline:
             raise TimeoutError
     return bytes(body)
 
 
 def _within[T](seconds: float, act: Callable[[], T]) -> T:
-    """The result of `act`. Raises TimeoutError when it takes longer.
+    """Return the result of `act`. Raise TimeoutError if it takes longer.
 
-    A socket's timeout is for each read: a board that drips one byte a second outlasts every one of them. What then
-    still waits for it is a thread that ends with the connection.
+    A socket's timeout applies to each read, so a board that sends one byte a second never reaches it. The thread that
+    still waits for such a board ends with the connection.
     """
-    outcome: list[Any] = []
+    future: Future[T] = Future()
 
     def run() -> None:
         try:
-            outcome.append((act(), None))
-        except BaseException as error:  # noqa: BLE001  # it is raised below, in the thread that asked
-            outcome.append((None, error))
+            future.set_result(act())
+        except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits
+            future.set_exception(error)
 
-    thread = threading.Thread(target=run, name="board", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not outcome:
-        raise TimeoutError
-    result, error = outcome[0]
-    if error is not None:
-        raise error
-    return result  # type: ignore[no-any-return]
+    threading.Thread(target=run, name="board", daemon=True).start()
+    return future.result(seconds)
 
 
-def _kind(error: HTTPError) -> str:
-    """What kind of failure it was, without the URL, in which a token may be."""
+def _reason(error: Exception) -> str:
+    """Say what failed, without the URL, which may contain a token."""
     match error:
-        case SSLError():
+        case requests.exceptions.SSLError():
             return "its certificate is not trusted"
-        case NewConnectionError():  # a ConnectTimeoutError, too
-            return "it refuses connections, or its name is not known"
-        case ConnectTimeoutError():
+        case requests.ConnectTimeout():
             return "it took too long to connect"
-        case TooSlowError():
+        case requests.Timeout():
             return "it took too long to answer"
+        case requests.ConnectionError(args=(MaxRetryError(), *_)):
+            return "it refuses connections, or its name is not known"
         case _:
             return "the connection was cut"

@@ -1,4 +1,4 @@
-"""Lambda: starts SubmitImport."""
+"""Lambda: start SubmitImport."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 class SubmitImportFunction:
-    """See `polling.Feeds`."""
+    """The function SubmitImport. Implements `Feeds`."""
 
     def __init__(self, client: LambdaClient, name: str) -> None:
         self._client = client
         self._name = name
 
     def run_again(self, feed: str, skipped: str) -> None:
-        """Runs the feed once more, since it skipped a run."""
+        """Run the feed again, because it skipped a run."""
         self._invoke({"feed": feed, "runAgain": skipped})
 
     def resume(self, feed: str, import_id: str) -> None:
-        """Goes on with an import that was left in the middle."""
+        """Continue an import that was interrupted."""
         self._invoke({"feed": feed, "resume": import_id})
 
     def _invoke(self, event: dict[str, str]) -> None:

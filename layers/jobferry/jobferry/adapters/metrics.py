@@ -1,4 +1,4 @@
-"""CloudWatch's embedded metric format: what an import that was settled adds to the metrics, and feeds that are overdue."""
+"""CloudWatch metrics in the embedded metric format: settled imports and overdue feeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from jobferry.records.imports import Import
 
-#: The board's counts, and the metrics that they become.
+#: Each metric, and which of the board's counts it reports.
 _COUNTS: Final = {
     "JobsAdded": "added",
     "JobsUpdated": "updated",
@@ -20,8 +20,8 @@ _COUNTS: Final = {
 
 
 def add_settled(metrics: Metrics, record: Import) -> None:
-    """Adds the metrics of an import whose result has just been recorded."""
-    # A retry is no run of the feed: the alarm that waits for one must not take it for it.
+    """Add the metrics of an import whose result has just been recorded."""
+    # A retry is not a run, so it must not silence the missed-run alarm.
     metrics.add_metric("ImportsCompleted", MetricUnit.Count, 0 if record.retry else 1)
     results = record.result.counts or {}
     for metric, count in _COUNTS.items():
@@ -32,9 +32,9 @@ def add_settled(metrics: Metrics, record: Import) -> None:
 
 
 def emit_overdue(feed: str) -> None:
-    """Emits a metric of the feed's own, which makes it a contributor to the alarm FeedOverdue.
+    """Emit a metric with the feed's name as its dimension, so that the alarm FeedOverdue names the feed.
 
-    A metric with a further dimension costs by itself, so there is none of a feed that is not overdue.
+    CloudWatch charges for each value of a dimension, so only overdue feeds emit one.
     """
     with single_metric(name="FeedOverdue", unit=MetricUnit.Count, value=1) as metric:
         metric.add_dimension("feed", feed)

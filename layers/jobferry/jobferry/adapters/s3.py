@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 SETTINGS: Final = "feed.json"
 _UNREADABLE: Final = frozenset({"AccessDenied", "InvalidObjectState"})
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NoSuchVersion"})
-#: Of a client that makes links. boto3 signs them with version 2 unless it is told, and for the host of all regions, which
-#: sends a browser on to the bucket's own, where the signature does not hold.
+#: The configuration of a client that creates links. By default boto3 signs them with version 2 and for the global host, which
+#: redirects a browser to the bucket's regional host, where the signature is not valid.
 LINKING: Final = Config(
     signature_version="s3v4", s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
 )
@@ -38,7 +38,7 @@ class FeedsBucket:
     # Feeds
 
     def feeds(self) -> list[str]:
-        """Every feed that has an object, its settings count."""
+        """Return the names of all feeds that have an object. Settings count as one."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._name, Prefix="feeds/", Delimiter="/"
         )
@@ -49,7 +49,7 @@ class FeedsBucket:
         ]
 
     def objects(self, feed: str) -> list[FeedObject]:
-        """The feed's objects, in key order, without its settings and the markers of folders."""
+        """Return the feed's objects in key order, without its settings and folder markers."""
         prefix = f"feeds/{feed}/"
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
         return [
@@ -60,14 +60,14 @@ class FeedsBucket:
         ]
 
     def find(self, key: str) -> FeedObject | None:
-        """One object; None when it is not there."""
+        """Return one object, or None if it does not exist."""
         answer = self._client.list_objects_v2(Bucket=self._name, Prefix=key, MaxKeys=1)
-        # The first of those that begin so is the shortest.
+        # Of all keys with this prefix, the key itself comes first.
         found = [each for each in answer.get("Contents", []) if each["Key"] == key]
         return FeedObject(key, found[0]["ETag"], found[0]["Size"]) if found else None
 
     def settings(self, feed: str) -> tuple[str, bytes | None]:
-        """The key of the feed's settings, and their text; None when it has none."""
+        """Return the key and the text of the feed's settings. The text is None if the feed has no settings."""
         key = f"feeds/{feed}/{SETTINGS}"
         try:
             answer = self._client.get_object(Bucket=self._name, Key=key)
@@ -78,10 +78,11 @@ class FeedsBucket:
         return key, answer["Body"].read(_MAX_SETTINGS)
 
     def open_object(self, obj: FeedObject) -> BinaryIO:
-        """A stream of exactly the version that was listed.
+        """Open exactly the version that was listed.
 
         Raises:
-            FeedChangedError: it was replaced or deleted since.
+            FeedChangedError: the object was replaced or deleted since then.
+            FeedUnreadableError: the object may not be read.
         """
         try:
             answer = self._client.get_object(Bucket=self._name, Key=obj.key, IfMatch=obj.etag)
@@ -90,8 +91,8 @@ class FeedsBucket:
                 raise FeedChangedError(f"{obj.key} was replaced or deleted while the feed was being read") from error
             if _code(error) in _UNREADABLE or _code(error).startswith("KMS."):
                 raise FeedUnreadableError(
-                    f"{obj.key} may not be read ({_code(error)}): it is encrypted with a key that SubmitImport may not "
-                    "use, or archived; upload it again"
+                    f"{obj.key} may not be read ({_code(error)}): it is archived, or encrypted with a key that SubmitImport "
+                    "may not use; upload it again"
                 ) from error
             raise
         return cast(BinaryIO, _Body(obj.key, cast(BinaryIO, answer["Body"])))
@@ -99,17 +100,17 @@ class FeedsBucket:
     # The archive
 
     def store(self, key: str, path: Path, content_type: str = "binary/octet-stream") -> None:
-        """Stores a file under `archive/`."""
+        """Store a file under `archive/`."""
         self._client.upload_file(str(path), self._name, key, ExtraArgs={"ContentType": content_type})
 
-    def link(self, key: str, time: timedelta) -> str:
-        """A URL with which anybody can read an object for so long; not longer than the client's own credentials live."""
+    def link(self, key: str, valid_for: timedelta) -> str:
+        """Return a URL with which anyone can read an object. It expires earlier if the client's credentials do."""
         return self._client.generate_presigned_url(
-            "get_object", Params={"Bucket": self._name, "Key": key}, ExpiresIn=int(time.total_seconds())
+            "get_object", Params={"Bucket": self._name, "Key": key}, ExpiresIn=int(valid_for.total_seconds())
         )
 
     def fetch(self, key: str, path: Path) -> bool:
-        """Fetches an object of the archive into a file; False when it is gone."""
+        """Download an object of the archive into a file. Return False if the object is gone."""
         try:
             answer = self._client.get_object(Bucket=self._name, Key=key)
         except ClientError as error:
@@ -121,12 +122,12 @@ class FeedsBucket:
         return True
 
 
-#: Settings are a few lines; more is no settings. Bytes.
+#: Settings are a few lines. No more than this is read, in bytes.
 _MAX_SETTINGS: Final = 1 << 20
 
 
 class _Body:
-    """An object's bytes; a connection that breaks in the middle is the object's reader's to know."""
+    """The bytes of an object. Reading raises FeedChangedError if the connection breaks."""
 
     def __init__(self, key: str, body: BinaryIO) -> None:
         self._key = key

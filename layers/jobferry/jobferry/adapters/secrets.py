@@ -1,4 +1,4 @@
-"""Secrets Manager: the accounts' API keys and the key that signs callbacks."""
+"""Secrets Manager: the API keys of the accounts, and the key that signs callback URLs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SecretAccounts:
-    """The accounts in the secrets under the stack's own prefix, each read once in a function's life."""
+    """The accounts in the secrets under the stack's prefix. Each secret is read once and then remembered."""
 
     def __init__(self, client: SecretsManagerClient, prefix: str, default_board: str) -> None:
         self._client = client
@@ -23,7 +23,7 @@ class SecretAccounts:
         self._known: dict[str, Account] = {}
 
     def get(self, name: str, *, fresh: bool = False) -> Account:
-        """See `accounts.Accounts`."""
+        """Implement `Accounts`."""
         if fresh or name not in self._known:
             value = read_secret(self._client, self._prefix + name)
             self._known[name] = parse_account(name, value, self._default_board)
@@ -31,13 +31,13 @@ class SecretAccounts:
 
 
 def read_secret(client: SecretsManagerClient, name: str) -> str:
-    """The text of a secret. Raises SecretError when it was never set; another AWS error as it is."""
+    """Return the text of a secret. Raise SecretError if it has none or may not be read."""
     try:
         answer = client.get_secret_value(SecretId=name)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") == "ResourceNotFoundException":
             raise SecretError(
-                f"the secret {name} is not there, or has no value yet: put the board account's API key there"
+                f"the secret {name} does not exist or has no value yet: enter the API key of the board account"
             ) from error
         if error.response.get("Error", {}).get("Code") in ("AccessDeniedException", "InvalidRequestException"):
             raise SecretError(f"the secret {name} may not be read, or is being deleted") from error

@@ -1,4 +1,4 @@
-"""SNS: where notices go."""
+"""SNS: publish notices."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class NoticesTopic:
-    """See `notices.Topic`."""
+    """The SNS topic of the notices. Implements `Topic`."""
 
     def __init__(self, client: SNSClient, arn: str) -> None:
         self._client = client
         self._arn = arn
 
     def publish(self, notice: Notice) -> None:
-        """Returns when SNS has stored it; SNS then delivers to each subscriber, with its own retries."""
+        """Publish a notice. SNS then delivers it to each subscriber, with retries of its own."""
         attributes: dict[str, MessageAttributeValueTypeDef] = {
             name: {"DataType": "String", "StringValue": value} for name, value in notice.attributes.items()
         }
@@ -34,9 +34,9 @@ class NoticesTopic:
 
 
 def message(notice: Notice) -> str:
-    """What each protocol gets: e-mail the text, an SMS the subject, all else (sqs, lambda, http, https, firehose) the data.
+    """Return the message for each protocol: the text for e-mail, the subject for SMS, the data for all others.
 
-    The data is the default, so that each part is in the message once: all protocols together share SNS's 256 KiB.
+    The data is the default, so that the message contains it only once: all protocols share SNS's limit of 256 KiB.
     """
     return _json({"default": _json(notice.data), "email": notice.text, "sms": notice.subject})
 

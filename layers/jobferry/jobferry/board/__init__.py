@@ -1,1 +1,1 @@
-"""The board: its API, its accounts, and the callback URLs that it is given."""
+"""The board: its client, the meaning of its answers, the job import object, accounts and callback URLs."""

@@ -1,4 +1,4 @@
-"""The board's accounts: which key opens which board. A key goes only to the board that it is stored with."""
+"""The accounts: which API key belongs to which board. A key is sent only to the board that its secret names."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from jobferry.records.imports import Import, account_id
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Account:
     """An account of a board.
 
     Attributes:
-        name: of its secret.
-        board_url: base URL of the API, no slash at its end.
-        api_key: never shown, not even by repr.
+        name: the name of its secret.
+        board_url: the base URL of the API, without a slash at its end.
+        api_key: the key, which repr does not show.
     """
 
     name: str
@@ -34,29 +34,33 @@ class Account:
 
     @property
     def id(self) -> str:
-        """What tells accounts apart."""
+        """The id that tells accounts apart."""
         return account_id(self.board_url, self.name)
 
     def key_mark(self, signing_key: str) -> str:
-        """What tells API keys apart without telling them: more people read records than secrets."""
+        """Return a digest that tells API keys apart. Records may hold it, since it does not reveal the key."""
         text = f"{self.board_url} {self.api_key}"
         return hmac.new(signing_key.encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 class Accounts(Protocol):
-    """Where the secrets are."""
+    """The accounts that are stored as secrets."""
 
     def get(self, name: str, *, fresh: bool = False) -> Account:
-        """The account of that secret; `fresh`: not from memory, since a key may have been rotated.
+        """Return the account of a secret.
+
+        Args:
+            name: the secret's name.
+            fresh: read the secret again even if it is remembered, because its key may have been rotated.
 
         Raises:
-            SecretError: it is not set, or no account; says what to do.
+            SecretError: the secret is not set or is not an account. The message says what to do.
         """
         ...
 
 
 def account_of(record: Import, accounts: Accounts, *, fresh: bool = False) -> Account:
-    """The account with which an import was made. Raises SecretError, also when its secret names another board now."""
+    """Return the account that an import was made with. Raise SecretError, also if its secret names another board now."""
     account = accounts.get(record.destination.account or "", fresh=fresh)
     if account.board_url != record.destination.board:
         raise SecretError(f"the secret {account.name} is for another board now than when {record.import_id} was made")
@@ -71,15 +75,15 @@ class _Secret(BaseModel):
 
 
 def parse_account(name: str, text: str, default_board: str) -> Account:
-    """The account that a secret's value means: the API key, or JSON `{"apiKey", "boardUrl"}`.
+    """Parse the value of a secret: an API key, or JSON `{"apiKey", "boardUrl"}`.
 
     Args:
-        name: of the secret.
+        name: the secret's name.
         text: its value.
-        default_board: the board of a key that names none, the stack's BoardUrl.
+        default_board: the board of a key that names none, which is the stack's BoardUrl.
 
     Raises:
-        SecretError: names the secret and what is wrong, never its value.
+        SecretError: the value is not an account. The message names the secret and the fault, but not the value.
     """
     value = text.strip()
     board = default_board
@@ -87,28 +91,37 @@ def parse_account(name: str, text: str, default_board: str) -> Account:
         try:
             secret = _Secret.model_validate(parse_object(value.encode()))
         except ObjectError:
-            # Without `from`: the cause would carry a piece of the secret into a log.
+            # `from None`, because the cause would carry a part of the secret into a log.
             raise SecretError(
-                f"the secret {name} begins like JSON but is none; put the API key there as it is"
+                f"the secret {name} begins like JSON but is not valid JSON: enter the plain API key instead"
             ) from None
         except ValidationError as error:
             names = ", ".join(sorted({".".join(map(str, each["loc"])) for each in error.errors()}))
             raise SecretError(
-                f'the secret {name} is JSON, but not {{"apiKey": "…", "boardUrl": "…"}}: look at {names}'
+                f'the secret {name} is JSON, but not {{"apiKey": "…", "boardUrl": "…"}}: check {names}'
             ) from None
         value, board = secret.api_key.strip(), secret.board_url or default_board
     if not value:
-        raise SecretError(f"the secret {name} is empty: put the board account's API key there")
+        raise SecretError(f"the secret {name} is empty: enter the API key of the board account")
     if any(character.isspace() or not character.isprintable() for character in value) or ":" in value:
-        # RFC 7617: a user name cannot have a colon.
-        raise SecretError(f"the secret {name} is not an API key: it holds white space, a control character or a colon")
+        # The key is sent as a user name, which cannot contain a colon (RFC 7617).
+        raise SecretError(
+            f"the secret {name} is not an API key: it contains white space, a control character or a colon"
+        )
     return Account(name, checked_board_url(board, f"the secret {name}"), value)
 
 
-def checked_board_url(url: str, of: str) -> str:
-    """The board's base URL without a slash at its end. Raises SecretError unless it is HTTPS, loopback apart."""
+def checked_board_url(url: str, source: str) -> str:
+    """Return the board's base URL without a slash at its end. Raise SecretError unless it is HTTPS or loopback.
+
+    Args:
+        url: the URL.
+        source: where it comes from, for the message.
+    """
     parts = urlsplit(url)
     plain = parts.scheme == "http" and parts.hostname in LOOPBACK
     if not (parts.scheme == "https" or plain) or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise SecretError(f"the board's URL of {of} is not one: an https:// base URL is needed, no more than its path")
+        raise SecretError(
+            f"the board URL in {source} is invalid: an https:// base URL without user, query or fragment is needed"
+        )
     return url.rstrip("/")

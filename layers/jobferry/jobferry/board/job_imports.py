@@ -1,7 +1,7 @@
-"""A job import as the board describes it: the answer to POST and GET, and the body of a callback.
+"""The job import object of the board's API: the answer to POST and GET, and the body of a callback.
 
-Source: the board's page on job imports. Whatever else the board says is kept as it comes; what it leaves out or writes
-in another shape must not cost a result, so all but the id and the status is read with tolerance.
+Only the id and the status have to be right. Everything else is read leniently, because a field that is missing or has
+another type must not lose a result. Fields that the API's page does not have are kept.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COMPLETE: Final = "complete"
 
 
 class JobImportError(ValueError):
-    """What was received is not a job import. The message says why, without the content."""
+    """What was received is not a job import. The message says why, but does not quote it."""
 
 
 def _messages(value: Any) -> list[str]:
@@ -35,9 +35,9 @@ def _text(value: Any) -> str | None:
 
 
 #: No import has more jobs.
-_MOST: Final = 10**9
-#: Errors that are read, so that a board gone mad does not fill the memory.
-_ERRORS: Final = 200_000
+_MAX_COUNT: Final = 10**9
+#: Further errors are not read, so that a faulty answer cannot fill the memory.
+_MAX_ERRORS: Final = 200_000
 
 
 def _whole(value: Any) -> int | None:
@@ -45,37 +45,37 @@ def _whole(value: Any) -> int | None:
         isinstance(value, float) and value.is_integer()
     ):
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT else None
 
 
 def _count(value: Any) -> int:
     return _whole(value) or 0
 
 
-def _instant(value: Any) -> datetime | None:
-    """A date and time of RFC 3339; None for what is none, since no result may be lost for it."""
+def _time(value: Any) -> datetime | None:
+    """Parse a date and time of RFC 3339. Return None if it is not one."""
     try:
-        instant = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-type Count = Annotated[int, BeforeValidator(_count)]
-type Instant = Annotated[datetime | None, BeforeValidator(_instant)]
+type _Count = Annotated[int, BeforeValidator(_count)]
+type _Time = Annotated[datetime | None, BeforeValidator(_time)]
 
 
-class _Answer(BaseModel):
+class _BoardObject(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True)
 
 
-class JobError(_Answer):
+class JobError(_BoardObject):
     """Why one job failed.
 
     Attributes:
-        index: of the job in the list as sent, from 0; None when the board does not say.
-        messages: in the board's words.
-        reference_number: the job's, None when it had none.
+        index: the job's place in the list as it was sent, from 0. None if the board does not say.
+        messages: the board's own words.
+        reference_number: the job's reference number, None if it has none.
     """
 
     index: Annotated[int | None, BeforeValidator(_whole)] = None
@@ -84,43 +84,43 @@ class JobError(_Answer):
 
 
 def _errors(value: Any) -> list[Any]:
-    each = value[:_ERRORS] if isinstance(value, list) else []
+    each = value[:_MAX_ERRORS] if isinstance(value, list) else []
     return [error if isinstance(error, dict) else {"messages": [error]} for error in each]
 
 
-class Results(_Answer):
-    """What became of the jobs. `processed` is the sum of added, updated, unchanged and failed; `deleted` is apart."""
+class Results(_BoardObject):
+    """The counts of a complete import. `processed` is added + updated + unchanged + failed, without `deleted`."""
 
-    added: Count = 0
-    deleted: Count = 0
+    added: _Count = 0
+    deleted: _Count = 0
     errors: Annotated[list[JobError], BeforeValidator(_errors)] = []
-    failed: Count = 0
+    failed: _Count = 0
     ignored_values: Any = None
-    processed: Count = 0
-    unchanged: Count = 0
-    updated: Count = 0
+    processed: _Count = 0
+    unchanged: _Count = 0
+    updated: _Count = 0
 
     def unaccounted(self, sent: int) -> int:
-        """How many of the jobs sent are in none of the counts, or in two."""
+        """Return how many of the jobs that were sent the counts leave out, or count twice."""
         parts = self.added + self.updated + self.unchanged + self.failed
         return max(abs(sent - self.processed), abs(sent - parts))
 
 
-class JobImport(_Answer):
+class JobImport(_BoardObject):
     """A job import.
 
     Attributes:
-        id: the board's, opaque.
-        status: pending, running or complete; another word is one that the page does not have, and not complete.
-        requested_at: when the board took it.
-        completed_at: when it was done.
-        results: of a complete import.
+        id: the board's opaque id.
+        status: pending, running or complete. An unknown status is not complete.
+        requested_at: when the board accepted it.
+        completed_at: when the board completed it.
+        results: the counts and errors of a complete import.
     """
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,199}$")]
     status: Annotated[str, Field(min_length=1, max_length=40)]
-    requested_at: Instant = None
-    completed_at: Instant = None
+    requested_at: _Time = None
+    completed_at: _Time = None
     results: Results | None = None
 
     @property
@@ -135,10 +135,10 @@ class JobImport(_Answer):
 
 
 def parse_job_import(body: bytes | str) -> JobImport:
-    """The import in `{"data": import, …}`.
+    """Parse `{"data": import, …}`.
 
     Raises:
-        JobImportError: it is none.
+        JobImportError: it contains no job import.
     """
     answer = _read(body.encode(errors="replace") if isinstance(body, str) else body)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
@@ -151,7 +151,7 @@ def parse_job_import(body: bytes | str) -> JobImport:
 
 
 def _read(body: bytes) -> Any:
-    """The JSON of a body. Half a character in a message, or a byte that is not UTF-8, must not cost a result."""
+    """Parse JSON. Half a character in a message, or a byte that is not UTF-8, must not lose a result."""
     try:
         try:
             return from_json(body, allow_inf_nan=False)

@@ -1,0 +1,90 @@
+"""What the board's answer to a request means."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+from jobferry.board.job_imports import JobImport, JobImportError, parse_job_import
+from jobferry.errors import BoardError, BoardRefusedError, BoardUnknownError, BoardUnreachableError
+from jobferry.text import without_secrets
+
+#: With these the board accepted nothing, and may accept the same request later.
+_TRY_LATER: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+#: Characters of the board's own words that are kept.
+_MAX_WORDS: Final = 300
+_LONGEST_WAIT: Final = timedelta(days=1)
+
+
+def read_created(status: int, body: bytes, retry_after: timedelta | None = None) -> JobImport:
+    """Return the import from the answer to a create request. Only a 202 with an id is an acceptance.
+
+    Raises:
+        BoardRefusedError, BoardUnreachableError: the board did not accept the import.
+        BoardUnknownError: the board may have accepted it.
+    """
+    return _read(HTTPStatus.ACCEPTED, status, body, retry_after)
+
+
+def read_retrieved(status: int, body: bytes, retry_after: timedelta | None = None) -> JobImport:
+    """Return the import from the answer to a retrieve request.
+
+    Raises:
+        BoardError: the answer is not an import.
+    """
+    return _read(HTTPStatus.OK, status, body, retry_after)
+
+
+def _read(expected: HTTPStatus, status: int, body: bytes, retry_after: timedelta | None) -> JobImport:
+    if status != expected:
+        raise _error(status, body, retry_after)
+    try:
+        return parse_job_import(body)
+    except JobImportError as error:
+        raise BoardUnknownError(f"the board answered {status}, but {error}") from error
+
+
+def _error(status: int, body: bytes, retry_after: timedelta | None) -> BoardError:
+    if status in _TRY_LATER:
+        return BoardUnreachableError(f"the board answered {status}", retry_after, status)
+    if 300 <= status < 400:  # not followed, since the key would be sent along
+        return BoardRefusedError(f"the board answered {status}, a redirect: is its URL right?", status)
+    if 400 <= status < 500:
+        return BoardRefusedError(f"the board answered {status}{_meaning(status)}: {_words(body)}", status)
+    return BoardUnknownError(f"the board answered {status}")
+
+
+def _meaning(status: int) -> str:
+    match status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return " (it does not know the API key, or the key may not do this)"
+        case HTTPStatus.NOT_FOUND:
+            return " (there is nothing at that address)"
+        case HTTPStatus.CONTENT_TOO_LARGE:
+            return " (the import is too large for it)"
+        case _:
+            return ""
+
+
+def _words(body: bytes) -> str:
+    """Return the board's own words on one line, cut. An HTML page does not count as words."""
+    text = " ".join(without_secrets(body[: _MAX_WORDS * 4].decode(errors="replace")).split())
+    if not text or text.startswith("<"):
+        return "it says no more"
+    clean = "".join(character for character in text if character.isprintable())
+    return clean if len(clean) <= _MAX_WORDS else f"{clean[:_MAX_WORDS]}…"
+
+
+def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
+    """Return the wait that a Retry-After header asks for, in seconds or as a date (RFC 9110, 10.2.3)."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT)
+    try:
+        return max(parsedate_to_datetime(text) - now, timedelta())
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,92 @@
+"""What a board's answer means for an import that was sent."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from jobferry.board.answers import parse_retry_after, read_created, read_retrieved
+from jobferry.errors import BoardRefusedError, BoardUnknownError, BoardUnreachableError
+
+NOW = datetime(2026, 11, 24, 2, tzinfo=UTC)
+CONTRACT = Path(__file__).parents[2] / "contract"
+IMPORT = (CONTRACT / "create_response.json").read_bytes()
+
+
+def test_only_a_202_with_an_id_is_an_acceptance() -> None:
+    assert read_created(202, IMPORT).id == "44eJr7YHDO9PqC834E_q5"
+    for status, body in [(200, IMPORT), (201, IMPORT), (202, b"{}"), (202, b"<html>"), (202, IMPORT[:40]), (204, b"")]:
+        with pytest.raises(BoardUnknownError):
+            read_created(status, body)
+
+
+@pytest.mark.parametrize("status", [500, 502, 504, 599, 100])
+def test_an_error_of_the_board_says_nothing_of_the_import(status: int) -> None:
+    with pytest.raises(BoardUnknownError, match=f"the board answered {status}"):
+        read_created(status, b"oops")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (400, b'{"error": "jobs is missing"}', 'the board answered 400: {"error": "jobs is missing"}'),
+        (
+            401,
+            b"",
+            "the board answered 401 (it does not know the API key, or the key may not do this): it says no more",
+        ),
+        (
+            404,
+            b"<html>Not found</html>",
+            r"the board answered 404 \(there is nothing at that address\): it says no more",
+        ),
+        (413, b"too much", "the import is too large for it"),
+        (301, b"", "a redirect: is its URL right"),
+        (308, b"", "a redirect: is its URL right"),
+        (422, b"a\x00\x1b[31mb\n\nc" + b"x" * 5000, r"a\[31mb cx{100}"),
+    ],
+)
+def test_a_refusal_has_the_boards_words(status: int, body: bytes, message: str) -> None:
+    pattern = message if "\\" in message else message.replace("(", r"\(").replace(")", r"\)").replace("{", r"\{")
+    with pytest.raises(BoardRefusedError, match=pattern) as caught:
+        read_created(status, body)
+    assert caught.value.status == status
+    assert len(str(caught.value)) < 450
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_later_is_what_the_board_asks_for(status: int) -> None:
+    with pytest.raises(BoardUnreachableError) as caught:
+        read_created(status, b"", timedelta(seconds=30))
+    assert caught.value.retry_after == timedelta(seconds=30)
+    with pytest.raises(BoardUnreachableError):
+        read_retrieved(status, b"")
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("0", 0),
+        (" 120 ", 120),
+        ("9" * 40, 86400),
+        ("Tue, 24 Nov 2026 02:01:00 GMT", 60),
+        ("Tue, 24 Nov 2026 01:00:00 GMT", 0),
+        ("soon", None),
+        ("-5", None),
+        ("Tue, 24 Nov 99999 02:01:00 GMT", None),
+        ("٣", None),
+    ],
+)
+def test_retry_after_in_seconds_or_as_a_date(value: str | None, seconds: float | None) -> None:
+    wait = parse_retry_after(value, NOW)
+    assert (wait.total_seconds() if wait is not None else None) == seconds
+
+
+def test_an_answer_to_get() -> None:
+    assert read_retrieved(200, IMPORT).status == "pending"
+    with pytest.raises(BoardUnknownError, match="the board answered 200, but it is not JSON"):
+        read_retrieved(200, b"<html>")
+    with pytest.raises(BoardRefusedError):
+        read_retrieved(404, b"")
