@@ -1,6 +1,6 @@
-"""Looks the layer's pinned packages up among the known vulnerabilities. Exit status: 1 when one has any.
+"""Check the layer's pinned packages for known vulnerabilities. Exit status 1 if a package has one.
 
-pip-audit calls a package that it could not look up no vulnerability found. Here that is a skip, and said so.
+pip-audit also succeeds when it could not look a package up. This script reports such a package as skipped.
 """
 
 import json
@@ -23,25 +23,25 @@ COMMAND = [
 
 
 def main() -> int:
-    """Runs pip-audit and says what it found."""
+    """Run pip-audit and report what it found."""
     run = subprocess.run([*COMMAND, REQUIREMENTS], capture_output=True, text=True, check=False)
     try:
         packages = json.loads(run.stdout)["dependencies"]
     except (ValueError, KeyError):
-        last = (run.stderr.strip().splitlines() or ["no answer"])[-1]
-        print(f"audit: SKIPPED, the vulnerability service cannot be reached: {last}")
+        reason = (run.stderr.strip().splitlines() or ["no answer"])[-1]
+        print(f"audit: SKIPPED, the vulnerability service cannot be reached: {reason}")
         return 0
     vulnerable = [package for package in packages if package.get("vulns")]
     for package in vulnerable:
-        for each in package["vulns"]:
-            fixed = ", ".join(each["fix_versions"]) or "no version"
-            print(f"audit: {package['name']} {package['version']} has {each['id']}, mended in {fixed}")
+        for vulnerability in package["vulns"]:
+            fixed_in = ", ".join(vulnerability["fix_versions"]) or "no version"
+            print(f"audit: {package['name']} {package['version']} has {vulnerability['id']}, fixed in {fixed_in}")
     skipped = sum("skip_reason" in package for package in packages)
     if skipped == len(packages):
-        print("audit: SKIPPED, the vulnerability service cannot be reached or knows none of the packages")
+        print("audit: SKIPPED, the vulnerability service cannot be reached or does not know any of the packages")
     else:
-        looked_up = f"{len(packages) - skipped} of {len(packages)} packages looked up"
-        print(f"audit: {looked_up}, {len(vulnerable)} with known vulnerabilities")
+        checked = f"{len(packages) - skipped} of {len(packages)} packages checked"
+        print(f"audit: {checked}, {len(vulnerable)} with known vulnerabilities")
     return 1 if vulnerable else 0
 
 

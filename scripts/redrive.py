@@ -1,9 +1,10 @@
-"""Does again what is in the dead letter queue: `make redrive STACK=name`.
+"""Retry the messages in a stack's dead letter queue: `make redrive STACK=name`.
 
-Exit status: 0 all was done again, 1 letters are left, 2 it could not be done, and why.
+Exit status: 0 if every message was retried, 1 if messages are left in the queue, 2 if an error stopped the script.
 
-Doing it again is harmless: an import is known by its trigger, and a notice that went out is marked. A letter is deleted when
-what it is about has been started; one that is not understood stays, and so does one that came meanwhile.
+A retry is harmless: the same trigger leads to the same import, and an import is marked once its notice is published.
+A message is deleted as soon as its retry has started. A message that is not recognized stays in the queue, and so does
+one that arrives while the script runs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from jobferry.cli.faults import FAULTS, words
 from jobferry.cli.stack import find
@@ -23,36 +24,38 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sqs import SQSClient
 
-#: Imports that have ended, of which nobody has heard: as the stream's filter in template.yaml has them.
-_UNTOLD: Final = (
+#: Selects the imports that have ended without a published notice, like the stream's filter in template.yaml.
+_WITHOUT_NOTICE: Final = (
     "#item = :import AND #state IN (:complete, :blocked, :rejected, :expired)"
     " AND attribute_not_exists(#open) AND attribute_not_exists(notifiedAt)"
 )
+_FILTER_VALUES: Final = ("import", "complete", "blocked", "rejected", "expired")
 
 
-class Outcome(NamedTuple):
-    """What came of it.
+@dataclass(frozen=True)
+class RedriveOutcome:
+    """What happened to the messages.
 
     Attributes:
-        done: in words.
-        left: letters that are not understood.
-        late: letters that came after the beginning, and wait for the next time.
+        retried: one line for each retry.
+        unrecognized: the number of messages left because the script does not recognize them.
+        arrived_later: the number of messages left because they arrived while the script ran.
     """
 
-    done: list[str]
-    left: int
-    late: int
+    retried: list[str]
+    unrecognized: int
+    arrived_later: int
 
 
 @dataclass(frozen=True)
 class Redrive:
-    """What it takes.
+    """The dead letter queue, and what a retry needs.
 
     Attributes:
-        queue: its URL.
-        table: the name of the imports' table.
-        submit_import, publish_notice: names of the functions.
-        hidden: while a letter is being dealt with, nobody else sees it. Seconds.
+        queue: the URL of the dead letter queue.
+        table: the name of ImportsTable.
+        submit_import, publish_notice: the names of the two functions.
+        visibility_timeout: how many seconds SQS hides a message that was received.
     """
 
     sqs: SQSClient
@@ -62,58 +65,59 @@ class Redrive:
     table: str
     submit_import: str
     publish_notice: str
-    hidden: int = 120
+    visibility_timeout: int = 120
 
-    def run(self) -> Outcome:
-        """Deals with every letter that is there now.
+    def run(self) -> RedriveOutcome:
+        """Retry every message that is in the queue now.
 
-        What is started may fail at once and send another letter: taking that one too would go on for ever. The time is
-        this machine's; AWS refuses calls from one that is minutes wrong, so that it ends in any case.
+        A retry can fail at once and send a new message. Leave new messages in the queue, or this might never end.
+        Comparing this machine's clock with SQS's is safe: AWS refuses calls from a clock that is minutes off.
         """
-        done, left, late, notices = [], 0, 0, False
-        began = time.time() * 1000
+        retried, unrecognized, arrived_later = [], 0, 0
+        notices_retried = False
+        started_at = time.time() * 1000
         seen: set[str] = set()
-        while letters := self._receive(seen):
-            for letter in letters:
-                seen.add(letter["MessageId"])
-                if int(letter["Attributes"]["SentTimestamp"]) > began:
-                    late += 1
+        while messages := self._receive(seen):
+            for message in messages:
+                seen.add(message["MessageId"])
+                if int(message["Attributes"]["SentTimestamp"]) > started_at:
+                    arrived_later += 1
                     continue
-                body = _json(letter["Body"])
+                body = _parse_json(message["Body"])
                 match body:
                     case {"DDBStreamBatchInfo": {}}:
-                        # The stream keeps its records for a day, the table for longer: the notices are all told at once.
-                        if not notices:
-                            done.append(f"notices: {self._tell()} imports looked at")
-                        notices = True
+                        # The stream may have lost its records after a day, so this reads the table. Once covers all.
+                        if not notices_retried:
+                            retried.append(f"imports checked for a missing notice: {self._retry_notices()}")
+                        notices_retried = True
                     case {"requestContext": {"functionArn": str(arn)}, "requestPayload": event}:
-                        done.append(self._start(arn.removesuffix(":$LATEST"), event))
-                    case {"feed": str()} | {"source": "aws.s3"}:  # of the scheduler, or of a rule
-                        done.append(self._start(self.submit_import, body))
+                        retried.append(self._start(arn.removesuffix(":$LATEST"), event))
+                    case {"feed": str()} | {"source": "aws.s3"}:  # from the scheduler, or from an EventBridge rule
+                        retried.append(self._start(self.submit_import, body))
                     case _:
-                        left += 1
+                        unrecognized += 1
                         continue
-                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=letter["ReceiptHandle"])
-        return Outcome(done, left, late)
+                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return RedriveOutcome(retried, unrecognized, arrived_later)
 
     def _receive(self, seen: set[str]) -> list[Any]:
         answer = self.sqs.receive_message(
             QueueUrl=self.queue,
             MaxNumberOfMessages=10,
             MessageSystemAttributeNames=["SentTimestamp"],
-            VisibilityTimeout=self.hidden,
+            VisibilityTimeout=self.visibility_timeout,
             WaitTimeSeconds=1,
         )
-        return [each for each in answer.get("Messages", []) if each["MessageId"] not in seen]
+        return [message for message in answer.get("Messages", []) if message["MessageId"] not in seen]
 
     def _start(self, function: str, event: Any) -> str:
         self.functions.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode())
         return f"started {function.rpartition(':')[2]}"
 
-    def _tell(self) -> int:
-        """Lets PublishNotice look at every import that may be untold; it knows which are due."""
+    def _retry_notices(self) -> int:
+        """Call PublishNotice for each import without a notice, and return their number. It decides which are due."""
         count = 0
-        for keys in self._untold():
+        for keys in self._imports_without_notice():
             record = {
                 "eventID": f"redrive-{count}",
                 "eventName": "MODIFY",
@@ -125,26 +129,27 @@ class Redrive:
             )
             result = json.loads(answer["Payload"].read())
             if answer.get("FunctionError") or result["batchItemFailures"]:
-                raise RuntimeError(f"{keys['importId']['S']} cannot be told yet: see the log of {self.publish_notice}")
+                import_id = keys["importId"]["S"]
+                raise RuntimeError(
+                    f"the notice for {import_id} still cannot be published: see the log of {self.publish_notice}"
+                )
             count += 1
         return count
 
-    def _untold(self) -> Iterator[dict[str, Any]]:
+    def _imports_without_notice(self) -> Iterator[dict[str, Any]]:
         pages = self.dynamodb.get_paginator("scan").paginate(
             TableName=self.table,
-            FilterExpression=_UNTOLD,
+            FilterExpression=_WITHOUT_NOTICE,
             ProjectionExpression="importId, #item",
             ExpressionAttributeNames={"#item": "item", "#state": "state", "#open": "open"},
-            ExpressionAttributeValues={f":{word}": {"S": word} for word in _WORDS},
+            ExpressionAttributeValues={f":{value}": {"S": value} for value in _FILTER_VALUES},
         )
         for page in pages:
             yield from page["Items"]
 
 
-_WORDS: Final = ("import", "complete", "blocked", "rejected", "expired")
-
-
-def _json(text: str) -> Any:
+def _parse_json(text: str) -> Any:
+    """Parse a message's body; None if it is not JSON."""
     try:
         return json.loads(text)
     except ValueError:
@@ -152,21 +157,21 @@ def _json(text: str) -> Any:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Deals with the letters of the stack that is named."""
+    """Retry the messages of the stack that the only argument names."""
     if len(arguments) != 1 or not arguments[0]:
-        print("of which stack? make redrive STACK=name", file=sys.stderr)
+        print("usage: make redrive STACK=name", file=sys.stderr)
         return 2
     try:
-        return _redrive(arguments[0])
+        return _redrive_stack(arguments[0])
     except (RuntimeError, *FAULTS) as error:
         print(words(error), file=sys.stderr)
         return 2
 
 
-def _redrive(name: str) -> int:
+def _redrive_stack(name: str) -> int:
     stack = find(name, None, None)
     client, outputs = stack.session.client, stack.outputs
-    redrive = Redrive(
+    outcome = Redrive(
         client("sqs"),
         client("lambda"),
         client("dynamodb"),
@@ -174,17 +179,17 @@ def _redrive(name: str) -> int:
         outputs["ImportsTable"],
         outputs["SubmitImportFunction"],
         outputs["PublishNoticeFunction"],
-    )
-    done, left, late = redrive.run()
-    print("\n".join(done) or "no letter")
-    if left:
-        print(f"{left} not understood, and left in the queue", file=sys.stderr)
-    if late:
+    ).run()
+    print("\n".join(outcome.retried) or "no message was retried")
+    if outcome.unrecognized:
+        print(f"messages left in the queue because they are not recognized: {outcome.unrecognized}", file=sys.stderr)
+    if outcome.arrived_later:
         print(
-            f"{late} came while this ran, and left in the queue: see why it failed, then run this again",
+            f"messages left in the queue because they arrived during this run: {outcome.arrived_later}; "
+            "find out why they failed, then run this again",
             file=sys.stderr,
         )
-    return 1 if left or late else 0
+    return 1 if outcome.unrecognized or outcome.arrived_later else 0
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Each of the four functions once in a Lambda container, layer included, by `sam local invoke`: `make sam-local`.
+"""Run each of the four functions, with the layer, in a Lambda container: `make sam-local`.
 
-The functions and the layer are what `sam build` makes; what stands in for AWS and the board is the local system. Every
-answer, and what it left in the table, at the board and on the topic, is checked.
+`sam build` builds the functions and the layer, and `sam local invoke` runs them. The local system stands in for AWS and
+the board. The script checks every answer and what it left in the table, at the board and on the topic.
 
-Where no Docker engine answers, it is skipped with a word that says so; LAMBDA_IMAGE_TOOL
-may name a program that starts one and makes Lambda's image.
+If no Docker engine is running, the script says that it skips. LAMBDA_IMAGE_TOOL may name a program that starts an
+engine and makes Lambda's image; `stop` as its argument stops the engine.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from local import ROOT, sample_feed
 from local.serving import environments
 from local.system import LocalSystem
 
-BUILT: Final = ROOT / ".aws-sam/sam-local"
+BUILD_FOLDER: Final = ROOT / ".aws-sam/sam-local"
 ARCHITECTURE: Final = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 PARAMETERS: Final = ["--parameter-overrides", f"Architecture={ARCHITECTURE}"]
 IMAGE: Final = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
-TOOL: Final = Path(os.environ.get("LAMBDA_IMAGE_TOOL", "no-such-program"))
-#: Nobody's: what stands in for AWS takes any.
-AWS: Final = {
+IMAGE_TOOL: Final = Path(os.environ.get("LAMBDA_IMAGE_TOOL", "no-such-program"))
+#: The local system accepts any credentials.
+AWS_VARIABLES: Final = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -42,35 +42,37 @@ AWS: Final = {
 
 
 class UnexpectedError(Exception):
-    """A function did not do what it should."""
+    """A function did not do what it should do."""
 
 
 def main() -> int:
-    """Skips, or runs all and says what happened. Exit status 1: a function did not do what it should."""
+    """Run the functions and report what happened. Return 1 if a function did not do what it should do, otherwise 0."""
     if platform.system() != "Linux":
-        print("sam-local: SKIPPED, containers reach this machine in a way that is known on Linux only")
+        print("sam-local: SKIPPED, the way containers reach this machine is known only on Linux")
         return 0
-    answered = engine_answers()
-    if not answered and not TOOL.exists():
-        print("sam-local: SKIPPED, no Docker engine answers, and LAMBDA_IMAGE_TOOL names nothing that starts one")
+    was_running = docker_is_running()
+    if not was_running and not IMAGE_TOOL.exists():
+        print(
+            "sam-local: SKIPPED, no Docker engine is running, and LAMBDA_IMAGE_TOOL does not name a program that starts one"
+        )
         return 0
     try:
-        if TOOL.exists() and subprocess.run([TOOL], check=False).returncode:
-            print(f"sam-local: SKIPPED, {TOOL.name} could not make a Docker engine and Lambda's image ready")
+        if IMAGE_TOOL.exists() and subprocess.run([IMAGE_TOOL], check=False).returncode:
+            print(f"sam-local: SKIPPED, {IMAGE_TOOL.name} could not start a Docker engine and make Lambda's image")
             return 0
         invoke_all()
     except UnexpectedError as error:
         print(f"sam-local: {error}", file=sys.stderr)
         return 1
     finally:
-        if not answered:
-            subprocess.run([TOOL, "stop"], check=False)
-    print("sam-local: all four functions did what they should")
+        if not was_running:
+            subprocess.run([IMAGE_TOOL, "stop"], check=False)
+    print("sam-local: all four functions did what they should do")
     return 0
 
 
-def engine_answers() -> bool:
-    """Whether Docker is there, and an engine behind it."""
+def docker_is_running() -> bool:
+    """Tell whether Docker is installed and its engine answers."""
     try:
         return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -78,23 +80,28 @@ def engine_answers() -> bool:
 
 
 def invoke_all() -> None:
-    """Builds, starts the local system, and runs an import by each of the two ways to a result."""
+    """Build, start the local system, and run two imports: one gets its result by callback, the other by polling."""
     build = subprocess.run(
-        ["sam", "build", "--build-dir", BUILT, *PARAMETERS], cwd=ROOT, capture_output=True, text=True, check=False
+        ["sam", "build", "--build-dir", BUILD_FOLDER, *PARAMETERS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if build.returncode:
         raise UnexpectedError(f"sam build failed:\n{build.stderr}")
-    template = prepared(BUILT / "template.yaml")
+    template = adapt_template(BUILD_FOLDER / "template.yaml")
     with (
         tempfile.TemporaryDirectory(prefix="jobferry-") as folder,
-        LocalSystem(template=template, host="0.0.0.0", callbacks=False) as system,  # noqa: S104  # containers come in
+        LocalSystem(template=template, host="0.0.0.0", callbacks=False) as system,  # noqa: S104  # containers connect to it
     ):
-        # S3 is asked at an address, since it is asked at bucket.name otherwise. The board's key leaves a function for
-        # HTTPS and for this machine only, so the container is told that localhost is at its host, too.
-        variables = environments(system, bridge())
-        for each in variables.values():
-            if "BOARD_URL" in each:
-                each["BOARD_URL"] = system.board.url.replace("127.0.0.1", "localhost")
+        # The AWS endpoint needs an IP address: with a host name, boto3 would ask for a bucket at bucket.name.
+        # The board's URL needs localhost: a function sends the board's key only over HTTPS or to localhost. In the
+        # container, --add-host makes localhost this machine.
+        variables = environments(system, docker_gateway())
+        for function_variables in variables.values():
+            if "BOARD_URL" in function_variables:
+                function_variables["BOARD_URL"] = system.board.url.replace("127.0.0.1", "localhost")
         env_file = Path(folder) / "environments.json"
         env_file.write_text(json.dumps(variables))
         containers = Containers(template, env_file)
@@ -107,20 +114,23 @@ def invoke_all() -> None:
         expect_complete(system, by_hand, "callback")
 
         scheduled = submit(system, containers, "submit-scheduled")
-        containers.invoke("PollImportsFunction", event("poll"))
+        containers.invoke("PollImportsFunction", load_event("poll"))
         expect_complete(system, scheduled, "poll")
 
         answer = containers.invoke("PublishNoticeFunction", stream_event(system, by_hand))
         expect("PublishNotice has no failure", answer, {"batchItemFailures": []})
         [notice] = system.notices()
-        expect("the notice is of the import", notice.attributes["feed"], "default")
-        print(f"  the notice: {notice.subject}")
-        expect("the record is marked", "notifiedAt" in (system.record(by_hand) or {}), True)
+        expect("the notice is about the feed", notice.attributes["feed"], "default")
+        print(f"  the notice's subject: {notice.subject}")
+        expect("the record has the time of the notice", "notifiedAt" in (system.record(by_hand) or {}), True)
 
 
-def prepared(built: Path) -> Path:
-    """The built template as it is needed here: with the variables that lead to this machine, as SAM's CLI passes on only
-    those that a template declares; and without the table's stream, so that the notice comes from the container."""
+def adapt_template(built: Path) -> Path:
+    """Write a copy of the built template for this script, and return its path.
+
+    The copy declares the AWS endpoint variables, because `sam local invoke` passes on only the variables that a template
+    declares. It leaves out the table's stream, so that the notice comes from the container.
+    """
     template = yaml_parse(built.read_text())
     template["Globals"]["Function"]["Environment"]["Variables"] |= {
         "AWS_ENDPOINT_URL": "",
@@ -132,15 +142,18 @@ def prepared(built: Path) -> Path:
     return path
 
 
-def bridge() -> str:
-    """The address at which containers reach this machine: the gateway of Docker's network, by default its first."""
+def docker_gateway() -> str:
+    """Return the address at which containers reach this machine: the gateway of Docker's network.
+
+    If the network does not name its gateway, that is its first address.
+    """
     command = ["docker", "network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"]
     [config] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return str(config.get("Gateway") or ip_network(config["Subnet"])[1])
 
 
 class Containers:
-    """`sam local invoke`, each time in a new container."""
+    """Run functions with `sam local invoke`, each time in a new container."""
 
     def __init__(self, template: Path, env_file: Path) -> None:
         self._options = ["--template", str(template), "--env-vars", str(env_file), *PARAMETERS]
@@ -149,44 +162,48 @@ class Containers:
             self._options.append("--skip-pull-image")
 
     def invoke(self, function: str, payload: Any) -> Any:
-        """The function's answer. Raises UnexpectedError with what it logged, when it fails."""
-        began = time.monotonic()
+        """Return the function's answer. If the function fails, raise UnexpectedError with its log."""
+        started_at = time.monotonic()
         command = ["sam", "local", "invoke", function, "--event", "-", *self._options]
         run = subprocess.run(
-            command, input=json.dumps(payload), capture_output=True, text=True, check=False, env=os.environ | AWS
+            command,
+            input=json.dumps(payload),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | AWS_VARIABLES,
         )
         lines = run.stdout.strip().splitlines()
         try:
             answer = json.loads(lines[-1])
         except (IndexError, ValueError):
             raise UnexpectedError(f"{function} did not answer:\n{run.stderr}{run.stdout}") from None
-        print(f"{function}: {json.dumps(answer)} ({time.monotonic() - began:.0f} s)", flush=True)
+        print(f"{function}: {json.dumps(answer)} ({time.monotonic() - started_at:.0f} s)", flush=True)
         if run.returncode or (isinstance(answer, dict) and "errorType" in answer):
             raise UnexpectedError(f"{function} failed:\n{run.stderr}")
         return answer
 
 
-def event(name: str) -> Any:
-    """The event `events/{name}.json`."""
+def load_event(name: str) -> Any:
     return json.loads((ROOT / "events" / f"{name}.json").read_text())
 
 
 def submit(system: LocalSystem, containers: Containers, name: str) -> str:
-    """Runs SubmitImport and waits for the board to be done. Returns the import's id."""
-    answer = containers.invoke("SubmitImportFunction", event(name))
-    expect("SubmitImport has sent 200 jobs", (answer["state"], answer["jobs"]), ("pending", 200))
+    """Run SubmitImport, wait until the board has processed the import, and return the import's id."""
+    answer = containers.invoke("SubmitImportFunction", load_event(name))
+    expect("SubmitImport sent 200 jobs", (answer["state"], answer["jobs"]), ("pending", 200))
     import_id: str = answer["importId"]
     system.board.wait((system.record(import_id) or {})["boardImportId"])
     return import_id
 
 
 def callback_for(system: LocalSystem, import_id: str) -> Any:
-    """What API Gateway would send, had the board called back at the URL that it got with the import."""
+    """Return the event that API Gateway would send if the board called the import's callback URL."""
     job_import = system.board.find((system.record(import_id) or {})["boardImportId"])
     if job_import is None or job_import.callback_url is None:
-        raise UnexpectedError(f"the board does not know {import_id}, or got no callback URL with it")
+        raise UnexpectedError(f"the board does not know {import_id}, or did not get a callback URL for it")
     url = urlsplit(job_import.callback_url)
-    callback = event("callback") | {
+    callback = load_event("callback") | {
         "rawPath": url.path,
         "rawQueryString": url.query,
         "queryStringParameters": {name: value for name, [value] in parse_qs(url.query).items()},
@@ -198,17 +215,17 @@ def callback_for(system: LocalSystem, import_id: str) -> Any:
 
 
 def stream_event(system: LocalSystem, import_id: str) -> Any:
-    """What the table's stream would bring for the import as it is."""
+    """Return the event that the table's stream would send for the import's current record."""
     key = {"importId": {"S": import_id}, "item": {"S": "import"}}
     table = system.stack.resource("ImportsTable").ref
     image = system.cloud.client("dynamodb").get_item(TableName=table, Key=key)["Item"]
-    batch = event("notice-complete")
+    batch = load_event("notice-complete")
     batch["Records"][0]["dynamodb"] |= {"Keys": key, "NewImage": image}
     return batch
 
 
 def expect_complete(system: LocalSystem, import_id: str, by: str) -> None:
-    """Checks the record of an import whose three broken jobs failed."""
+    """Check that the import is complete and that exactly its three broken jobs failed."""
     record = system.record(import_id) or {}
     found = (
         record.get("state"),
@@ -218,14 +235,14 @@ def expect_complete(system: LocalSystem, import_id: str, by: str) -> None:
     )
     expect(f"{import_id} is complete by {by}", found, ("complete", by, True, 3))
     errors = [item for item in system.items(import_id) if item["item"].startswith("error#")]
-    expect("its three errors are kept", len(errors), 3)
+    expect("its three errors are stored", len(errors), 3)
 
 
-def expect(what: str, found: object, expected: object) -> None:
-    """Says it, or raises UnexpectedError."""
+def expect(statement: str, found: object, expected: object) -> None:
+    """Print the statement if it holds, otherwise raise UnexpectedError."""
     if found != expected:
-        raise UnexpectedError(f"not so: {what}. Expected {expected!r}, found {found!r}")
-    print(f"  {what}")
+        raise UnexpectedError(f"this does not hold: {statement}. Expected {expected!r}, found {found!r}")
+    print(f"  {statement}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from local.system import LocalSystem
-from scripts.redrive import Redrive, main
+from scripts.redrive import Redrive, RedriveOutcome, main
 from tests.events import load_event
 
 pytestmark = pytest.mark.xdist_group("redrive")
@@ -40,7 +40,7 @@ def redrive(system: LocalSystem) -> Redrive:
         system.stack.resource("ImportsTable").ref,
         system.stack.resource("SubmitImportFunction").ref,
         system.stack.resource("PublishNoticeFunction").ref,
-        hidden=0,
+        visibility_timeout=0,
     )
 
 
@@ -69,11 +69,11 @@ def test_a_record_that_cannot_be_told_holds_up_nobody(system: LocalSystem, redri
     system.wait_for_import(import_id)
     wait(lambda: any(import_id in notice.text for notice in system.notices()))
     wait(lambda: letters(redrive) == 1)
-    with pytest.raises(RuntimeError, match="default-20260101T000000Z cannot be told yet"):
+    with pytest.raises(RuntimeError, match="the notice for default-20260101T000000Z still cannot be published"):
         redrive.run()
     assert letters(redrive) == 1, "the letter stays until it is dealt with"
     redrive.dynamodb.delete_item(TableName=redrive.table, Key=key)
-    assert redrive.run() == (["notices: 0 imports looked at"], 0, 0)
+    assert redrive.run() == RedriveOutcome(["imports checked for a missing notice: 0"], 0, 0)
     assert letters(redrive) == 0
 
 
@@ -85,12 +85,12 @@ def test_a_notice_that_could_not_be_published_is_published_once(system: LocalSys
     assert "notifiedAt" not in system.wait_for_import(import_id)
     wait(lambda: letters(redrive) == 1)
     assert sns.create_topic(Name=topic.attributes["TopicName"])["TopicArn"] == topic.ref
-    assert redrive.run() == (["notices: 1 imports looked at"], 0, 0)
+    assert redrive.run() == RedriveOutcome(["imports checked for a missing notice: 1"], 0, 0)
     (notice,) = system.notices()
     assert import_id in notice.text
     assert "notifiedAt" in (system.record(import_id) or {})
     send(redrive, {"DDBStreamBatchInfo": {"shardId": "s"}, "requestContext": {"functionArn": "arn"}})
-    assert redrive.run() == (["notices: 0 imports looked at"], 0, 0)
+    assert redrive.run() == RedriveOutcome(["imports checked for a missing notice: 0"], 0, 0)
     assert len(system.notices()) == 1, "nothing is told twice"
 
 
@@ -104,9 +104,9 @@ def test_a_start_that_failed_is_done_once_however_often_it_is_sent(
     letter = {"requestContext": {"functionArn": f"{arn}:$LATEST"}, "requestPayload": event}
     for each in (letter, event, letter):  # of Lambda, and of the scheduler or a rule
         send(redrive, each)
-        done, left, late = redrive.run()
-        assert (len(done), left, late) == (1, 0, 0)
-        assert "SubmitImport" in done[0]
+        outcome = redrive.run()
+        assert (len(outcome.retried), outcome.unrecognized, outcome.arrived_later) == (1, 0, 0)
+        assert "SubmitImport" in outcome.retried[0]
         system.wait_until_idle()
         (import_id,) = {record["importId"] for record in system.imports()} - before
         assert system.wait_for_import(import_id)["attempts"] == 1
@@ -116,7 +116,7 @@ def test_a_start_that_failed_is_done_once_however_often_it_is_sent(
 def test_what_is_not_understood_stays(redrive: Redrive) -> None:
     for letter in ("not JSON", {"other": "thing"}, [1]):
         send(redrive, letter)
-    assert redrive.run() == ([], 3, 0)
+    assert redrive.run() == RedriveOutcome([], unrecognized=3, arrived_later=0)
     assert letters(redrive) == 3
     redrive.sqs.purge_queue(QueueUrl=redrive.queue)
 
@@ -140,12 +140,13 @@ def test_what_fails_again_at_once_is_left_for_the_next_time(system: LocalSystem,
     failing = replace(redrive, functions=functions)
     send(redrive, letter)
     for started in (1, 2):  # the letter that came the first time is the one that is taken the second time
-        done, left, late = failing.run()
-        assert (len(done), left, late) == (1, 0, 1)
-        assert "PollImports" in done[0]
+        outcome = failing.run()
+        assert (len(outcome.retried), outcome.unrecognized, outcome.arrived_later) == (1, 0, 1)
+        assert "PollImports" in outcome.retried[0]
         assert functions.started == started
         assert letters(redrive) == 1
-    assert redrive.run()[1:] == (0, 0), "and when it fails no more, all is done"
+    outcome = redrive.run()
+    assert (outcome.unrecognized, outcome.arrived_later) == (0, 0), "and when it fails no more, all is done"
     assert letters(redrive) == 0
 
 

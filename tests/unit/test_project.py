@@ -331,12 +331,12 @@ def test_the_deployments_differ_in_name_and_tags() -> None:
         (
             '{"dependencies": [{"name": "a", "skip_reason": "?"}, {"name": "b", "version": "1", "vulns": []}]}',
             0,
-            "1 of 2 packages looked up, 0 with",
+            "1 of 2 packages checked, 0 with",
         ),
         (
             '{"dependencies": [{"name": "b", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}]}',
             1,
-            "b 1 has CVE-1, mended in 2",
+            "b 1 has CVE-1, fixed in 2",
         ),
     ],
 )
