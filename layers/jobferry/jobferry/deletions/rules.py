@@ -123,8 +123,8 @@ def _refusal(carried: Carried, circumstances: Circumstances, objections: list[Ob
     if not carried.missing:
         return "confirmDeletes was given, but nothing is to be deleted any more: run the feed without it"
     return (
-        f"confirmDeletes confirms another list than the {carried.missing:,} deletions of now: run the feed without it, "
-        "and the next notice has the current list and its code"
+        f"the code in confirmDeletes is for another list than the current {carried.missing:,} deletions: run the feed "
+        "without it, and the next notice has the current list and its code"
     )
 
 
