@@ -1,9 +1,9 @@
-"""Many feeds at two in the morning: `python -m benchmarks.night --feeds 1000`. Loopback only; it ends by itself.
+"""Measure a night with many feeds at once: `python -m benchmarks.night --feeds 1000`. Loopback only; it ends by itself.
 
-The code of the four functions runs as it is, in threads of one process: as many at once as Lambda would let run. The
-sandbox board is asked over HTTP, with an account for each feed, and calls back over HTTP through the throttle that the
-template gives the API. The table, the bucket, the secrets and the topic are in memory, so neither DynamoDB's nor S3's
-time is in the figures, nor a cold start, nor a report page.
+The package's code for the four functions runs unchanged, in threads of one process, with --concurrency SubmitImports at
+once. The sandbox board has an account for each feed. It is called over HTTP and calls back over HTTP, through the
+template's throttle of the API. The table, the bucket, the secrets and the topic are in memory. The figures therefore
+leave out the time of DynamoDB and S3, cold starts and report pages.
 """
 
 from __future__ import annotations
@@ -41,11 +41,13 @@ from tests.fakes import MemoryAccounts, MemoryBucket, MemoryStore, MemoryTopic
 from tests.stack import make_stack
 from tests.stage import SIGNING_KEY, STACK, job, lines
 
-AT = "2026-11-24T07:00:00Z"
-#: Of SubmitImport and of the poller, as the template has them.
-SUBMIT, POLL = timedelta(seconds=900), timedelta(seconds=240)
-#: Nothing is waited for longer. Seconds.
+SCHEDULED_AT = "2026-11-24T07:00:00Z"
+#: The timeouts of SubmitImport and PollImports in the template.
+SUBMIT_TIMEOUT, POLL_TIMEOUT = timedelta(seconds=900), timedelta(seconds=240)
+#: Stop polling, or waiting for PublishNotice, after this many seconds.
 PATIENCE = 300.0
+#: No more callbacks are coming when none has settled an import for this many seconds.
+QUIET_SECONDS = 10
 ENDED = {State.COMPLETE, State.BLOCKED, State.REJECTED, State.EXPIRED}
 
 
@@ -53,8 +55,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(MemoryStore):
-    """Counts conflicts, and has a stream of imports that have ended, as PublishNotice's filter lets them through."""
+class CountingStore(MemoryStore):
+    """Count the conflicts, and stream the ended imports that pass PublishNotice's filter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,8 +74,8 @@ class Store(MemoryStore):
                 self.stream.put(record.import_id)
 
 
-class Accounts(MemoryAccounts):
-    """Counts how often Secrets Manager would be asked."""
+class CountingAccounts(MemoryAccounts):
+    """Count how often Secrets Manager would be called."""
 
     reads = 0
 
@@ -83,19 +85,19 @@ class Accounts(MemoryAccounts):
 
 
 class Throttle:
-    """API Gateway's bucket of tokens, as large as the template has it."""
+    """Limit requests like API Gateway: a token bucket with the template's rate and burst."""
 
     def __init__(self) -> None:
         [stage] = make_stack().of_type("AWS::ApiGatewayV2::Stage")
         settings = stage.properties["DefaultRouteSettings"]
         self.rate, self.burst = float(settings["ThrottlingRateLimit"]), float(settings["ThrottlingBurstLimit"])
-        self._tokens, self._at, self._lock = self.burst, time.monotonic(), threading.Lock()
+        self._tokens, self._refilled_at, self._lock = self.burst, time.monotonic(), threading.Lock()
 
     def admits(self) -> bool:
         with self._lock:
-            at = time.monotonic()
-            self._tokens = min(self.burst, self._tokens + (at - self._at) * self.rate)
-            self._at = at
+            refilled_at = time.monotonic()
+            self._tokens = min(self.burst, self._tokens + (refilled_at - self._refilled_at) * self.rate)
+            self._refilled_at = refilled_at
             admitted = self._tokens >= 1
             self._tokens -= admitted
             return admitted
@@ -106,43 +108,43 @@ class Night:
 
     def __init__(self, feeds: int, jobs: int, *, full_sync: bool) -> None:
         self.names = [f"agency-{number:05d}" for number in range(feeds)]
-        self.store, self.bucket, self.topic = Store(), MemoryBucket(), MemoryTopic()
-        self.keys = {f"key-of-{name}": name for name in self.names}
-        self.board = SandboxBoard(self.keys, seed=1, processing_seconds=1).start()
-        self.accounts = Accounts({name: key for key, name in self.keys.items()}, self.board.url)
+        self.store, self.bucket, self.topic = CountingStore(), MemoryBucket(), MemoryTopic()
+        account_by_key = {f"key-of-{name}": name for name in self.names}
+        self.board = SandboxBoard(account_by_key, seed=1, processing_seconds=1).start()
+        self.accounts = CountingAccounts({name: key for key, name in account_by_key.items()}, self.board.url)
         for name in self.names:
             settings = {"apiKeySecret": name, "deleteJobs": full_sync, "notifyOnSuccess": True}
             self.bucket.contents[f"feeds/{name}/feed.json"] = json.dumps(settings).encode()
             rows = [job(f"{name}-{number}") for number in range(jobs)]
             self.bucket.contents[f"feeds/{name}/jobs.jsonl"] = lines(*rows)
         self.boards = cache(HttpBoard)
-        self.callbacks: Counter[int] = Counter()
+        self.callback_statuses: Counter[int] = Counter()
         self.throttle = Throttle()
         self.failures: list[str] = []
-        self.submitted: dict[str, float] = {}
+        self.seconds_to_submit: dict[str, float] = {}
         self.receiver = Receiver(self.store, self.bucket, self.accounts, self.boards, lambda: SIGNING_KEY)
 
     # The functions
 
-    def submit(self, feed: str, url: str, began: float) -> None:
-        trigger = parse_trigger({"feed": feed, "scheduledAt": AT}, now())
-        world = World(self.store, self.bucket, self.accounts, self.boards, url, lambda: SIGNING_KEY)
+    def submit(self, feed: str, callback_url: str, started_at: float) -> None:
+        trigger = parse_trigger({"feed": feed, "scheduledAt": SCHEDULED_AT}, now())
+        world = World(self.store, self.bucket, self.accounts, self.boards, callback_url, lambda: SIGNING_KEY)
         try:
-            submit(trigger, Invocation(f"request-{feed}", now() + SUBMIT), world)
-        except Exception as error:  # noqa: BLE001  # it is a figure
+            submit(trigger, Invocation(f"request-{feed}", now() + SUBMIT_TIMEOUT), world)
+        except Exception as error:  # noqa: BLE001  # the report counts it
             self.failures.append(f"{feed}: {error!r}")
-        self.submitted[feed] = time.monotonic() - began
+        self.seconds_to_submit[feed] = time.monotonic() - started_at
 
     def call_back(self, request: Request) -> Response:
         if not self.throttle.admits():
-            self.callbacks[429] += 1
+            self.callback_statuses[429] += 1
             return json_response(429, {"message": "Too Many Requests"})
         callback = Callback(request.path.rsplit("/", 1)[1], request.args.get("token"), request.get_data())
         try:
             status = receive(callback, self.receiver, now()).status
         except CallbackError as error:
             status = error.status
-        self.callbacks[status] += 1
+        self.callback_statuses[int(status)] += 1
         return json_response(status, {})
 
     def publish(self) -> None:
@@ -151,30 +153,33 @@ class Night:
 
     def poll(self) -> Polled:
         poller = Poller(self.store, self.bucket, self.accounts, self.boards, self, now, self._not_polled)
-        return poll(poller, now() + POLL)
+        return poll(poller, now() + POLL_TIMEOUT)
 
     def run_again(self, feed: str, skipped: str) -> None:
         self.failures.append(f"{feed}: {skipped} was skipped")
 
     def resume(self, feed: str, import_id: str) -> None:
-        self.failures.append(f"{feed}: {import_id} was left in the middle")
+        self.failures.append(f"{feed}: {import_id} had to be resumed")
 
     def _not_polled(self, record: Import | Feed, error: Exception) -> None:
         self.failures.append(f"{record.feed}: {error!r}")
 
-    # What came of it
+    # The outcome
 
-    def open(self) -> int:
+    def open_imports(self) -> int:
         return len(self.store.open_records().imports)
 
-    def complete(self) -> int:
-        found = (next(self.store.history(name), None) for name in self.names)
-        return sum(record is not None and record.state is State.COMPLETE for record in found)
+    def complete_feeds(self) -> int:
+        newest = (next(self.store.history(name), None) for name in self.names)
+        return sum(record is not None and record.state is State.COMPLETE for record in newest)
 
 
 @contextmanager
 def running(night: Night) -> Iterator[str]:
-    """The board, the callbacks' API, and PublishNotice, one at a time as for a stream of one shard."""
+    """Run the callback API and PublishNotice, and stop the board at the end; yield the callback URL.
+
+    PublishNotice handles one import at a time, like a stream with one shard.
+    """
     publisher = threading.Thread(target=night.publish)
     api = WebServer(night.call_back, "127.0.0.1")
     try:
@@ -187,51 +192,61 @@ def running(night: Night) -> Iterator[str]:
         publisher.join(PATIENCE)
 
 
-def start_all(night: Night, url: str, concurrency: int, began: float) -> None:
-    with ThreadPoolExecutor(concurrency) as lambdas:
+def submit_all(night: Night, callback_url: str, concurrency: int, started_at: float) -> None:
+    with ThreadPoolExecutor(concurrency) as executor:
         for feed in night.names:
-            lambdas.submit(night.submit, feed, url, began)
+            executor.submit(night.submit, feed, callback_url, started_at)
+
+
+def wait_for_callbacks(night: Night) -> float:
+    """Wait until no more callbacks come, and return the time at which the last one settled an import."""
+    open_imports, last_settled_at = night.open_imports(), time.monotonic()
+    while open_imports and time.monotonic() - last_settled_at < QUIET_SECONDS:
+        time.sleep(0.2)
+        if (still_open := night.open_imports()) < open_imports:
+            open_imports, last_settled_at = still_open, time.monotonic()
+    return last_settled_at
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="benchmarks.night", description="Runs many feeds at once.")
+    parser = argparse.ArgumentParser(prog="benchmarks.night", description="Run many feeds at once.")
     parser.add_argument("--feeds", type=int, default=1000)
-    parser.add_argument("--jobs", type=int, default=20, help="of each feed")
+    parser.add_argument("--jobs", type=int, default=20, help="jobs in each feed")
     parser.add_argument("--concurrency", type=int, default=100, help="SubmitImports at once")
-    parser.add_argument("--full-sync", action="store_true", help="every feed has deleteJobs")
-    parser.add_argument("--no-callbacks", action="store_true", help="the poller has to fetch every result")
+    parser.add_argument("--full-sync", action="store_true", help="give every feed deleteJobs: true")
+    parser.add_argument("--no-callbacks", action="store_true", help="let the poller fetch every result")
     options = parser.parse_args()
     night = Night(options.feeds, options.jobs, full_sync=options.full_sync)
     if options.no_callbacks:
         night.board.faults.add(Fault("no_callback", times=None))
-    processor, began = time.process_time(), time.monotonic()
-    with running(night) as url:
-        start_all(night, url, options.concurrency, began)
-        sent = time.monotonic() - began
-        last, quiet = night.open(), time.monotonic()
-        while last and not options.no_callbacks and time.monotonic() - quiet < 10:  # then callbacks bring no more
-            time.sleep(0.2)
-            if (still := night.open()) < last:
-                last, quiet = still, time.monotonic()
-        by_callback = options.feeds - night.open()
-        called = (quiet if by_callback else time.monotonic()) - began
-        time.sleep(2 if options.no_callbacks else 0)  # the board is done
-        polls, polling = [], time.monotonic()
-        while night.open() and time.monotonic() - began < PATIENCE:
+    processor_at_start, started_at = time.process_time(), time.monotonic()
+    with running(night) as callback_url:
+        submit_all(night, callback_url, options.concurrency, started_at)
+        sent_after = time.monotonic() - started_at
+        if options.no_callbacks:
+            last_callback_at = time.monotonic()
+            time.sleep(2)  # until the board has processed the imports
+        else:
+            last_callback_at = wait_for_callbacks(night)
+        by_callback = options.feeds - night.open_imports()
+        polls, polling_since = [], time.monotonic()
+        while night.open_imports() and time.monotonic() - started_at < PATIENCE:
             polls.append(night.poll())
-        polled = time.monotonic() - polling
-    first, slowest = min(night.submitted.values()), max(night.submitted.values())
+        polled = time.monotonic() - polling_since
+    submitted = night.seconds_to_submit.values()
+    processor_seconds = time.process_time() - processor_at_start
     print(f"{options.feeds:,} feeds of {options.jobs} jobs, {options.concurrency} SubmitImports at once")
-    print(f"sent: all after {sent:.1f} s; the first feed after {first:.1f} s, the last after {slowest:.1f} s")
-    print(f"by callback: {by_callback:,}, the last after {called:.1f} s; the API's answers: {dict(night.callbacks)}")
+    print(
+        f"sent: all after {sent_after:.1f} s; first feed after {min(submitted):.1f} s, last after {max(submitted):.1f} s"
+    )
+    print(f"by callback: {by_callback:,}, the last after {last_callback_at - started_at:.1f} s")
+    print(f"callback API's answers: {dict(night.callback_statuses)}")
     print(f"by the poller: {sum(len(each.settled) for each in polls):,} in {len(polls)} runs, {polled:.1f} s")
-    print(f"complete: {night.complete():,}; notices: {len(night.topic.published):,}")
+    print(f"complete: {night.complete_feeds():,}; notices: {len(night.topic.published):,}")
     print(f"conflicts: {night.store.conflicts}; failures: {len(night.failures)} {night.failures[:3]}")
     print(f"secrets read: {night.accounts.reads:,}")
-    print(
-        f"processor: {time.process_time() - processor:.1f} s; peak memory, board included: {peak_here() / 1e6:.0f} MB"
-    )
-    return 0 if night.complete() == options.feeds else 1
+    print(f"processor: {processor_seconds:.1f} s; peak memory, board included: {peak_here() / 1e6:.0f} MB")
+    return 0 if night.complete_feeds() == options.feeds else 1
 
 
 if __name__ == "__main__":
