@@ -74,6 +74,31 @@ def test_the_package_knows_only_itself(path: Path) -> None:
     assert not [name for name in imported(path) if name.startswith("jobferry.adapters")]
 
 
+#: A room imports from the rows above its own and from no other.
+ROOMS: Final = (
+    {"errors", "text", "exact_json"},
+    {"feeds"},
+    {"jobs"},
+    {"payload", "records"},
+    {"board", "deletions"},
+    {"runs", "results", "notices"},
+    {"adapters"},
+    {"cli"},
+)
+
+
+def test_a_room_imports_only_from_the_rooms_below_it() -> None:
+    assert {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in modules(PACKAGE)} == (
+        set().union(*ROOMS) | {"__init__"}
+    )
+    for row, rooms in enumerate(ROOMS):
+        below = set().union(*ROOMS[:row])
+        for room in rooms:
+            for path in modules(PACKAGE / room) or [PACKAGE / f"{room}.py"]:
+                others = {name.split(".")[1] for name in imported(path) if name.startswith("jobferry.")} - {room}
+                assert others <= below, f"{name_of(path)} imports {', '.join(sorted(others - below))}"
+
+
 def test_the_domain_reads_no_environment() -> None:
     for path in modules(PACKAGE):
         assert not re.search(r"\bos\.environ\b|\bgetenv\b", path.read_text()), name_of(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,6 +19,8 @@ RESULT_DEADLINE: Final = timedelta(hours=12)
 LAMBDA_RETRIES: Final = timedelta(minutes=10)
 #: Records are kept for this time.
 RETENTION: Final = timedelta(days=400)
+#: `{feed}-{time}`, and what tells it from another import of that time; `runs.triggers` makes it.
+IMPORT_ID: Final = re.compile(r"[a-z0-9-]{1,64}-[0-9]{8}T[0-9]{6}Z(-[a-z0-9]+)*")
 #: The value of `open`, by which the poller's index finds a record.
 OPEN: Final = "open"
 #: Characters of a reference number or a title that a record keeps; the archive has them whole.

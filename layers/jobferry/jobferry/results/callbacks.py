@@ -27,10 +27,9 @@ from jobferry.errors import (
     SecretError,
 )
 from jobferry.records import transitions
-from jobferry.records.imports import Import, SettledBy, State
+from jobferry.records.imports import IMPORT_ID, Import, SettledBy, State
 from jobferry.records.store import ImportStore, apply
 from jobferry.results.settlement import ArchiveReader, settle
-from jobferry.runs.triggers import IMPORT_ID
 
 #: The board has this long to answer. Seconds.
 ASK_SECONDS: Final = 5.0

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from jobferry.errors import EventError, StrayObjectError
 from jobferry.feeds.settings import check_feed_name
+from jobferry.records.imports import IMPORT_ID
 
-IMPORT_ID: Final = re.compile(r"[a-z0-9-]{1,64}-[0-9]{8}T[0-9]{6}Z(-[a-z0-9]+)*")
 _KNOWN: Final = frozenset({"feed", "scheduledAt", "confirmDeletes", "dryRun", "runAgain", "resume", "retry"})
 _RETRY_KEY: Final = re.compile(
     r"archive/(?P<feed>[^/]+)/(?P<retried>[^/.]+)\.retry-(?P<time>[0-9]{8}T[0-9]{6}Z)\.jsonl"
