@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from jobferry.errors import EventError, FeedNameError, StrayObjectError
-from jobferry.records.imports import part_id
-from jobferry.runs.triggers import IMPORT_ID, Trigger, parse_trigger
+from jobferry.records.imports import IMPORT_ID, part_id
+from jobferry.runs.triggers import Trigger, parse_trigger
 from tests.events import load_event
 
 NOW = datetime(2026, 11, 24, 2, 0, 7, 654321, tzinfo=UTC)

@@ -29,8 +29,8 @@ from jobferry.cli.stack import Stack, find
 from jobferry.feeds.settings import FEED_NAME, check_feed_name
 from jobferry.notices import report as reports
 from jobferry.notices.findings import gather
-from jobferry.records.imports import Import, State
-from jobferry.runs.triggers import IMPORT_ID, parse_trigger
+from jobferry.records.imports import IMPORT_ID, Import, State
+from jobferry.runs.triggers import parse_trigger
 from jobferry.text import counted, plain
 
 app = typer.Typer(
