@@ -9,7 +9,7 @@ from typing import Any
 
 from jobferry.board.callback_urls import token
 from jobferry.deletions.live_set import read_live_set
-from jobferry.notices.advice import Stack
+from jobferry.notices.advice.commands import Commands
 from jobferry.notices.notice import publish
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import Import
@@ -25,7 +25,7 @@ SIGNING_KEY = "signing-key"
 FEED = "default"
 #: The API key of the account that feeds use by default.
 KEY = "key-of-the-agency"
-STACK = Stack("jobferry-SubmitImport", "imports", "feeds", "jobferry/accounts/", "us-east-1")
+COMMANDS = Commands("jobferry-SubmitImport", "imports", "feeds", "jobferry/accounts/", "us-east-1")
 #: SubmitImport's timeout.
 TIMEOUT = timedelta(seconds=900)
 
@@ -122,7 +122,7 @@ class Stage:
     def publish_notices(self) -> None:
         """Invoke PublishNotice for every import."""
         for each in self.store.imports():
-            publish(self.store, self.topic, each.import_id, self.clock(), STACK)
+            publish(self.store, self.topic, each.import_id, self.clock(), COMMANDS)
 
     def call_back(self, board_import_id: str) -> Received:
         """Deliver the board's callback for an import."""

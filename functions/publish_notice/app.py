@@ -17,9 +17,9 @@ from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.adapters.s3 import LINKING, FeedsBucket
 from jobferry.adapters.sns import NoticesTopic
 from jobferry.notices import report as reports
-from jobferry.notices.advice import Stack
-from jobferry.notices.findings import Findings
+from jobferry.notices.advice.commands import Commands
 from jobferry.notices.notice import publish
+from jobferry.notices.view import ImportView
 
 logger, metrics = Logger(), Metrics()
 processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
@@ -27,13 +27,13 @@ bucket, table, topic = os.environ["FEEDS_BUCKET"], os.environ["IMPORTS_TABLE"], 
 imports = ImportsTable(boto3.client("dynamodb", config=CONFIG), table)
 archive = FeedsBucket(boto3.client("s3", config=CONFIG.merge(LINKING)), bucket)
 sns = boto3.client("sns", config=CONFIG)
-stack = Stack.named(os.environ["POWERTOOLS_SERVICE_NAME"], table, bucket, region=sns.meta.region_name)
+commands = Commands.of_stack(os.environ["POWERTOOLS_SERVICE_NAME"], table, bucket, region=sns.meta.region_name)
 
 
-def store_report(findings: Findings) -> reports.Links | None:
+def store_report(view: ImportView) -> reports.Links | None:
     """Store the report of an import. Its notice is published even if that fails."""
     try:
-        return reports.store(findings, archive, stack, datetime.now(UTC))
+        return reports.store(view, archive, datetime.now(UTC))
     except Exception:
         logger.exception("report not written")
         return None
@@ -46,7 +46,7 @@ def publish_notice(record: DynamoDBRecord) -> None:
     import_id = change.keys["importId"]
     logger.append_keys(importId=import_id, feed=change.new_image.get("feed"))
     try:
-        published = publish(imports, NoticesTopic(sns, topic), import_id, datetime.now(UTC), stack, store_report)
+        published = publish(imports, NoticesTopic(sns, topic), import_id, datetime.now(UTC), commands, store_report)
     except Exception:
         logger.exception("notice not published")
         raise

@@ -10,10 +10,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from jobferry.cli.faults import CannotBeDoneError
 from jobferry.cli.schedules import Schedule
 from jobferry.cli.scheduling import remove_schedule, set_schedule
 from jobferry.cli.stack import Stack
+from jobferry.errors import CannotBeDoneError
 from local import cloudformation
 from local.aws_account import REGION
 from tests.integration.inprocess import Stub, in_process

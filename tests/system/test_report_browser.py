@@ -14,10 +14,10 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from jobferry.notices.findings import Findings
+from jobferry.notices.view import ImportView
 from jobferry.records.imports import Posting
-from tests.unit.notices.cases import complete, results
-from tests.unit.notices.report.given import findings, history, hostile, many, of_case, page
+from tests.unit.notices.cases import complete, results, view_of
+from tests.unit.notices.report.given import history, hostile, many, of_case, page
 
 CHROMIUM: Final = shutil.which("chromium")
 #: Tests may run as root in a container, and the pages are our own.
@@ -60,7 +60,7 @@ def open_page(browser: Browser, tmp_path: Path, requests: list[str], complaints:
     contexts = []
 
     def open_page(
-        given: Findings, deletes: list[Posting] | None = None, *, script: bool = True, width: int = 1200
+        given: ImportView, deletes: list[Posting] | None = None, *, script: bool = True, width: int = 1200
     ) -> Page:
         path = tmp_path / "report.html"
         path.write_text(page(given, deletes), encoding="utf-8")
@@ -81,8 +81,8 @@ def open_page(browser: Browser, tmp_path: Path, requests: list[str], complaints:
         context.close()
 
 
-def failing(count: int = FAILED) -> Findings:
-    return findings(complete(results(failed=count)), many(count), history=history(33))
+def failing(count: int = FAILED) -> ImportView:
+    return view_of(complete(results(failed=count)), many(count), history=history(33))
 
 
 def seen(at: Page, column: int = 0) -> list[str]:
@@ -339,7 +339,7 @@ def test_on_paper_all_rows_are_there_and_no_controls(open_page: Open) -> None:
 
 
 def test_thousands_of_jobs_stay_usable(open_page: Open) -> None:
-    at = open_page(findings(complete(results(failed=20_000)), many(20_000)))
+    at = open_page(view_of(complete(results(failed=20_000)), many(20_000)))
     require_status(at, "Showing 50 of 5,000.")
     took = at.evaluate(
         """(async () => { const begun = performance.now();

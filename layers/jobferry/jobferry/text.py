@@ -1,4 +1,4 @@
-"""Words for people: times, counts, and texts of others that must not do anything where they are shown."""
+"""Words for people: times, counts, and other people's texts made harmless."""
 
 from __future__ import annotations
 
@@ -14,44 +14,53 @@ _SECRETS: Final = re.compile(
 _LESS, _GREATER = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
 
-def plain(text: object, limit: int) -> str:
-    """A text of somebody else on one line, cut, harmless in a terminal, a mail, a chat.
+def one_line(text: object, limit: int) -> str:
+    """Return somebody else's text on one line, cut, and harmless in a terminal, an e-mail and a chat.
 
-    Control characters become the replacement character, those that only steer a display (direction, joining) go, angle
-    brackets become others, so that neither HTML nor a chat's mentions work, and what looks like a secret is hidden.
+    Control characters become the replacement character. Characters that only steer a display (direction, joining) are
+    removed. Angle brackets become similar ones, so that neither HTML nor a chat's mentions work. Secrets are hidden.
 
     Args:
-        text: anything; shown as str() has it.
-        limit: characters of the result, at most.
+        text: anything, as str() shows it.
+        limit: the most characters of the result.
     """
-    # Cut first: a message may be 100 KB long. Whatever is hidden below begins within what is kept.
+    # Cut first: a message may be 100 KB long. A secret that is hidden below begins within what is kept.
     line = without_secrets(str(text)[: limit * 4]).replace("<", _LESS).replace(">", _GREATER)
-    if not line.isprintable():  # else nothing in it is for _shown to change
+    if not line.isprintable():
         line = "".join(map(_shown, line))
     line = " ".join(line.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def without_secrets(text: str) -> str:
-    """The text, with what looks like a secret hidden."""
+    """Return the text with everything hidden that looks like a secret."""
     return _SECRETS.sub(r"\1\2\3(hidden)", text)
 
 
 def when(instant: datetime) -> str:
-    """Such as `02:00 UTC on 24 November 2026`."""
+    """Write an instant such as `02:00 UTC on 24 November 2026`."""
     utc = instant.astimezone(UTC)
     return f"{utc:%H:%M} UTC on {day(utc)}"
 
 
 def day(instant: datetime) -> str:
-    """Such as `24 November 2026`, in UTC."""
+    """Write a day such as `24 November 2026`, in UTC."""
     utc = instant.astimezone(UTC)
     return f"{utc.day} {utc:%B %Y}"
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Such as `1 job` and `2,000 jobs`."""
+    """Write a count such as `1 job` and `2,000 jobs`."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration such as `4 s`, `12 min` and `3 h 20 min`."""
+    whole = int(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    minutes = whole // 60
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _shown(character: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobferry.cli.faults import CannotBeDoneError
-from jobferry.cli.following import Told, follow
+from jobferry.cli.following import Progress, follow
+from jobferry.errors import CannotBeDoneError
 from jobferry.records.imports import Import, State
 from tests.fakes import Clock
 from tests.records import an_import
@@ -38,7 +38,7 @@ def record(state: State, suffix: str = "", **known: Any) -> Import:
 def run(records: Records, clock: Clock | None = None) -> tuple[list[Import], list[str]]:
     clock = clock or Clock(NOW)
     stream = io.StringIO()
-    found = follow([ID], records, Told(stream, terminal=False), now=clock, sleep=clock.sleep)
+    found = follow([ID], records, Progress(stream, terminal=False), now=clock, sleep=clock.sleep)
     return found, [line.split("  ", 1)[1] for line in stream.getvalue().splitlines()]
 
 
@@ -94,7 +94,7 @@ def test_one_that_does_not_begin_is_not_waited_for_for_ever(asked: timedelta) ->
 
 def test_a_terminal_shows_for_how_long_nothing_has_happened(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock(NOW)
-    told = Told(io.StringIO(), terminal=True)
+    told = Progress(io.StringIO(), terminal=True)
     story: list[Import | None] = [record(State.PENDING)] * 200
     follow([ID], Records(first=[*story, record(State.COMPLETE)]), told, now=clock, sleep=clock.sleep)
     shown = capsys.readouterr().err

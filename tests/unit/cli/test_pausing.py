@@ -10,9 +10,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from jobferry.cli.faults import CannotBeDoneError
 from jobferry.cli.pausing import set_paused, with_paused
-from jobferry.errors import SettingsError
+from jobferry.errors import CannotBeDoneError, SettingsError
 from tests.integration.inprocess import Stub
 
 KEY = "feeds/default/feed.json"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry.cli.screen import answer, complain, duration, pairs, table, text
+from jobferry.cli.screen import answer, complain, pairs, table, text
+from jobferry.text import duration
 
 
 def test_columns_are_aligned_numbers_to_the_right() -> None:

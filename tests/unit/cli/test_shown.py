@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from jobferry.cli import commands, details
+from jobferry.cli import commands, showing
 from jobferry.cli.outcomes import words
 from jobferry.cli.stack import Stack
 from jobferry.records.failed_jobs import FailedKind
@@ -80,8 +80,8 @@ def test_postings_that_were_to_be_deleted_are_shown(person: Person, state: State
 def test_a_dry_run_says_that_it_names_the_first_postings_only() -> None:
     named = [each.model_dump(by_alias=True) for each in postings(25)]
     found = {"jobs": 20, "deleteJobs": False, "withheldDeletes": 80, "firstDeletes": named, "invalid": 0}
-    assert "Not in the feed any more (the first 25 of 80)" in details.preview(found)
-    assert "Would go (25)" in details.preview(found | {"deleteJobs": True, "deletes": 25})
+    assert "Not in the feed any more (the first 25 of 80)" in showing.preview(found)
+    assert "Would go (25)" in showing.preview(found | {"deleteJobs": True, "deletes": 25})
 
 
 def test_a_split_run_is_as_its_worst_import_in_the_overview(split: Person) -> None:

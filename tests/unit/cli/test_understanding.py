@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jobferry.cli import commands
-from jobferry.cli.faults import CannotBeDoneError
+from jobferry.errors import CannotBeDoneError
 
 
 @pytest.fixture(autouse=True)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from jobferry.notices.advice import Stack
+from jobferry.notices.advice.commands import Commands
+from jobferry.notices.details import ImportDetails
 from jobferry.notices.notice import Notice, compose
 from jobferry.notices.report import Links
+from jobferry.notices.view import ImportView
 from jobferry.records.failed_jobs import FailedJob
 from jobferry.records.imports import Import, Posting, State
 from tests.records import an_import
 
-STACK: Final = Stack(
+COMMANDS: Final = Commands(
     function="jobferry-prod-SubmitImport",
     table="jobferry-prod-ImportsTable-1EXAMPLE9QZ",
     bucket="jobferry-prod-feedsbucket-1example9qz",
@@ -42,7 +45,28 @@ class Case:
     links: Links | None = LINKS
 
     def notice(self) -> Notice:
-        return compose(self.record, iter(self.failed), iter(self.invalid), self.previously, STACK, self.links)
+        return notice_of(self.record, self.failed, self.invalid, self.previously, self.links)
+
+
+def view_of(
+    record: Import,
+    failed: Iterable[FailedJob] = (),
+    invalid: Iterable[FailedJob] = (),
+    previously: Iterable[str] | None = None,
+    history: Iterable[Import] = (),
+) -> ImportView:
+    known = None if previously is None else frozenset(previously)
+    return ImportView.of(ImportDetails(record, failed, invalid, known, history), COMMANDS)
+
+
+def notice_of(
+    record: Import,
+    failed: Iterable[FailedJob] = (),
+    invalid: Iterable[FailedJob] = (),
+    previously: Iterable[str] | None = None,
+    links: Links | None = None,
+) -> Notice:
+    return compose(view_of(record, failed, invalid, previously), links)
 
 
 def results(
@@ -315,7 +339,7 @@ CASES: Final[dict[str, Case]] = {
         previously={"LT-1"},
     ),
     # Nothing was sent
-    "blocked-feed-missing": Case(blocked("feed-missing", "the feed has no object: nothing was exported to its prefix")),
+    "blocked-feed-missing": Case(blocked("feed-missing", "the feed has no object: nothing was exported to its prefix", feed_is_empty=True)),
     "blocked-feed-unreadable": Case(
         blocked("feed-unreadable", "feeds/default/jobs.csv.gz is cut off: its gzip data has no end")
     ),
@@ -331,13 +355,12 @@ CASES: Final[dict[str, Case]] = {
     "blocked-feed-invalid": Case(
         blocked(
             "feed-invalid",
-            "120 of 400 jobs have problems, more than 20 % (maxInvalidPercent). The first: "
-            f"feeds/default/jobs.csv row 14: {NOT_A_STATE}",
+            "120 of 400 jobs have problems, more than 20 % (maxInvalidPercent)",
             invalid=120,
         ),
         invalid=[job(each, NOT_A_STATE) for each in range(120)],
     ),
-    "blocked-no-valid-job": Case(blocked("feed-invalid", "the feed has no valid job")),
+    "blocked-no-valid-job": Case(blocked("feed-invalid", "the feed has no valid job", feed_is_empty=True)),
     "blocked-feed-changed": Case(
         blocked("feed-changed", "feeds/default/jobs.csv was replaced while it was read, at every reading")
     ),

@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 
 from jobferry.adapters.sns import message
 from jobferry.errors import Cause
-from jobferry.notices.advice import severity
-from jobferry.notices.notice import Notice, compose, is_due, publish
+from jobferry.notices.advice.topics import severity
+from jobferry.notices.notice import Notice, is_due, publish
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import OPEN, Import, Posting, State
@@ -24,15 +24,16 @@ from tests.records import an_import, changed
 from tests.unit.notices.cases import (
     CASES,
     CODE,
+    COMMANDS,
     CREATED,
     EARLIER,
     NOT_A_STATE,
-    STACK,
     STATE,
     ZIP,
     blocked,
     complete,
     job,
+    notice_of,
     results,
     sent,
 )
@@ -105,7 +106,7 @@ class TestCompose:
 
     def test_shows_the_command_that_confirms(self) -> None:
         notice = CASES["withheld-too-many"].notice()
-        command = f"--function-name {STACK.function} --region us-east-1 --invocation-type Event"
+        command = f"--function-name {COMMANDS.function} --region us-east-1 --invocation-type Event"
         payload = f"""--payload '{{"feed": "default", "confirmDeletes": "{CODE}"}}'"""
         assert command in notice.text
         assert payload in notice.text
@@ -119,14 +120,14 @@ class TestCompose:
 
     def test_a_code_that_would_end_the_command_is_not_put_into_it(self) -> None:
         record = changed(CASES["withheld-too-many"].record, confirm_code="X'; rm -rf ~; '")
-        assert "rm -rf" not in compose(record, (), (), None, STACK).text
+        assert "rm -rf" not in notice_of(record).text
 
     def test_new_ones_first_and_the_first_25_of_all(self) -> None:
         failed = [job(each, STATE, since=EARLIER if each % 2 else CREATED) for each in range(60)]
-        notice = compose(complete(results(failed=60)), failed, (), None, STACK)
+        notice = notice_of(complete(results(failed=60)), failed)
         first = notice.data["failing"]["first"]
         assert [each["referenceNumber"] for each in first] == [f"LT-{10000 + each}" for each in range(0, 50, 2)]
-        few = compose(complete(results(failed=10)), failed[:10], (), None, STACK).data["failing"]["first"]
+        few = notice_of(complete(results(failed=10)), failed[:10]).data["failing"]["first"]
         assert [each["new"] for each in few] == [True] * 5 + [False] * 5
         assert "NEW (the first 25 of 30)" in notice.text
 
@@ -134,40 +135,40 @@ class TestCompose:
         failed = [job(1, STATE), job(2, STATE)]
         before = {"LT-10001", "LT-77", "LT-78", "LT-5"}
         held = [job(0, NOT_A_STATE, reference_number="LT-5")]
-        assert compose(complete(), failed, held, before, STACK).data["failing"]["mended"] == 2
-        assert compose(complete(), failed, held, None, STACK).data["failing"]["mended"] is None
+        assert notice_of(complete(), failed, held, before).data["failing"]["mended"] == 2
+        assert notice_of(complete(), failed, held).data["failing"]["mended"] is None
 
     def test_a_job_that_we_and_the_board_found_wrong_is_one(self) -> None:
         record = complete(results(failed=1), full_sync=True, invalid=1)
-        notice = compose(record, [job(14, STATE)], [job(14, NOT_A_STATE, sent=True)], None, STACK)
+        notice = notice_of(record, [job(14, STATE)], [job(14, NOT_A_STATE, sent=True)])
         assert notice.data["failing"]["total"] == 1
         [one] = notice.data["failing"]["first"]
         assert (one["message"], one["toMend"]) == (STATE, NOT_A_STATE)
 
     def test_two_rows_with_one_reference_number_are_two(self) -> None:
         held = [job(each, "referenceNumber is in 2 rows that differ", reference_number="LT-1") for each in (3, 4)]
-        assert compose(complete(invalid=2), (), held, None, STACK).data["failing"]["total"] == 2
+        assert notice_of(complete(invalid=2), (), held).data["failing"]["total"] == 2
 
     def test_another_row_with_the_reference_number_of_a_refused_job_is_another_job(self) -> None:
         record = complete(results(failed=1), full_sync=True, invalid=1)
         held = [job(20, "referenceNumber is in 2 rows that differ", reference_number="LT-10014")]
-        assert compose(record, [job(14, STATE)], held, None, STACK).data["failing"]["total"] == 2
+        assert notice_of(record, [job(14, STATE)], held).data["failing"]["total"] == 2
 
     def test_a_job_that_only_we_found_wrong_has_not_failed(self) -> None:
         record = complete(results(), full_sync=True, invalid=1)
-        failing = compose(record, (), [job(14, NOT_A_STATE, sent=True)], None, STACK).data["failing"]
+        failing = notice_of(record, (), [job(14, NOT_A_STATE, sent=True)]).data["failing"]
         assert (failing["total"], failing["taken"]) == (0, 1)
 
     def test_reasons_are_told_apart_by_more_than_their_values(self) -> None:
         failed = [job(each, f"State is invalid. Value passed was: {each}") for each in range(20)]
         failed += [job(each, ZIP) for each in range(20, 27)]
-        reasons = compose(complete(results(failed=27)), failed, (), None, STACK).data["failing"]["reasons"]
+        reasons = notice_of(complete(results(failed=27)), failed).data["failing"]["reasons"]
         assert [(each["jobs"], each["alike"]) for each in reasons] == [(20, False), (7, True)]
         assert reasons[0]["first"] == ["jobs.csv row 2", "jobs.csv row 3", "jobs.csv row 4"]
 
     def test_the_board_may_give_every_job_a_reason_of_its_own(self) -> None:
-        failed = (job(each, chr(0x4E00 + each) * 5) for each in range(5000))
-        failing = compose(complete(results(failed=5000)), failed, (), None, STACK).data["failing"]
+        failed = [job(each, chr(0x4E00 + each) * 5) for each in range(5000)]
+        failing = notice_of(complete(results(failed=5000)), failed).data["failing"]
         assert failing["total"] == 5000
         assert failing["reasons"][0] == {
             "message": "other reasons",
@@ -218,7 +219,7 @@ def _worst(character: str) -> Notice:
         warned=[text] * 30, board=text, account=text, board_import_id=text, reason=text,
     )  # fmt: skip
     record = changed(record, results={**(record.result.counts or {}), "ignoredValues": text})
-    return compose(record, [*failed, *reasons], invalid, {text}, STACK)
+    return notice_of(record, [*failed, *reasons], invalid, {text})
 
 
 @pytest.mark.parametrize("character", ['"', "\\", "\N{GRINNING FACE}", "\x1b", "\n", "\ud800", "<", "\u202e", "é", "'"])
@@ -275,7 +276,7 @@ def test_a_notice_is_sound_whatever_was_recorded(
         import_id=f"{feed}-20261124T070000Z", feed=feed, created_at=CREATED, state=state, cause=cause, reason=reason,
         results=counts, full_sync=full_sync, withheld_because=because,
     )  # fmt: skip
-    notice = compose(record, failed, invalid, {"LT-1"}, STACK)
+    notice = notice_of(record, failed, invalid, {"LT-1"})
     assert notice.subject.isascii()
     assert notice.subject.isprintable()
     assert 0 < len(notice.subject) < 100
@@ -289,23 +290,27 @@ def test_a_notice_is_sound_whatever_was_recorded(
 class TestPublish:
     def test_publishes_and_marks(self) -> None:
         store, topic = _world(complete(results(failed=1)))
-        assert publish(store, topic, "default-20261124T070000Z", NOW, STACK) is True
+        assert publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS) is True
         assert [notice.subject for notice in topic.published] == ["jobferry default: 1 of 4,414 jobs failed"]
         assert _stored(store).notified_at == NOW
 
     def test_publishes_once(self) -> None:
         store, topic = _world(complete(results(failed=1)))
-        assert [publish(store, topic, "default-20261124T070000Z", NOW, STACK) for _ in range(3)] == [True, False, False]
+        assert [publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS) for _ in range(3)] == [
+            True,
+            False,
+            False,
+        ]
         assert len(topic.published) == 1
 
     @pytest.mark.parametrize("record", [complete(), complete(results(failed=1), verified=False, open=OPEN)])
     def test_leaves_alone_what_is_not_due(self, record: Import) -> None:
         store, topic = _world(record)
-        assert publish(store, topic, record.import_id, NOW, STACK) is False
+        assert publish(store, topic, record.import_id, NOW, COMMANDS) is False
         assert (topic.published, _stored(store).notified_at) == ([], None)
 
     def test_a_record_that_is_gone_is_nobodys_news(self) -> None:
-        assert publish(MemoryStore(), MemoryTopic(), "default-20261124T070000Z", NOW, STACK) is False
+        assert publish(MemoryStore(), MemoryTopic(), "default-20261124T070000Z", NOW, COMMANDS) is False
 
     def test_killed_between_publishing_and_marking_it_publishes_again(self) -> None:
         store, topic = _world(complete(results(failed=1)))
@@ -315,11 +320,11 @@ class TestPublish:
 
         store.before_save = kill
         with pytest.raises(Killed):
-            publish(store, topic, "default-20261124T070000Z", NOW, STACK)
+            publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS)
         assert _stored(store).notified_at is None
         store.before_save = lambda _: None
-        assert publish(store, topic, "default-20261124T070000Z", NOW, STACK) is True
-        assert publish(store, topic, "default-20261124T070000Z", NOW, STACK) is False
+        assert publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS) is True
+        assert publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS) is False
         assert len(topic.published) == 2
         assert topic.published[0] == topic.published[1]
 
@@ -331,7 +336,7 @@ class TestPublish:
 
         topic.before_publish = fail
         with pytest.raises(TimeoutError):
-            publish(store, topic, "default-20261124T070000Z", NOW, STACK)
+            publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS)
         assert _stored(store).notified_at is None
 
     def test_a_result_that_came_meanwhile_has_a_notice_of_its_own(self) -> None:
@@ -341,16 +346,16 @@ class TestPublish:
             store.save(changed(_stored(store), state=State.COMPLETE, verified=True, results=results(failed=1)))
 
         topic.before_publish = settle
-        assert publish(store, topic, "default-20261124T070000Z", NOW, STACK) is True
+        assert publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS) is True
         assert _stored(store).notified_at is None
         topic.before_publish = lambda _: None
-        assert publish(store, topic, "default-20261124T070000Z", NOW, STACK) is True
+        assert publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS) is True
         assert [notice.data["state"] for notice in topic.published] == ["expired", "complete"]
 
     def test_somebody_elses_mark_stands(self) -> None:
         store, topic = _world(complete(results(failed=1)))
         topic.before_publish = lambda _: store.save(_stored(store).changed(notified_at=CREATED))
-        publish(store, topic, "default-20261124T070000Z", NOW, STACK)
+        publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS)
         assert _stored(store).notified_at == CREATED
 
     @pytest.mark.parametrize(("verified", "expected"), [(True, STATE), (False, ZIP)])
@@ -358,7 +363,7 @@ class TestPublish:
         store, topic = _world(complete(results(failed=1), verified=verified))
         store.write_failed("default-20261124T070000Z", FailedKind.ERROR, [job(14, STATE)], NOW)
         store.write_failed("default-20261124T070000Z", FailedKind.UNVERIFIED, [job(14, ZIP)], NOW)
-        publish(store, topic, "default-20261124T070000Z", NOW, STACK)
+        publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS)
         assert [each["message"] for each in topic.published[0].data["failing"]["first"]] == [expected]
 
     def test_holds_it_against_the_last_complete_import(self) -> None:
@@ -370,7 +375,7 @@ class TestPublish:
         store.write_failed("default-20261123T070000Z", FailedKind.INVALID, [job(4, STATE, since=EARLIER)], NOW)
         store.write_failed("default-20261124T070000Z", FailedKind.ERROR, [job(1, STATE, since=EARLIER)], NOW)
         store.write_failed("default-20261124T070000Z", FailedKind.INVALID, [job(4, NOT_A_STATE, since=EARLIER)], NOW)
-        publish(store, topic, "default-20261124T070000Z", NOW, STACK)
+        publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS)
         failing = topic.published[0].data["failing"]
         assert (failing["refused"], failing["heldBack"], failing["still"], failing["mended"]) == (1, 1, 2, 2)
 
@@ -379,14 +384,14 @@ class TestPublish:
         record = complete(results(failed=1), **changes)
         store, topic = _world(record)
         store.write_failed("default-20261123T070000Z", FailedKind.ERROR, [job(1, STATE, since=EARLIER)], NOW)
-        publish(store, topic, record.import_id, NOW, STACK)
+        publish(store, topic, record.import_id, NOW, COMMANDS)
         assert topic.published[0].data["failing"]["mended"] is None
 
     def test_an_upload_and_a_run_again_are_no_parts(self) -> None:
         for mark in ("0123456789", "again"):
             record = complete(results(failed=1), import_id=f"default-20261124T070000Z-{mark}")
             store, topic = _world(record)
-            publish(store, topic, record.import_id, NOW, STACK)
+            publish(store, topic, record.import_id, NOW, COMMANDS)
             assert topic.published[0].data["failing"]["mended"] == 0
 
 

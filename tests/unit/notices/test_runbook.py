@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from jobferry.errors import Cause
-from jobferry.notices.advice import About
+from jobferry.notices.advice.topics import Topic
 from jobferry.records.imports import Objection
 from tests.unit.notices.cases import CASES
 
@@ -44,9 +44,9 @@ def test_every_cause_has_a_section() -> None:
 
 
 def test_every_topic_has_a_section() -> None:
-    by_cause = {About.BLOCKED, About.REJECTED, About.EXPIRED}
-    by_cause |= {About.WITHHELD}
-    assert {each.value for each in About if each not in by_cause} <= set(ANCHORS)
+    by_cause = {Topic.BLOCKED, Topic.REJECTED, Topic.EXPIRED}
+    by_cause |= {Topic.WITHHELD}
+    assert {each.value for each in Topic if each not in by_cause} <= set(ANCHORS)
 
 
 def test_every_alarm_has_a_section() -> None:

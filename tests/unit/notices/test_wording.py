@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobferry.text import counted, day, plain, when
+from jobferry.text import counted, day, one_line, when
 
 
 @pytest.mark.parametrize(
@@ -28,26 +28,26 @@ from jobferry.text import counted, day, plain, when
         (["a", 1], "['a', 1]"),
     ],
 )  # fmt: skip
-def test_plain(text: object, shown: str) -> None:
-    assert plain(text, 200) == shown
+def test_one_line(text: object, shown: str) -> None:
+    assert one_line(text, 200) == shown
 
 
 def test_markup_becomes_what_only_looks_like_it() -> None:
-    shown = plain("<!channel> <b>", 20)
+    shown = one_line("<!channel> <b>", 20)
     assert "<" not in shown
     assert ">" not in shown
     assert "!channel" in shown
 
 
 def test_a_long_text_is_cut_and_says_so() -> None:
-    assert plain("x" * 100, 10) == "xxxxxxxxx…"
-    assert plain("x" * 10, 10) == "x" * 10
+    assert one_line("x" * 100, 10) == "xxxxxxxxx…"
+    assert one_line("x" * 10, 10) == "x" * 10
 
 
 @settings(deadline=None)  # of a busy machine
 @given(st.text(), st.integers(1, 50))
-def test_plain_is_one_printable_line_of_its_length(text: str, limit: int) -> None:
-    shown = plain(text, limit)
+def test_one_line_is_one_printable_line_of_its_length(text: str, limit: int) -> None:
+    shown = one_line(text, limit)
     assert len(shown) <= limit
     assert all(character.isprintable() for character in shown)
     shown.encode()

@@ -10,14 +10,14 @@ import pytest
 
 from jobferry.adapters.metrics import add_settled
 from jobferry.errors import EventError
-from jobferry.notices.advice import Stack
+from jobferry.notices.advice.commands import Commands
 from jobferry.records.failed_jobs import FailedKind
 from jobferry.records.imports import Import, State
 from jobferry.runs.triggers import parse_trigger, retry_key
 from tests.stage import FEED, KEY, Stage, job, jobs, lines
 
 NOW = datetime(2026, 11, 24, 10, 15, tzinfo=UTC)
-STACK = Stack("SubmitImport", "table", "bucket", "jobferry/accounts/", "us-east-1")
+COMMANDS = Commands("SubmitImport", "table", "bucket", "jobferry/accounts/", "us-east-1")
 
 
 @pytest.fixture

@@ -19,19 +19,23 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from jobferry.cli import details, following, mending, overview, pausing, scheduling
+from jobferry.cli import following, overview, pausing, retrying, scheduling, showing
 from jobferry.cli import validate as local_feed
-from jobferry.cli.faults import FAULTS, CannotBeDoneError, words
-from jobferry.cli.outcomes import CANNOT, ENDED, FINE, MEND, exit_status, import_data, run_of, worst
+from jobferry.cli.faults import FAULTS, words
+from jobferry.cli.outcomes import CANNOT, FINE, NEEDS_FIXING, exit_status, import_data, run_of, worst
 from jobferry.cli.schedules import Schedule
 from jobferry.cli.screen import answer, complain, moment, say, text
 from jobferry.cli.stack import Stack, find
+from jobferry.errors import CannotBeDoneError
 from jobferry.feeds.settings import FEED_NAME, check_feed_name
 from jobferry.notices import report as reports
-from jobferry.notices.findings import gather
-from jobferry.records.imports import IMPORT_ID, Import, State
+from jobferry.notices.advice.topics import ENDED
+from jobferry.notices.details import read_details
+from jobferry.notices.failures import NAMED
+from jobferry.notices.view import ImportView
+from jobferry.records.imports import IMPORT_ID, Import
 from jobferry.runs.triggers import parse_trigger
-from jobferry.text import counted, plain
+from jobferry.text import counted, one_line
 
 app = typer.Typer(
     name="jobferry",
@@ -61,9 +65,10 @@ class Call:
     """How the command line was called.
 
     Attributes:
-        name: of the stack.
-        profile, region: AWS's.
-        options: those of the three that were typed, as they would be typed again.
+        name: the stack's name.
+        profile: the AWS profile.
+        region: the AWS region.
+        options: the ones of these three that were typed, as they would be typed again.
         as_json: a program reads the answer.
     """
 
@@ -74,12 +79,12 @@ class Call:
     as_json: bool
 
     def stack(self) -> Stack:
-        """The stack. Raises CannotBeDoneError, and AWS's own errors."""
+        """Find the stack. Raise CannotBeDoneError and AWS's own errors."""
         return replace(find(self.name, self.profile, self.region), options=self.options)
 
-    def told(self) -> following.Told:
-        """Progress goes where the answer does not."""
-        return following.Told(sys.stderr if self.as_json else sys.stdout, terminal=sys.stderr.isatty())
+    def progress(self) -> following.Progress:
+        """Write progress where the answer does not go."""
+        return following.Progress(sys.stderr if self.as_json else sys.stdout, terminal=sys.stderr.isatty())
 
 
 @app.callback()
@@ -95,7 +100,7 @@ def _place(
     region: Annotated[str | None, typer.Option("--region", envvar="AWS_REGION", metavar="NAME", help="Of AWS.")] = None,
 ) -> None:
     place = {"stack": stack, "profile": profile, "region": region}
-    # What comes of the environment is there, too, where a command is pasted.
+    # What comes from the environment is also there where a command is pasted.
     typed = {
         name: value
         for name, value in place.items()
@@ -108,9 +113,9 @@ _SHARED: Final = {"stack": StackName, "profile": Profile, "region": Region, "as_
 
 
 def command(function: Callable[..., int]) -> Callable[..., NoReturn]:
-    """Makes a command of a function that gets a Call and returns the exit status.
+    """Make a command of a function that takes a Call and returns the exit status.
 
-    The options that all have are understood before the command's name and after it.
+    The options that all commands share may stand before the command's name and after it.
     """
 
     def run(context: typer.Context, **arguments: Any) -> NoReturn:
@@ -240,7 +245,7 @@ def history(
     if call.as_json:
         answer({"feed": feed, "imports": [import_data(each) for each in records]})
     elif records:
-        say(*details.history(records))
+        say(*showing.history(records))
     else:
         stack.require_feed(feed)
         say(f"{feed} never ran.")
@@ -260,11 +265,11 @@ def show(
     stack = call.stack()
     record = stack.require_import(import_id)
     run = run_of(record, stack.table)
-    with gather(stack.table, record) as findings:
+    with read_details(stack.table, record) as details:
         if call.as_json:
-            answer(details.data(findings, run, stack))
+            answer(showing.data(details, run, stack))
         else:
-            for line in details.describe(findings, run, stack, None if everything else details.SHOWN):
+            for line in showing.describe(details, run, stack, None if everything else NAMED):
                 say(line)
     return exit_status(worst(run))
 
@@ -282,16 +287,16 @@ def report(
     """Write the report of an import into a file."""
     stack = call.stack()
     record = stack.require_import(import_id)
-    if record.state not in ENDED - {State.SKIPPED}:
+    if record.state not in ENDED:
         raise CannotBeDoneError(f"{import_id} is {record.state}: there is a report of what has ended")
     path = file or Path(f"{import_id}.{'csv' if csv else 'html'}")
-    with gather(stack.table, record) as findings, tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
-        files = reports.write(findings, stack.bucket, stack.advice, Path(directory))
+    with read_details(stack.table, record) as details, tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
+        files = reports.write(ImportView.of(details, stack.commands), stack.bucket, Path(directory))
         shutil.copyfile(files.csv if csv else files.html, path)
     if call.as_json:
         answer({"importId": import_id, "file": str(path)})
     else:
-        say(f"The report is in {plain(path, 400)}.")
+        say(f"The report is in {one_line(path, 400)}.")
     if browser:
         webbrowser.open(path.resolve().as_uri())
     return FINE
@@ -301,7 +306,7 @@ def report(
 def retry(
     call: Call,
     import_id: ImportId,
-    mended: Annotated[
+    corrected: Annotated[
         Path | None, typer.Argument(metavar="[JOBS_FILE]", help="What --export wrote, mended.", show_default=False)
     ] = None,
     export: Annotated[
@@ -313,7 +318,7 @@ def retry(
 
     First --export writes the jobs that the board refused into a file. Mend it, and give it instead. Nothing is deleted.
     """
-    if (mended is None) is (export is None):
+    if (corrected is None) is (export is None):
         raise CannotBeDoneError(
             f"either `--export FILE`, or a mended file: jobferry{call.options} retry {import_id} --export mend.jsonl"
         )
@@ -321,14 +326,14 @@ def retry(
     record = stack.require_import(import_id)
     if export is not None:
         return _export(call, stack, record, export)
-    assert mended is not None  # noqa: S101  # one of both is there
-    mending.require_retryable(record, stack)
-    with mending.checked(mended, record, stack) as (payload, settings):
+    assert corrected is not None  # noqa: S101  # one of both is there
+    retrying.require_retryable(record, stack)
+    with retrying.checked(corrected, record, stack) as (payload, settings):
         if payload.invalid:
             if not call.as_json:
                 say("Nothing was sent: mend these first.", "")
             return local_feed.tell(payload, settings, as_json=call.as_json)
-    started = mending.submit(mended, record, stack, datetime.now(UTC))
+    started = retrying.submit(corrected, record, stack, datetime.now(UTC))
     if not call.as_json:
         say("Mend them where your export takes them from, too: the next run sends what it has.")
     return _started(call, stack, started, wait=wait)
@@ -378,14 +383,14 @@ def unschedule(call: Call, feed: FeedName) -> int:
 
 
 def _start(call: Call, stack: Stack, event: dict[str, Any], *, wait: bool) -> int:
-    """Starts a run of now, so that its import's id is known before it begins."""
+    """Start a run with the current time, so that its import's id is known before it begins."""
     while True:
         now = datetime.now(UTC)
         event |= {"scheduledAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
         import_id = parse_trigger(event, now).import_id
         if stack.table.get(import_id) is None:
             break
-        # A run began within this second, and the two would be taken for one. One that was only just asked for is not seen.
+        # A run began within this second, and the two would have the same id. A run requested just now cannot be seen.
         time.sleep(0.1)
     stack.start(event)
     return _started(call, stack, import_id, wait=wait)
@@ -402,7 +407,7 @@ def _started(call: Call, stack: Stack, import_id: str, *, wait: bool) -> int:
 
 
 def _follow(call: Call, stack: Stack, import_ids: list[str]) -> int:
-    records = following.follow(import_ids, stack.table, call.told(), now=lambda: datetime.now(UTC))
+    records = following.follow(import_ids, stack.table, call.progress(), now=lambda: datetime.now(UTC))
     result = max(map(exit_status, records), default=FINE)
     if call.as_json:
         answer({"imports": [import_data(each) for each in records]})
@@ -417,38 +422,39 @@ def _preview(call: Call, found: dict[str, Any]) -> int:
     if call.as_json:
         answer(found)
     else:
-        say(*details.preview(found))
-    return MEND if found.get("reason") or found.get("invalid") or found.get("withheldDeletes") else FINE
+        say(*showing.preview(found))
+    return NEEDS_FIXING if found.get("reason") or found.get("invalid") or found.get("withheldDeletes") else FINE
 
 
 def _export(call: Call, stack: Stack, record: Import, path: Path) -> int:
-    done = mending.export(record, stack, path)
+    done = retrying.export(record, stack, path)
     jobs = [
         {
             "line": line,
             "referenceNumber": each.job.reference_number,
             "title": each.job.title,
             "messages": each.job.messages,
-            "toMend": each.found,
+            "toMend": each.own_messages,
         }
         for line, each in enumerate(done.jobs, 1)
     ]
     if call.as_json:
-        rest = {"heldBack": done.held, "notNamed": done.nameless}
+        rest = {"heldBack": done.held_back, "notNamed": done.unnamed}
         answer({"importId": record.import_id, "file": str(path), "jobs": jobs} | rest)
         return FINE
-    say(f"{counted(len(done.jobs), 'job')} in {plain(path, 400)}, each in its line:", "")
+    say(f"{counted(len(done.jobs), 'job')} in {one_line(path, 400)}, each in its line:", "")
     for number, each in enumerate(done.jobs, 1):
         name = ", ".join(filter(None, (each.job.reference_number, each.job.title))) or "no reference number"
-        say(*text(name, "        ", f"  {number:>4}  "), *text("; ".join(each.found or each.job.messages), "        "))
-    say("")
-    if done.held:
-        say(f"{counted(done.held, 'job')} held back before sending: not in the archive, mend them in the export.")
-    if done.nameless:
         say(
-            f"{counted(done.nameless, 'job')} of which the board does not say which: look at `{stack.command('show')}`."
+            *text(name, "        ", f"  {number:>4}  "),
+            *text("; ".join(each.own_messages or each.job.messages), "        "),
         )
-    say(f"Mend the file, then: {stack.command(f'retry {record.import_id} {plain(path, 400)}')}")
+    say("")
+    if done.held_back:
+        say(f"{counted(done.held_back, 'job')} held back before sending: not in the archive, mend them in the export.")
+    if done.unnamed:
+        say(f"{counted(done.unnamed, 'job')} of which the board does not say which: look at `{stack.command('show')}`.")
+    say(f"Mend the file, then: {stack.command(f'retry {record.import_id} {one_line(path, 400)}')}")
     return FINE
 
 
@@ -474,12 +480,12 @@ def _scheduled(call: Call, feed: str, own: Schedule | None) -> int:
         say(f"{feed} runs only when somebody starts it: jobferry{call.options} submit {feed}")
     else:
         first = f"next at {moment(next_run)} UTC" if next_run else own.words()
-        say(f"{feed} runs by itself, {plain(first, 200)}.")
+        say(f"{feed} runs by itself, {one_line(first, 200)}.")
     return FINE
 
 
 def main() -> None:
-    """The entry point."""
+    """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may have fewer characters than a feed

@@ -1,4 +1,4 @@
-"""What went wrong outside, in words: AWS's errors for somebody who wants to know what to do."""
+"""AWS's errors in words that say what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from jobferry.errors import JobferryError
 
-#: What a command may meet, and what `words` knows.
+#: The errors that a command expects, and that `words` explains.
 FAULTS: Final = (JobferryError, BotoCoreError, ClientError, OSError)
 
 _SIGN_IN: Final = "sign in again (`aws sso login`, or as you got your credentials), or name another --profile"
@@ -19,7 +19,7 @@ _DENIED: Final = frozenset(
 )
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _UNKNOWN: Final = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"})
-#: The actions of the calls that are made here: https://docs.aws.amazon.com/service-authorization/latest/reference/
+#: The permissions that the calls need: https://docs.aws.amazon.com/service-authorization/latest/reference/
 _ACTIONS: Final = {
     "DescribeStacks": "cloudformation:DescribeStacks",
     "GetItem": "dynamodb:GetItem",
@@ -35,22 +35,18 @@ _ACTIONS: Final = {
 }
 
 
-class CannotBeDoneError(JobferryError):
-    """What was asked for cannot be done; the message says why."""
-
-
 def is_denied(error: ClientError) -> bool:
-    """Whether a permission is missing."""
+    """Tell whether a permission is missing."""
     return code_of(error) in _DENIED
 
 
 def code_of(error: ClientError) -> str:
-    """AWS's word for it."""
+    """Return AWS's code of the error."""
     return error.response.get("Error", {}).get("Code", "")
 
 
 def words(error: BaseException) -> str:
-    """The error for a person."""
+    """Return the error in words for a person."""
     match error:
         case exceptions.NoCredentialsError() | exceptions.PartialCredentialsError():
             return "there are no AWS credentials: name a --profile, set AWS_PROFILE, or run `aws configure`"
@@ -71,9 +67,9 @@ def words(error: BaseException) -> str:
 
 
 def _refusal(error: ClientError) -> str:
-    code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
+    code, message = code_of(error), error.response.get("Error", {}).get("Message", "")
     if code in _DENIED:
-        named = re.search(r"not authorized to perform: ([\w-]+:\w+)(?: on resource: (\S+))?", said)
+        named = re.search(r"not authorized to perform: ([\w-]+:\w+)(?: on resource: (\S+))?", message)
         action = named[1] if named else _ACTIONS.get(error.operation_name, error.operation_name)
         where = f" on {named[2]}" if named and named[2] else ""
         return f"access denied: your credentials lack the permission {action}{where}"
@@ -81,4 +77,4 @@ def _refusal(error: ClientError) -> str:
         return f"the credentials have expired: {_SIGN_IN}"
     if code in _UNKNOWN:
         return "AWS does not know the credentials: look at the --profile, or AWS_ACCESS_KEY_ID"
-    return f"AWS answered {code} to {error.operation_name}: {said}"
+    return f"AWS answered {code} to {error.operation_name}: {message}"

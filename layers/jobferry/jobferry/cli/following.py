@@ -9,22 +9,21 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, TextIO
 
-from jobferry.cli.faults import CannotBeDoneError
-from jobferry.cli.outcomes import ENDED, Records, words
-from jobferry.cli.screen import duration
+from jobferry.cli.outcomes import FINAL, RecordSource, words
+from jobferry.errors import CannotBeDoneError
 from jobferry.records.imports import Import, part_id
-from jobferry.text import plain
+from jobferry.text import duration, one_line
 
-#: Between two looks; longer when nothing happens. Seconds.
+#: Seconds between two reads; more while nothing changes.
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 5.0
-#: Until an import that was asked for has to be there: Lambda may have others to run first. Seconds.
+#: Seconds until a requested import must have begun: Lambda may have others to run first.
 _PATIENCE: Final = 120.0
 _TIME: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
-class Told:
-    """What happens, a line each; in a terminal also for how long nothing has."""
+class Progress:
+    """Writes each change in a line; in a terminal also for how long nothing has changed."""
 
     def __init__(self, stream: TextIO, *, terminal: bool) -> None:
         self._stream = stream
@@ -32,7 +31,7 @@ class Told:
 
     def change(self, record: Import, now: datetime) -> None:
         self.clear()
-        self._stream.write(f"{now.astimezone():%H:%M:%S}  {record.import_id}  {plain(words(record), 400)}\n")
+        self._stream.write(f"{now.astimezone():%H:%M:%S}  {record.import_id}  {one_line(words(record), 400)}\n")
         self._stream.flush()
 
     def waiting(self, seconds: float) -> None:
@@ -48,16 +47,16 @@ class Told:
 
 def follow(
     import_ids: list[str],
-    records: Records,
-    told: Told,
+    records: RecordSource,
+    progress: Progress,
     *,
     now: Callable[[], datetime],
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Import]:
-    """Tells every change until all imports, and the further parts of those that are split, have ended.
+    """Report every change until all imports, and the further parts of split ones, have ended.
 
     Raises:
-        CannotBeDoneError: one does not begin.
+        CannotBeDoneError: an import does not begin.
     """
     following = list(import_ids)
     seen: dict[str, Import] = {}
@@ -69,30 +68,30 @@ def follow(
                 record = records.get(import_id)
                 if record is None or _same(seen.get(import_id), record):
                     continue
-                told.change(record, now())
+                progress.change(record, now())
                 seen[import_id] = record
                 parts = [part_id(import_id, number) for number in range(2, record.parts + 1)]
                 following += [each for each in parts if each not in following]
                 changed, wait = now(), _FIRST_WAIT
-            if all(each in seen and seen[each].state in ENDED for each in following):
+            if all(each in seen and seen[each].state in FINAL for each in following):
                 return [seen[each] for each in following]
             if missing := [each for each in following if each not in seen]:
-                _be_patient(missing[0], now())
-            told.waiting((now() - changed).total_seconds())
+                _check_patience(missing[0], now())
+            progress.waiting((now() - changed).total_seconds())
             sleep(wait)
             wait = min(wait * 1.3, _LONGEST_WAIT)
     finally:
-        told.clear()
+        progress.clear()
 
 
 def _same(before: Import | None, record: Import) -> bool:
     return before is not None and (before.state, before.prepared.jobs) == (record.state, record.prepared.jobs)
 
 
-def _be_patient(import_id: str, now: datetime) -> None:
-    """Waits for an import that is to begin. When it was asked for, says its id."""
-    asked = _TIME.search(import_id)
-    if asked is None or (now - datetime.fromisoformat(asked[0])).total_seconds() > _PATIENCE:
+def _check_patience(import_id: str, now: datetime) -> None:
+    """Raise CannotBeDoneError if an import should have begun by now. Its id says when it was requested."""
+    requested = _TIME.search(import_id)
+    if requested is None or (now - datetime.fromisoformat(requested[0])).total_seconds() > _PATIENCE:
         raise CannotBeDoneError(
             f"there is no import {import_id}. If it was started just now, Lambda has no room for it, or SubmitImport "
             "fails before it has recorded anything; its log says more"

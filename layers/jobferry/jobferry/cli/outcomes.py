@@ -1,4 +1,4 @@
-"""What an import came to: for people in words, for programs as data, for scripts as an exit status."""
+"""The outcome of an import: in words for people, as data for programs, as an exit status for scripts."""
 
 from __future__ import annotations
 
@@ -6,56 +6,57 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC
 from typing import Any, Final, Protocol
 
-from jobferry.notices import advice
-from jobferry.notices.advice import About
+from jobferry.notices.advice.topics import ENDED, Topic, topics
 from jobferry.records.failed_jobs import FailedJob
 from jobferry.records.imports import LAMBDA_RETRIES, Import, State, part_id
 from jobferry.text import counted
 
-#: Exit statuses: all is well; something is to be mended, or did not work; it cannot be done, or was not understood.
-FINE, MEND, CANNOT = 0, 1, 2
+#: Exit statuses: all is well; something needs to be fixed, or did not work; it cannot be done, or was not understood.
+FINE, NEEDS_FIXING, CANNOT = 0, 1, 2
 
-#: Where nothing more happens by itself.
-ENDED: Final = frozenset({State.COMPLETE, State.BLOCKED, State.SKIPPED, State.REJECTED, State.EXPIRED})
-#: What people hear of, though nothing is wrong.
-_NEWS: Final = frozenset({About.SUCCESS, About.LATE, About.FIRST})
-#: Of a record, what is only for jobferry itself.
+#: The states in which nothing more happens by itself.
+FINAL: Final = ENDED | {State.SKIPPED}
+#: What people are told although nothing is wrong.
+_GOOD_NEWS: Final = frozenset({Topic.SUCCESS, Topic.LATE, Topic.FIRST})
+#: The members of a record that only jobferry itself needs.
 _INTERNAL: Final = {"revision", "claimedBy", "claimedUntil", "polledAt", "open"}
 
 
-class Records(Protocol):
+class RecordSource(Protocol):
     """Where the records are."""
 
-    def get(self, import_id: str) -> Import | None: ...
+    def get(self, import_id: str) -> Import | None:
+        """Return an import's record; None if there is none."""
+        ...
 
 
 def exit_status(record: Import) -> int:
-    """Whether this import did what it was to do."""
+    """Return FINE if this import did what it should."""
     match record.state:
         case State.COMPLETE:
-            return MEND if set(advice.topics(record)) - _NEWS else FINE
+            return NEEDS_FIXING if set(topics(record)) - _GOOD_NEWS else FINE
         case State.SKIPPED:
-            # The feed runs once more by itself, a retry does not; of a split run jobs were left out.
-            return MEND if record.retry or record.run else FINE
+            # The feed runs again by itself; a retry does not, and a part of a split run left out jobs.
+            return NEEDS_FIXING if record.retry or record.run else FINE
         case State.BLOCKED | State.REJECTED | State.EXPIRED:
-            return MEND
+            return NEEDS_FIXING
         case _:
             return FINE
 
 
-def run_of(first: Import, store: Records) -> list[Import]:
-    """The imports of the run that it begins: of a split feed several, otherwise and of a further one itself alone."""
+def run_of(first: Import, store: RecordSource) -> list[Import]:
+    """Return the imports of the run that an import begins: several if the feed was split, otherwise only itself."""
     further = (store.get(part_id(first.import_id, number)) for number in range(2, first.parts + 1))
     return [first, *filter(None, further)]
 
 
 def worst(run: Sequence[Import]) -> Import:
-    """The import of a run whose state says most of what is to be done: the first of those that are alike."""
+    """Return the import of a run that most needs a person; of several that are alike, the first."""
     return max(run, key=lambda each: (exit_status(each), each.state is not State.COMPLETE))
 
 
 def words(record: Import) -> str:
-    """The state, and what it means, in a line."""
+    """Return an import's state and what it means, in one line."""
     jobs = counted(record.prepared.jobs, "job")
     match record.state:
         case State.PREPARING:
@@ -63,10 +64,10 @@ def words(record: Import) -> str:
         case State.SUBMITTING if record.sent.attempts > 1 and record.claim.until:
             again = record.claim.until + LAMBDA_RETRIES
             then = "sent again by itself" if again <= record.deadline else "given up"
-            said = f"; the last that was heard: {record.ending.reason}" if record.ending.reason else ""
+            last = f"; the last that was heard: {record.ending.reason}" if record.ending.reason else ""
             return (
                 f"submitting: {jobs} sent {record.sent.attempts:,} times, and the answer of the board was lost; "
-                f"the import is {then} soon after {again.astimezone(UTC):%H:%M} UTC{said}"
+                f"the import is {then} soon after {again.astimezone(UTC):%H:%M} UTC{last}"
             )
         case State.SUBMITTING:
             return f"submitting: {jobs} on the way to the board"
@@ -81,16 +82,16 @@ def words(record: Import) -> str:
 
 
 def counts(record: Import) -> str:
-    """The board's counts."""
+    """Return the board's counts in words."""
     names = ("added", "updated", "unchanged", "failed", "deleted")
     return ", ".join(f"{record.result.count(name):,} {name}" for name in names)
 
 
 def import_data(record: Import) -> dict[str, Any]:
-    """The record as programs get it: the names are those of the table."""
+    """Return a record for programs, with the names of the table."""
     return {name: value for name, value in record.to_item().items() if name not in _INTERNAL}
 
 
 def failed_data(jobs: Iterable[FailedJob]) -> list[dict[str, Any]]:
-    """Failed jobs as programs get them."""
+    """Return failed jobs for programs."""
     return [each.model_dump(by_alias=True, mode="json") for each in jobs]

@@ -1,4 +1,4 @@
-"""How feeds are: what runs, what the last run came to, what may be on the board, and when they run next."""
+"""The state of feeds: what runs, how the last run ended, what may be on the board, and when they run next."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from jobferry.cli.faults import is_denied
-from jobferry.cli.outcomes import FINE, MEND, exit_status, import_data, run_of, words, worst
+from jobferry.cli.outcomes import FINE, NEEDS_FIXING, exit_status, import_data, run_of, words, worst
 from jobferry.cli.schedules import Schedule
 from jobferry.cli.screen import moment, table, text
 from jobferry.cli.stack import Stack
 from jobferry.deletions.live_set import read_live_set
-from jobferry.errors import SettingsError
+from jobferry.errors import Cause, SettingsError
 from jobferry.feeds.settings import FeedSettings, parse_settings
 from jobferry.records.feeds import LiveSet
 from jobferry.records.imports import Import, State, timestamp
@@ -30,17 +30,17 @@ _AT_ONCE: Final = 8
 
 @dataclass(frozen=True)
 class FeedStatus:
-    """A feed, as it is now.
+    """The current state of a feed.
 
     Attributes:
-        fault: why its settings cannot be used.
-        open_imports: of the run that is under way.
-        last_run: the imports of the latest run that was not skipped, of a split feed several.
-        last_complete_run: those of the latest with a result.
-        live_set: how many postings may be on the board; None: nobody knows.
-        schedule: its own; None: it has none, or may not be looked at.
-        next_run: when it runs by itself; None: not at a known time.
-        overdue: nothing was completed for that long, though it is not paused; None: it is not overdue.
+        fault: why its settings cannot be used; None if they can.
+        open_imports: the imports of the run that is under way.
+        last_run: the imports of the latest run that was not skipped; several if the feed was split.
+        last_complete_run: the imports of the latest run with a result.
+        live_set: how many postings may be on the board; None if that is unknown.
+        schedule: its schedule; None if it has none, or if the person may not read it.
+        next_run: when it runs by itself; None if the time is unknown.
+        overdue: how long nothing was completed although it is not paused; None if it is not overdue.
     """
 
     feed: str
@@ -56,7 +56,7 @@ class FeedStatus:
 
     @property
     def state(self) -> str:
-        """In a word or two."""
+        """Return the state in a word or two."""
         if self.open_imports:
             state = self.open_imports[0].state.value
         else:
@@ -65,21 +65,21 @@ class FeedStatus:
 
     @property
     def exit_status(self) -> int:
-        """Whether somebody has to mend something."""
-        return MEND if self.fault or self.overdue or self.wrong else FINE
+        """Return FINE if nothing needs to be fixed."""
+        return NEEDS_FIXING if self.fault or self.overdue or self.faulty_imports else FINE
 
     @property
-    def wrong(self) -> list[Import]:
-        """The imports that are to be looked at."""
-        looked_at = list(self.last_run)
-        if any(each.retry for each in looked_at):
-            looked_at += self.last_complete_run  # a retry mends some of its jobs, and does nothing about its deletions
-        return [each for each in looked_at if each.ending.cause != "paused" and exit_status(each) != FINE]
+    def faulty_imports(self) -> list[Import]:
+        """Return the imports that need a person's attention."""
+        latest = list(self.last_run)
+        if any(each.retry for each in latest):
+            latest += self.last_complete_run  # a retry fixes some of its jobs, and does nothing about its deletions
+        return [each for each in latest if each.ending.cause is not Cause.PAUSED and exit_status(each) != FINE]
 
 
 def look(stack: Stack, feeds: Iterable[str], now: datetime) -> list[FeedStatus]:
-    """The feeds, several at once."""
-    _ = stack.table, stack.bucket, stack.scheduler  # clients are made here: making them is not for many threads
+    """Read the state of feeds, several at once."""
+    _ = stack.table, stack.bucket, stack.scheduler  # make the clients here, since making them is not thread-safe
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(lambda feed: _look_at(stack, feed, now), feeds))
 
@@ -118,7 +118,7 @@ def _schedule(stack: Stack, feed: str) -> Schedule | None:
     try:
         return stack.schedule(feed)
     except ClientError as error:
-        if is_denied(error):  # not worth to fail for
+        if is_denied(error):  # not worth failing for
             return None
         raise
 
@@ -135,7 +135,7 @@ def _size(stack: Stack, live_set: LiveSet | None) -> int | None:
 
 
 def lines(feeds: list[FeedStatus], stack: Stack) -> list[str]:
-    """A table, and below it what is to be looked at."""
+    """Return a table, and below it what needs attention."""
     header = ("FEED", "STATE", "LAST COMPLETE", "JOBS", "FAILED", "INVALID", "ON BOARD", "NEXT RUN")
     rows = [_row(each) for each in feeds]
     notes = [line for each in feeds for line in _notes(each, stack)]
@@ -167,15 +167,15 @@ def _notes(status: FeedStatus, stack: Stack) -> list[str]:
         found += ["", *text(f"overdue: no completed import within {hours}{own}", "    ", f"{status.feed}: ")]
     if status.last_run and (last := worst(status.last_run)).state is not State.COMPLETE and status.exit_status:
         found += ["", *text(words(last), "    ", f"{status.feed}: ")]
-    if wrong := status.wrong or status.last_run[:1] * bool(status.fault):
-        found += ["", *(f"What to do for {status.feed}: {stack.command(f'show {each.import_id}')}" for each in wrong)]
+    if faulty := status.faulty_imports or status.last_run[:1] * bool(status.fault):
+        found += ["", *(f"What to do for {status.feed}: {stack.command(f'show {each.import_id}')}" for each in faulty)]
     elif status.overdue:
         found += ["", f"What to do for {status.feed}: {stack.command(f'submit {status.feed} --wait')}"]
     return found
 
 
 def data(feeds: list[FeedStatus]) -> dict[str, Any]:
-    """The same for programs."""
+    """Return the same for programs."""
     return {"feeds": [_data(each) for each in feeds]}
 
 
@@ -194,7 +194,7 @@ def _data(status: FeedStatus) -> dict[str, Any]:
 
 
 def schedule_data(schedule: Schedule | None, next_run: datetime | None) -> dict[str, Any]:
-    """A feed's schedule as programs get it."""
+    """Return a feed's schedule for programs."""
     return {
         "schedule": schedule.expression if schedule else None,
         "scheduleTimezone": schedule.timezone if schedule else None,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from jobferry.cli.faults import CannotBeDoneError, code_of
+from jobferry.cli.faults import code_of
+from jobferry.errors import CannotBeDoneError
 from jobferry.feeds.settings import parse_settings
 
 if TYPE_CHECKING:

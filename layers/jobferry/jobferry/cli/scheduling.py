@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from jobferry.cli.faults import CannotBeDoneError, code_of
+from jobferry.cli.faults import code_of
 from jobferry.cli.schedules import Schedule
+from jobferry.errors import CannotBeDoneError
 
 if TYPE_CHECKING:
     from jobferry.cli.stack import Stack

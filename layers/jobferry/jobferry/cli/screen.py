@@ -1,4 +1,4 @@
-"""What a person sees, and what a program gets. Whatever is shown to a person is harmless in a terminal."""
+"""Output for people and programs. What people see is harmless in a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from jobferry.text import plain
+from jobferry.text import one_line
 
 #: Characters of a cell, and of a text.
 _CELL: Final = 120
@@ -18,24 +18,24 @@ _TEXT: Final = 4000
 
 
 def say(*lines: str) -> None:
-    """Lines for a person, as they are: what is made of others' texts has gone through one of the functions below."""
+    """Write lines as they are. Other people's texts must have gone through one of the functions below."""
     for line in lines:
         sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def complain(message: str) -> None:
-    """One line on the standard error."""
-    sys.stderr.write(f"jobferry: {plain(message, _TEXT)}\n")
+    """Write one line to standard error."""
+    sys.stderr.write(f"jobferry: {one_line(message, _TEXT)}\n")
 
 
 def answer(document: Mapping[str, Any]) -> None:
-    """One JSON document for a program. Its texts are as they were, but ASCII, so a terminal obeys none of them."""
+    """Write one JSON document for a program. It is ASCII, so a terminal obeys none of its texts."""
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Aligned columns: numbers to the right, `-` for nothing."""
+    """Return aligned columns: numbers to the right, `-` for nothing."""
     listed = [list(row) for row in rows]
     cells = [[_cell(value) for value in row] for row in listed]
     right = [any(isinstance(row[column], int) for row in listed) for column in range(len(header))]
@@ -50,30 +50,23 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
 
 
 def pairs(items: Mapping[str, str | None]) -> list[str]:
-    """Names and values, aligned; without those that have none."""
+    """Return aligned names and values, without the names that have no value."""
     kept = {name: value for name, value in items.items() if value}
     width = max(map(len, kept), default=0)
     indent = " " * (width + 4)
-    return [line for name, value in kept.items() for line in _wrap(plain(value, _TEXT), f"  {name:{width}}  ", indent)]
+    return [
+        line for name, value in kept.items() for line in _wrap(one_line(value, _TEXT), f"  {name:{width}}  ", indent)
+    ]
 
 
 def text(words: str, indent: str = "  ", first: str | None = None) -> list[str]:
-    """A text, wrapped."""
-    return _wrap(plain(words, _TEXT), indent if first is None else first, indent)
+    """Return a text, wrapped."""
+    return _wrap(one_line(words, _TEXT), indent if first is None else first, indent)
 
 
 def moment(instant: datetime | None) -> str | None:
-    """To the minute, in UTC, as the tables have it."""
+    """Write an instant to the minute, in UTC, as the tables show it."""
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M}" if instant else None
-
-
-def duration(seconds: float) -> str:
-    """Such as `4 s`, `12 min` and `3 h 20 min`."""
-    whole = int(seconds)
-    if whole < 100:
-        return f"{whole} s"
-    minutes = whole // 60
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _cell(value: object) -> str:
@@ -83,7 +76,7 @@ def _cell(value: object) -> str:
         case int():
             return f"{value:,}"
         case _:
-            return plain(value, _CELL)
+            return one_line(value, _CELL)
 
 
 def _wrap(words: str, first: str, indent: str) -> list[str]:

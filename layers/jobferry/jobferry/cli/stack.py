@@ -1,4 +1,4 @@
-"""The stack: found by its name in CloudFormation, whose outputs say what everything is called."""
+"""The stack: found by its name in CloudFormation, whose outputs name its resources."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import boto3
 from botocore.config import Config
@@ -16,10 +16,11 @@ from botocore.exceptions import ClientError
 
 from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.adapters.s3 import FeedsBucket
-from jobferry.cli.faults import CannotBeDoneError, code_of
+from jobferry.cli.faults import code_of
 from jobferry.cli.schedules import Schedule
+from jobferry.errors import CannotBeDoneError
 from jobferry.feeds.settings import check_feed_name
-from jobferry.notices import advice
+from jobferry.notices.advice.commands import Commands
 from jobferry.records.imports import Import
 
 if TYPE_CHECKING:
@@ -28,36 +29,40 @@ if TYPE_CHECKING:
 
 #: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 _SCHEDULE_NAME: Final = 64
-#: SubmitImport's own timeout, and a little more. Seconds.
+#: Seconds: SubmitImport's own timeout, and a little more.
 _ANSWER_SECONDS: Final = 930
 _CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
 _PATIENT: Final = Config(connect_timeout=5, read_timeout=_ANSWER_SECONDS, retries={"total_max_attempts": 1})
 
 
 @dataclass(frozen=True)
-class Steps(advice.Stack):
-    """Advice whose commands are those of the command line.
+class JobferryCommands(Commands):
+    """Commands of the command line for one stack.
 
     Attributes:
         options: see Stack.
     """
 
     options: str = ""
+    where: ClassVar[str] = ""  # the reader is there already
 
     def run(self, feed: str, confirm: str | None = None) -> str:
         return f"jobferry{self.options} {f'confirm {feed} {confirm}' if confirm else f'submit {feed}'}"
 
+    def resume(self, feed: str) -> str | None:
+        return f"jobferry{self.options} resume {feed}"
+
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack, and what one does with it.
+    """A stack of jobferry, and the calls to it.
 
     Attributes:
-        name: CloudFormation's.
+        name: its name in CloudFormation.
         session: credentials and region.
-        outputs: of the stack.
-        parameters: with which it was deployed.
-        options: those that a person typed to name it, to be in the commands that they are shown.
+        outputs: its outputs.
+        parameters: the parameters with which it was deployed.
+        options: the options with which the person named it, for the commands that they are shown.
     """
 
     name: str
@@ -67,7 +72,7 @@ class Stack:
     options: str = ""
 
     def command(self, words: str) -> str:
-        """A command that a person may paste: it acts on this stack as theirs did."""
+        """Return a command that a person can paste: it acts on this stack as theirs did."""
         return f"jobferry{self.options} {words}"
 
     @cached_property
@@ -96,18 +101,18 @@ class Stack:
 
     @property
     def default_feed(self) -> str:
-        """The feed whose schedule is the template's."""
+        """Return the feed whose schedule belongs to the template."""
         return self._parameter("DefaultFeed")
 
     @property
     def alarm_after(self) -> timedelta:
-        """Without a completed import for so long, a feed is overdue."""
+        """Return how long after its last completed import a feed is overdue."""
         return timedelta(hours=int(self._parameter("AlarmAfterHours")))
 
-    @cached_property
-    def advice(self) -> advice.Stack:
-        """Names for what a person is told to do, also where there is no command line: a report is handed on."""
-        return advice.Stack(
+    @property
+    def commands(self) -> Commands:
+        """Return the commands of the AWS CLI: a report is passed on to people without this command line."""
+        return Commands(
             function=self._output("SubmitImportFunction"),
             table=self._output("ImportsTable"),
             bucket=self.bucket_name,
@@ -116,12 +121,12 @@ class Stack:
         )
 
     @property
-    def steps(self) -> Steps:
-        """The same for whoever has the command line before them."""
-        return Steps(**vars(self.advice), options=self.options)
+    def own_commands(self) -> JobferryCommands:
+        """Return the commands of this command line."""
+        return JobferryCommands(**vars(self.commands), options=self.options)
 
     def start(self, event: dict[str, Any]) -> None:
-        """Starts SubmitImport without waiting for it, so that Lambda tries again if it is cut off."""
+        """Start SubmitImport without waiting for it, so that Lambda tries again if it is cut off."""
         client = self.session.client("lambda", config=_CONFIG)
         client.invoke(
             FunctionName=self._output("SubmitImportFunction"),
@@ -130,18 +135,18 @@ class Stack:
         )
 
     def ask(self, event: dict[str, Any]) -> dict[str, Any]:
-        """What SubmitImport answers. Raises CannotBeDoneError when it fails."""
+        """Return what SubmitImport answers. Raise CannotBeDoneError if it fails."""
         client = self.session.client("lambda", config=_PATIENT)
         name = self._output("SubmitImportFunction")
         answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
         payload: dict[str, Any] = json.loads(answer["Payload"].read())
         if answer.get("FunctionError"):
-            said = payload.get("errorMessage") or "it gave no reason"
-            raise CannotBeDoneError(f"{name} failed: {said}. Its log says more: /aws/lambda/{name}")
+            message = payload.get("errorMessage") or "it gave no reason"
+            raise CannotBeDoneError(f"{name} failed: {message}. Its log says more: /aws/lambda/{name}")
         return payload
 
     def schedule(self, feed: str) -> Schedule | None:
-        """When the feed runs by itself. None: it has no schedule."""
+        """Return when the feed runs by itself; None if it has no schedule."""
         name = self.schedule_name(feed)
         if name is None:
             return None
@@ -156,12 +161,12 @@ class Stack:
         )
 
     def schedule_name(self, feed: str) -> str | None:
-        """The name of the feed's schedule, after stack and feed; None when it would be too long for AWS."""
+        """Return the name of the feed's schedule, made of stack and feed; None if it would be too long for AWS."""
         name = f"{self.name}-{feed}"
         return name if len(name) <= _SCHEDULE_NAME else None
 
     def require_feed(self, feed: str) -> None:
-        """Raises CannotBeDoneError when there is no such feed, FeedNameError when there can be none."""
+        """Raise CannotBeDoneError if there is no such feed, FeedNameError if there can be none."""
         check_feed_name(feed)
         feeds = self.bucket.feeds()
         if feed not in feeds:
@@ -170,7 +175,7 @@ class Stack:
             raise CannotBeDoneError(f"there is no feed {feed} in s3://{self.bucket_name}/feeds/; {hint}")
 
     def require_import(self, import_id: str) -> Import:
-        """The record. Raises CannotBeDoneError when there is none."""
+        """Return an import's record. Raise CannotBeDoneError if there is none."""
         record = self.table.get(import_id)
         if record is None:
             raise CannotBeDoneError(f"there is no import {import_id}; `{self.command('history FEED')}` lists a feed's")
@@ -188,7 +193,7 @@ class Stack:
 
 
 def find(name: str, profile: str | None, region: str | None) -> Stack:
-    """The stack of that name. Raises CannotBeDoneError when there is none, and AWS's own errors."""
+    """Find the stack with this name. Raise CannotBeDoneError if there is none, and AWS's own errors."""
     session = boto3.Session(profile_name=profile, region_name=region)
     try:
         answer = session.client("cloudformation", config=_CONFIG).describe_stacks(StackName=name)

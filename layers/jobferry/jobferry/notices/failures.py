@@ -1,6 +1,6 @@
-"""The jobs that failed in an import, as a person wants to hear of them: by reason, new or known, the first of them.
+"""The jobs that failed in an import: what became of each, who says so, how many there are, and for which reasons.
 
-There may be hundreds of thousands, so they are streamed: what is kept is counts, reasons and the first of each sort.
+There may be hundreds of thousands, so they are streamed. Only counts, reasons and the first of each kind are kept.
 """
 
 from __future__ import annotations
@@ -8,40 +8,67 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from itertools import chain
 from typing import Final
 
+from jobferry.notices.details import ImportDetails
 from jobferry.records.failed_jobs import FailedJob
 from jobferry.records.imports import Import
-from jobferry.text import plain
+from jobferry.text import one_line
 
-#: Jobs that a notice names.
-SHOWN: Final = 25
-#: Reasons that a notice names, and those that are told apart at all.
-REASONS_SHOWN: Final = 10
-_REASONS: Final = 1000
+#: Jobs and postings that a notice and the command line name.
+NAMED: Final = 25
+#: Where the board or a feed says nothing about a job.
+NO_REASON: Final = "no reason was given"
+_DISTINCT_REASONS: Final = 1000
 _EXAMPLES: Final = 3
 
 _VALUE: Final = re.compile(r"\s*Value passed was:.*", re.DOTALL)
 _QUOTED: Final = re.compile(r'"[^"]*"?|\d+')
 
 
-@dataclass
-class Failing:
-    """A job that failed.
+class Verdict(StrEnum):
+    """What became of a job, in the words that introduce its messages."""
+
+    REFUSED = "The board says"
+    REFUSED_UNCONFIRMED = "The callback says"
+    HELD_BACK = "Not sent"
+    ACCEPTED = "Looks wrong"
+
+    @property
+    def is_refusal(self) -> bool:
+        """Tell whether the messages are the board's."""
+        return self in (Verdict.REFUSED, Verdict.REFUSED_UNCONFIRMED)
+
+
+class Group(Enum):
+    """The groups in which jobs are listed."""
+
+    NEW = "new"
+    KNOWN = "known"
+    ACCEPTED = "accepted"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that failed, or that looks wrong although the board accepted it.
 
     Attributes:
-        job: with the board's words, or with ours when it was held back.
-        by_board: the words are the board's.
-        found: what we had found before sending, when the words are the board's.
-        new: it did not fail at the last complete import.
-        taken: it has not failed: it looks wrong to us, and the board took it.
+        job: the job with the messages of the one who judged it.
+        verdict: what became of it.
+        is_new: it did not fail at the last complete import.
+        own_messages: what jobferry itself found before sending a job that the board refused.
     """
 
     job: FailedJob
-    by_board: bool
-    new: bool
-    found: list[str] = field(default_factory=list)
-    taken: bool = False
+    verdict: Verdict
+    is_new: bool
+    own_messages: list[str] = field(default_factory=list)
+
+    @property
+    def group(self) -> Group:
+        return Group.ACCEPTED if self.verdict is Verdict.ACCEPTED else Group.NEW if self.is_new else Group.KNOWN
 
 
 @dataclass
@@ -49,137 +76,128 @@ class Reason:
     """Jobs that fail for one reason.
 
     Attributes:
-        message: of the first of them.
+        message: the message of the first of them.
         kind: what their messages have in common, see `kind_of`.
-        alike: their messages are the same to the letter.
-        jobs: how many.
+        identical: their messages do not differ.
+        jobs: how many they are.
         first: the first of them.
     """
 
     message: str
     kind: str
-    alike: bool = True
+    identical: bool = True
     jobs: int = 0
     first: list[FailedJob] = field(default_factory=list)
 
 
 @dataclass
 class Failures:
-    """What there is to tell about the jobs that failed.
+    """Counts of the jobs that failed, and the first of them.
 
     Attributes:
-        by_board: jobs that the board refused, held: jobs that were not sent; new and still: the same jobs, parted anew.
-        first_new, first_still: the first of them.
-        taken: jobs that look wrong to us, and that the board took; first_taken: the first of them.
-        reasons: the most frequent first.
-        mended: jobs that failed at the last complete import and do not now; None: nobody can say.
+        refused: jobs that the board refused.
+        held_back: jobs that were not sent.
+        new: the jobs of both kinds that did not fail at the last complete import.
+        known: the others of both kinds.
+        accepted: jobs that look wrong, and that the board accepted.
+        first_new: the first new ones.
+        first_known: the first known ones.
+        first_accepted: the first accepted ones.
+        reasons: why jobs failed, the most frequent reason first.
+        fixed: jobs that failed at the last complete import and no longer do; None if there is nothing to compare with.
     """
 
-    by_board: int = 0
-    held: int = 0
+    refused: int = 0
+    held_back: int = 0
     new: int = 0
-    still: int = 0
-    first_new: list[Failing] = field(default_factory=list)
-    first_still: list[Failing] = field(default_factory=list)
-    taken: int = 0
-    first_taken: list[Failing] = field(default_factory=list)
+    known: int = 0
+    accepted: int = 0
+    first_new: list[Failure] = field(default_factory=list)
+    first_known: list[Failure] = field(default_factory=list)
+    first_accepted: list[Failure] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
-    mended: int | None = None
+    fixed: int | None = None
 
     @property
     def total(self) -> int:
-        return self.by_board + self.held
+        return self.refused + self.held_back
 
     @property
-    def first(self) -> list[Failing]:
-        """The jobs that a notice names, new ones first."""
-        return [*self.first_new, *self.first_still][:SHOWN]
+    def first(self) -> list[Failure]:
+        """Return the failed jobs that a notice names, new ones first."""
+        return [*self.first_new, *self.first_known][:NAMED]
 
 
-def collect(
-    record: Import, failed: Iterable[FailedJob], invalid: Iterable[FailedJob], previously: Iterable[str] | None
-) -> Failures:
-    """Goes through an import's failed jobs once.
+def failures_of(details: ImportDetails) -> Iterator[Failure]:
+    """Yield each job that failed, or that looks wrong although the board accepted it.
 
-    Args:
-        record: the import.
-        failed: what the board refused.
-        invalid: what was found before sending; with a full sync, some of that was sent all the same.
-        previously: identities of the jobs that failed at the last complete import; None when nobody can say.
+    With a full sync the board may have refused jobs in which jobferry had found errors, too. Those errors are then kept
+    in memory: at most maxInvalidPercent of the feed.
     """
+    record = details.record
+    # With a full sync, invalid jobs are sent as well, so a job may be among both.
+    own = {_identity(job): job.messages for job in details.invalid} if record.deletions.full_sync else {}
+    verdict = Verdict.REFUSED if record.result.verified else Verdict.REFUSED_UNCONFIRMED
+    refused = set()
+    for job in details.failed:
+        identity = _identity(job)
+        if identity in own:
+            refused.add(identity)
+        yield Failure(job, verdict, _is_new(record, job), own.get(identity, []))
+    for job in details.invalid:
+        if _identity(job) not in refused:
+            accepted = record.result.counts is not None and job.sent
+            yield Failure(job, Verdict.ACCEPTED if accepted else Verdict.HELD_BACK, _is_new(record, job))
+
+
+def count_failures(details: ImportDetails) -> Failures:
+    """Count an import's failed jobs, and keep the first of each kind."""
     found = Failures()
     reasons: dict[str, Reason] = {}
-    left = None if previously is None else set(previously)
-    refused: dict[object, Failing | None] = {}
-    for job in failed:
-        failing = Failing(job, by_board=True, new=_is_new(record, job))
-        found.by_board += 1
-        shown = _add(found, reasons, failing)
-        if record.deletions.full_sync:
-            refused[_identity(job)] = failing if shown else None
-        if left:
-            left.discard(job.identity)
-    for job in invalid:
-        if left:
-            left.discard(job.identity)
-        if record.deletions.full_sync and _identity(job) in refused:
-            if known := refused[_identity(job)]:
-                known.found = job.messages
-            continue
-        failing = Failing(job, by_board=False, new=_is_new(record, job))
-        if record.result.counts is not None and job.sent:
-            found.taken += 1
-            if found.taken <= SHOWN:
-                found.first_taken.append(failing)
-            continue
-        found.held += 1
-        _add(found, reasons, failing)
+    for failure in failures_of(details):
+        if failure.verdict is Verdict.ACCEPTED:
+            found.accepted += 1
+            first = found.first_accepted
+        else:
+            found.refused += failure.verdict.is_refusal
+            found.held_back += failure.verdict is Verdict.HELD_BACK
+            found.new += failure.is_new
+            found.known += not failure.is_new
+            first = found.first_new if failure.is_new else found.first_known
+            _add_reasons(reasons, failure.job)
+        if len(first) < NAMED:
+            first.append(failure)
     found.reasons = sorted(reasons.values(), key=lambda each: -each.jobs)
-    found.mended = None if left is None else len(left)
+    if details.previously is not None:
+        fixed = set(details.previously)
+        for job in chain(details.failed, details.invalid) if fixed else ():
+            fixed.discard(job.identity)
+        found.fixed = len(fixed)
     return found
 
 
-def failing_jobs(record: Import, failed: Iterable[FailedJob], invalid: Iterable[FailedJob]) -> Iterator[Failing]:
-    """Each of the jobs that `collect` counts, with what both sides say of it.
-
-    What was found before sending is kept in memory for a full sync, when the board may have refused the same jobs: a
-    fifth of the feed at most, unless its maxInvalidPercent allows more.
-
-    Args:
-        record: the import.
-        failed: what the board refused.
-        invalid: what was found before sending. It is gone through twice.
-    """
-    found = {_identity(job): job.messages for job in invalid} if record.deletions.full_sync else {}
-    refused = set()
-    for job in failed:
-        identity = _identity(job)
-        if identity in found:
-            refused.add(identity)
-        yield Failing(job, by_board=True, new=_is_new(record, job), found=found.get(identity, []))
-    for job in invalid:
-        if _identity(job) not in refused:
-            taken = record.result.counts is not None and job.sent
-            yield Failing(job, by_board=False, new=_is_new(record, job), taken=taken)
-
-
 def kind_of(message: str) -> str:
-    """A message without the values that it quotes: what it has in common with those of other jobs."""
+    """Return a message without the values that it quotes."""
     return _QUOTED.sub("…", _VALUE.sub("", message[:400]))[:200]
 
 
-def said(messages: Iterable[str], limit: int) -> str:
-    """Join what is said of a job into one line; empty if nothing is said."""
-    return plain("; ".join(text[: limit * 4] for text in messages), limit)
+def join_messages(messages: Iterable[str], limit: int) -> str:
+    """Join a job's messages into one line; empty if there are none."""
+    return one_line("; ".join(text[: limit * 4] for text in messages), limit)
+
+
+def file_name(job: FailedJob, limit: int) -> str:
+    """Return the name of a job's object without the prefix that all have, its end if it is too long."""
+    if job.key is None:
+        return f"job {job.number + 1:,} of the list as sent"
+    name = one_line(re.sub(r"^feeds/[^/]*/", "", job.key), 1024)
+    return name if len(name) <= limit else f"…{name[1 - limit :]}"
 
 
 def place(job: FailedJob, limit: int) -> str:
-    """Where in the feed a job is: the object without the prefix that all have, in so many characters, and the row."""
-    if job.key is None:
-        return f"job {job.number + 1:,} of the list as sent"
-    name = plain(re.sub(r"^feeds/[^/]*/", "", job.key), 1024)
-    shown = name if len(name) <= limit else f"…{name[1 - limit :]}"
-    return shown if job.row is None else f"{shown} row {job.row}"
+    """Return where in the feed a job is: the object's name and the row."""
+    name = file_name(job, limit)
+    return name if job.key is None or job.row is None else f"{name} row {job.row}"
 
 
 def _is_new(record: Import, job: FailedJob) -> bool:
@@ -190,26 +208,15 @@ def _identity(job: FailedJob) -> object:
     return job.identity if job.key is None or job.row is None else (job.key, job.row)
 
 
-def _add(found: Failures, reasons: dict[str, Reason], failing: Failing) -> bool:
-    """Counts a job. Whether it is one of the first."""
-    for message in dict.fromkeys(failing.job.messages or ["no reason was given"]):
+def _add_reasons(reasons: dict[str, Reason], job: FailedJob) -> None:
+    for message in dict.fromkeys(job.messages or [NO_REASON]):
         kind = kind_of(message)
         reason = reasons.get(kind)
         if reason is None:
-            if len(reasons) >= _REASONS:
+            if len(reasons) >= _DISTINCT_REASONS:
                 kind, message = "", "other reasons"
             reason = reasons.setdefault(kind, Reason(message, kind))
-        reason.alike = reason.alike and reason.message == message
+        reason.identical = reason.identical and reason.message == message
         reason.jobs += 1
         if len(reason.first) < _EXAMPLES:
-            reason.first.append(failing.job)
-    if failing.new:
-        found.new += 1
-        first = found.first_new
-    else:
-        found.still += 1
-        first = found.first_still
-    if len(first) < SHOWN:
-        first.append(failing)
-        return True
-    return False
+            reason.first.append(job)

@@ -1,4 +1,4 @@
-"""The notice of an import that has ended: whether anybody needs to hear of it, and what they are told.
+"""The notice of an import that has ended: whether one is due, and what it says.
 
 The text is for people and leads with what to do; the data is for programs, described by
 docs/notice.schema.json. Every part is cut and every list is short, so a notice stays below SNS's 256 KiB
@@ -7,7 +7,6 @@ docs/notice.schema.json. Every part is cut and every list is short, so a notice 
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,32 +14,31 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, Final, Protocol
 
-from jobferry.notices import advice
-from jobferry.notices.advice import REASON, About, Stack, Step
-from jobferry.notices.failures import REASONS_SHOWN, SHOWN, Failing, Failures, Reason, collect, place, said
-from jobferry.notices.findings import Findings, gather
+from jobferry.notices.advice.commands import SHELL, Commands
+from jobferry.notices.advice.topics import ENDED, Topic, topics
+from jobferry.notices.details import read_details
+from jobferry.notices.failures import NAMED, Failure, Reason, place
+from jobferry.notices.happened import REASON, part
 from jobferry.notices.report import Links
+from jobferry.notices.view import ImportView, Lengths, heading, view_job, view_posting
 from jobferry.records import transitions
-from jobferry.records.failed_jobs import FailedJob, FailedKind
-from jobferry.records.imports import Import, Posting, State, timestamp
+from jobferry.records.failed_jobs import FailedKind
+from jobferry.records.imports import Import, State, timestamp
 from jobferry.records.store import ImportStore, apply
-from jobferry.text import counted, day, plain, when
+from jobferry.text import counted, day, one_line, when
 
-#: Of the data's shape: a program may rely on it while this stays.
+#: The version of the data's shape: a program may rely on the shape while this stays.
 VERSION: Final = 1
 #: SNS: fewer than 100 characters, ASCII, no line breaks.
 SUBJECT: Final = 99
 
-_ENDED: Final = frozenset({State.COMPLETE, State.BLOCKED, State.REJECTED, State.EXPIRED})
-_COUNTS: Final = ("added", "updated", "unchanged", "failed", "processed", "deleted")
-# Characters that are shown of each. With 25 jobs and all else, both parts stay far below SNS's limit; a test holds it.
-_REFERENCE: Final = 64
-_TITLE: Final = 80
-_PLACE: Final = 100
-_MESSAGE: Final = 240
-_FOUND: Final = 160
+_RESULTS: Final = ("added", "updated", "unchanged", "failed", "processed", "deleted")
+# With 25 jobs and all else, text and data together stay far below SNS's limit; a test checks it.
+_LENGTHS: Final = Lengths(reference=64, title=80, file=100, message=240, own_message=160)
 _WARNING: Final = 160
 _WARNINGS: Final = 10
+_REASONS: Final = 10
+_PLACE: Final = 40
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Notice:
     Attributes:
         subject: ASCII, one line, below 100 characters.
         text: for people.
-        data: for programs; docs/notice.schema.json says what it holds.
+        data: for programs; docs/notice.schema.json describes it.
         attributes: for filter policies: feed, state, severity.
     """
 
@@ -60,33 +58,38 @@ class Notice:
     attributes: dict[str, str]
 
 
-class Topic(Protocol):
-    """Where notices go."""
+class Publisher(Protocol):
+    """Where notices are published."""
 
     def publish(self, notice: Notice) -> None:
-        """Returns when it is certain to be delivered."""
+        """Publish a notice; return when it is certain to be delivered."""
         ...
 
 
-#: Stores the report of an import, and says where it is; None when it could not, which holds back no notice.
-type Reporter = Callable[[Findings], Links | None]
+#: Stores the report of an import and returns where it is; None if it could not, which does not hold back the notice.
+type Reporter = Callable[[ImportView], Links | None]
 
 
 def is_due(record: Import) -> bool:
-    """Whether somebody is to hear of this import, and nobody has yet."""
-    return _is_news(record) and bool(advice.topics(record))
+    """Tell whether an import needs a notice that was not published yet."""
+    return _is_news(record) and bool(topics(record))
 
 
 def _is_news(record: Import) -> bool:
-    return record.state in _ENDED and record.open is None and record.notified_at is None
+    return record.state in ENDED and record.open is None and record.notified_at is None
 
 
 def publish(
-    store: ImportStore, topic: Topic, import_id: str, now: datetime, stack: Stack, report: Reporter | None = None
+    store: ImportStore,
+    publisher: Publisher,
+    import_id: str,
+    now: datetime,
+    commands: Commands,
+    report: Reporter | None = None,
 ) -> bool:
-    """Has the report of an import that has ended written; publishes its notice if it is due, and marks the import.
+    """Have the report of an import that has ended written; publish its notice if it is due, and mark the import.
 
-    Killed before the mark, it publishes a second time when it is called again: better twice than never.
+    If it is killed before it marks the import, the next call publishes a second time: better twice than never.
 
     Returns:
         Whether the notice was published.
@@ -94,43 +97,25 @@ def publish(
     record = store.get(import_id)
     if record is None or not _is_news(record):
         return False
-    with gather(store, record) as findings:
-        links = report(findings) if report else None
+    with read_details(store, record) as details:
+        view = ImportView.of(details, commands)
+        links = report(view) if report else None
         if not is_due(record):
             return False
-        topic.publish(compose(record, findings.failed, findings.invalid, findings.previously, stack, links))
+        publisher.publish(compose(view, links))
     apply(store, import_id, lambda current, feed: transitions.mark_notified(current, feed, record.state, now))
     return True
 
 
-def compose(
-    record: Import,
-    failed: Iterable[FailedJob],
-    invalid: Iterable[FailedJob],
-    previously: Iterable[str] | None,
-    stack: Stack,
-    links: Links | None = None,
-) -> Notice:
-    """The notice of an import that has ended.
-
-    Args:
-        record: the import.
-        failed: the jobs that the board refused. This one and the next are read once.
-        invalid: the jobs that were found to be wrong before sending.
-        previously: identities of the jobs that failed at the last complete import; None: there is none to compare with.
-        stack: names for the commands that it shows.
-        links: where the report is; None when there is none.
-    """
-    failures = collect(record, failed, invalid, previously)
-    steps = advice.steps(record, failures, stack)
-    severity = advice.severity(record)
-    sections = _sections(record, failures, steps, stack, links)
-    text = "\n\n".join(f"{title}\n" + "\n".join(lines) for title, lines in sections if lines)
+def compose(view: ImportView, links: Links | None = None) -> Notice:
+    """Write the notice of an import that has ended, with the links to its report if there is one."""
+    record, severity = view.record, view.severity.value
+    text = "\n\n".join(f"{title}\n" + "\n".join(lines) for title, lines in _sections(view, links) if lines)
     return Notice(
-        subject=_subject(record.feed, advice.headline(record, failures)),
-        text=f"{text}\n\n{_footer(record)}\n",
-        data=_data(record, failures, steps) | {"report": _report_data(links, stack), "severity": severity.value},
-        attributes={"feed": record.feed, "state": record.state.value, "severity": severity.value},
+        subject=_subject(record.feed, view.headline),
+        text=f"{text}\n\n{_footer(view)}\n",
+        data=_data(view, links),
+        attributes={"feed": record.feed, "state": record.state.value, "severity": severity},
     )
 
 
@@ -147,164 +132,101 @@ def _subject(feed: str, headline: str) -> str:
 type Section = tuple[str, list[str]]
 
 
-def _sections(
-    record: Import, failures: Failures, steps: list[Step], stack: Stack, links: Links | None
-) -> Iterator[Section]:
-    yield "WHAT TO DO", list(_steps(steps))
-    yield "WHAT HAPPENED", [advice.happened(record, failures)]
-    yield "COUNTS", list(_counts(record, failures))
-    yield _postings(record, stack, links)
-    if failures.total > SHOWN:
-        yield "REASONS", [_reason(each) for each in failures.reasons[:REASONS_SHOWN]]
-    numbers = {id(failing): number for number, failing in enumerate(failures.first, 1)}
-    new = [each for each in failures.first if each.new]
-    still = [each for each in failures.first if not each.new]
-    board = "The board says" if record.result.verified else "The callback says"
-
-    def lines(several: list[Failing]) -> list[str]:
-        return [
-            line
-            for each in several
-            for line in _failing(each, numbers[id(each)], board if each.by_board else "Not sent")
-        ]
-
-    yield _heading("NEW", failures.new, len(new)), lines(new)
-    yield (
-        _heading("STILL FAILING", failures.still, len(still)),
-        lines(still),
-    )
-    yield "THE REST", list(_rest(record, failures, stack, links))
-    if failures.mended:
-        yield (
-            "MENDED",
-            [f"{counted(failures.mended, 'job')} that failed at the last complete import, and not any more."],
-        )
-    yield (
-        _heading("TAKEN BY THE BOARD, BUT LOOK AGAIN", failures.taken, len(failures.first_taken)),
-        [line for number, each in enumerate(failures.first_taken, 1) for line in _failing(each, number, "Looks wrong")],
-    )
-    yield "TO KNOW", list(_warnings(record))
-    yield "THE REPORT", list(_report(record, failures, stack, links)) if links else []
+def _sections(view: ImportView, links: Links | None) -> Iterator[Section]:
+    failures = view.failures
+    yield "WHAT TO DO", list(_steps(view))
+    yield "WHAT HAPPENED", [view.happened]
+    yield "COUNTS", list(_counts(view))
+    yield _postings(view, links)
+    if failures.total > NAMED:
+        yield "REASONS", [_reason(each) for each in failures.reasons[:_REASONS]]
+    new = [each for each in failures.first if each.is_new]
+    known = [each for each in failures.first if not each.is_new]
+    yield heading("NEW", failures.new, len(new)), list(_jobs(new, 1))
+    yield heading("STILL FAILING", failures.known, len(known)), list(_jobs(known, len(new) + 1))
+    yield "THE REST", list(_rest(view, links))
+    yield "MENDED", [view.fixed] if view.fixed else []
+    accepted = failures.first_accepted
+    yield heading("TAKEN BY THE BOARD, BUT LOOK AGAIN", failures.accepted, len(accepted)), list(_jobs(accepted, 1))
+    yield "TO KNOW", list(_warnings(view))
+    yield "THE REPORT", list(_report(view, links)) if links else []
 
 
-def _steps(steps: list[Step]) -> Iterator[str]:
-    for number, step in enumerate(steps, 1):
-        yield f"{number}. {step.text}" if len(steps) > 1 else step.text
+def _steps(view: ImportView) -> Iterator[str]:
+    for number, step in enumerate(view.steps, 1):
+        yield f"{number}. {step.text}" if len(view.steps) > 1 else step.text
         if step.command:
+            yield from ("", f"   {step.command}")
+        if number < len(view.steps):
             yield ""
-            yield f"   {step.command}"
-        if number < len(steps):
-            yield ""
 
 
-def _counts(record: Import, failures: Failures) -> Iterator[str]:
-    held = [(failures.held, "with a mistake, held back")] if failures.held else []
-    if record.state is not State.COMPLETE:
-        went = {State.EXPIRED: "sent", State.REJECTED: "not accepted"}.get(record.state, "not sent")
-        lines = [(record.prepared.jobs, went)] if record.prepared.jobs else []
-        yield from _aligned([*lines, *held])
-        return
-    parts = [(record.result.count(name), name) for name in ("added", "updated", "unchanged", "failed")]
-    total = sum(number for number, _ in parts)
-    processed = record.result.count("processed")
-    whole = (
-        "in all, as many as were sent"
-        if total == record.prepared.jobs
-        else f"in all, though {record.prepared.jobs:,} were sent"
-    )
-    if processed != total:
-        whole += f"; the board itself counts {processed:,}"
-    deleted = "posting deleted" if record.result.count("deleted") == 1 else "postings deleted"
-    if record.deletions.delete_jobs or record.result.count("deleted"):
-        deleted += f", {record.deletions.expected:,} expected"
-    yield from _aligned([*parts, (total, whole), *held, (record.result.count("deleted"), deleted)])
+def _counts(view: ImportView) -> Iterator[str]:
+    width = max((len(f"{each.number:,}") for each in view.counts), default=0)
+    for each in view.counts:
+        yield f"{each.number:>{width},} {each.words}"
 
 
-def _aligned(lines: list[tuple[int, str]]) -> Iterator[str]:
-    width = max((len(f"{number:,}") for number, _ in lines), default=0)
-    for number, words in lines:
-        yield f"{number:>{width},} {words}"
-
-
-def _postings(record: Import, stack: Stack, links: Links | None) -> Section:
-    """The postings that would go, or were to go, when that is what it is about."""
-    if not {About.WITHHELD, About.EXPIRED, About.DELETED_MORE} & set(advice.topics(record)):
+def _postings(view: ImportView, links: Links | None) -> Section:
+    if not view.deletions.needs_attention:
         return "", []
-    title, number = advice.deletions(record)
-    lines = [
-        f"- {plain(each.reference_number, _REFERENCE)}" + (f", {plain(each.title, _TITLE)}" if each.title else "")
-        for each in record.deletions.postings[:SHOWN]
-    ]
-    shown = len(lines)
-    if number > shown and links:
+    shown = [view_posting(each, _LENGTHS) for each in view.record.deletions.postings[:NAMED]]
+    lines = ["- " + ", ".join(filter(None, each)) for each in shown]
+    number, archived = view.deletions.number, view.record.prepared.deletes
+    if number > len(shown) and links:
         lines += ["", "All of them are in the report, at the end."]
-    elif number > shown and record.prepared.deletes:
-        lines += [
-            "",
-            "All of them, in AWS CloudShell or a terminal with the AWS CLI:",
-            "",
-            f"   {stack.show(record.prepared.deletes)}",
-        ]
-    return _heading(title.upper(), number, shown), lines
-
-
-def _heading(title: str, number: int, shown: int) -> str:
-    return f"{title} ({number:,})" if shown >= number else f"{title} (the first {shown:,} of {number:,})"
+    elif number > len(shown) and archived:
+        lines += ["", f"All of them, {SHELL}:", "", f"   {view.commands.show(archived)}"]
+    return heading(view.deletions.title.upper(), number, len(shown)), lines
 
 
 def _reason(reason: Reason) -> str:
-    others = "" if reason.alike else " (and other values)"
-    first = ", ".join(place(job, 40) for job in reason.first)
+    others = "" if reason.identical else " (and other values)"
+    first = ", ".join(place(job, _PLACE) for job in reason.first)
     more = " and more" if reason.jobs > len(reason.first) else ""
-    return f"- {counted(reason.jobs, 'job')}: {plain(reason.message, _FOUND)}{others}\n  In {first}{more}."
+    message = one_line(reason.message, _LENGTHS.own_message)
+    return f"- {counted(reason.jobs, 'job')}: {message}{others}\n  In {first}{more}."
 
 
-def _failing(failing: Failing, number: int, who: str) -> Iterator[str]:
-    """A job, and who says what of it."""
-    job = failing.job
-    reference = plain(job.reference_number, _REFERENCE) if job.reference_number else "no reference number"
-    title = f", {plain(job.title, _TITLE)}" if job.title else ""
-    yield f"{number}. {reference}{title} ({place(job, _PLACE)})"
-    words = said(job.messages, _MESSAGE) or "no reason was given"
-    yield f"   {who}: {words}"
-    if failing.found:
-        yield f"   To mend: {said(failing.found, _FOUND)}"
-    if not failing.new and job.since:
-        yield f"   Failing since {day(job.since)}."
+def _jobs(failures: Iterable[Failure], first: int) -> Iterator[str]:
+    for number, failure in enumerate(failures, first):
+        job = view_job(failure, _LENGTHS)
+        yield f"{number}. {', '.join(filter(None, (job.reference or 'no reference number', job.title)))} ({job.place})"
+        yield f"   {job.verdict}: {job.message}"
+        if job.own_message:
+            yield f"   To mend: {job.own_message}"
+        if not job.is_new and job.since:
+            yield f"   Failing since {day(job.since)}."
 
 
-def _rest(record: Import, failures: Failures, stack: Stack, links: Links | None) -> Iterator[str]:
-    listed = (
-        []
-        if record.result.counts is None
-        else [FailedKind.ERROR if record.result.verified else FailedKind.UNVERIFIED]
-        if failures.by_board
-        else []
-    )
-    unnamed = record.result.count("failed") - failures.by_board
-    if unnamed > 0:
-        yield f"The board counts {counted(unnamed, 'more failed job')}, but does not say which."
-    if failures.total > SHOWN and links:
+def _rest(view: ImportView, links: Links | None) -> Iterator[str]:
+    if view.unnamed:
+        yield view.unnamed
+    if view.failures.total <= NAMED:
+        return
+    if links:
         yield "All that failed are in the report, at the end."
-    elif failures.total > SHOWN:
-        yield "All that failed, in AWS CloudShell or a terminal with the AWS CLI:"
-        for kind in [*listed, *([FailedKind.INVALID] if failures.held else [])]:
-            yield ""
-            yield f"   {stack.query(record.import_id, kind)}"
+        return
+    yield f"All that failed, {SHELL}:"
+    refused = FailedKind.ERROR if view.record.result.verified else FailedKind.UNVERIFIED
+    for kind, number in ((refused, view.failures.refused), (FailedKind.INVALID, view.failures.held_back)):
+        if number:
+            yield from ("", f"   {view.commands.query(view.record.import_id, kind)}")
 
 
-def _warnings(record: Import) -> Iterator[str]:
-    for text in record.prepared.warned[:_WARNINGS]:
-        yield f"- {plain(text, _WARNING)}"
-    if len(record.prepared.warned) > _WARNINGS:
-        yield f"- and {counted(len(record.prepared.warned) - _WARNINGS, 'other kind')} of warnings"
-    if ignored := (record.result.counts or {}).get("ignoredValues"):
-        yield f"- The board ignored values: {plain(json.dumps(ignored), _WARNING)}"
+def _warnings(view: ImportView) -> Iterator[str]:
+    warned = view.record.prepared.warned
+    for text in warned[:_WARNINGS]:
+        yield f"- {one_line(text, _WARNING)}"
+    if len(warned) > _WARNINGS:
+        yield f"- and {counted(len(warned) - _WARNINGS, 'other kind')} of warnings"
+    if view.ignored_values:
+        yield f"- {one_line(view.ignored_values, _WARNING)}"
 
 
-def _report(record: Import, failures: Failures, stack: Stack, links: Links) -> Iterator[str]:
-    """The links, and how far they go."""
-    failed = failures.total + failures.taken > 0
+def _report(view: ImportView, links: Links) -> Iterator[str]:
+    """Write the links to the report, and how long they work."""
+    failed = view.failures.total + view.failures.accepted > 0
     yield f"{'All that failed' if failed else 'This import'}, as a page to search and print, with the feed's history:"
     yield from ("", f"   {links.html}", "")
     if failed:
@@ -312,122 +234,126 @@ def _report(record: Import, failures: Failures, stack: Stack, links: Links) -> I
         yield from ("", f"   {links.csv}", "")
     yield (
         f"Whoever has a link can open it, until {when(links.until)} at most and often some hours less: it ends with the "
-        f"credentials that signed it. After that, for 90 days, `jobferry report {record.import_id}` writes it anew, or in AWS "
-        "CloudShell or a terminal with the AWS CLI:"
+        f"credentials that signed it. After that, for 90 days, `jobferry report {view.record.import_id}` writes it anew, or "
+        f"{SHELL}:"
     )
-    yield from ("", f"   {stack.copy(links.html_key)}")
+    yield from ("", f"   {view.commands.copy(links.html_key)}")
     if failed:
-        yield from ("", f"   {stack.copy(links.csv_key)}")
+        yield from ("", f"   {view.commands.copy(links.csv_key)}")
 
 
-def _footer(record: Import) -> str:
+def _footer(view: ImportView) -> str:
+    record = view.record
     result = f", result at {when(record.result.settled_at)}" if record.result.settled_at else ""
-    board = f"; the board calls it {plain(record.sent.board_import_id, 200)}" if record.sent.board_import_id else ""
-    parts = f" It is {advice.part(record)} of a split feed." if advice.part(record) else ""
-    sections = ", ".join(each.replace("-", " ").capitalize() for each in anchors(record))
+    board = f"; the board calls it {one_line(record.sent.board_import_id, 200)}" if record.sent.board_import_id else ""
+    parts = f" It is {part(record)} of a split feed." if part(record) else ""
+    sections = ", ".join(each.replace("-", " ").capitalize() for each in _anchors(view))
     return (
         f"Import {record.import_id} of the feed {record.feed}, begun at {when(record.created_at)}{result}{board}.{parts}\n"
         f"More on this: docs/runbook.md, {sections}."
     )
 
 
-def anchors(record: Import) -> list[str]:
-    """The sections of the runbook that say more."""
-    if record.state is not State.COMPLETE:
-        return [record.ending.cause or record.state.value]
-    because = record.deletions.objections
-    about = advice.topics(record) or [About.SUCCESS]
-    return list(chain.from_iterable(because if each is About.WITHHELD else [each.value] for each in about))
+def _anchors(view: ImportView) -> list[str]:
+    """Return the sections of the runbook that say more."""
+    if view.record.state is not State.COMPLETE:
+        return [view.record.ending.cause or view.record.state.value]
+    objections = view.record.deletions.objections
+    about = view.topics or [Topic.SUCCESS]
+    return list(chain.from_iterable(objections if each is Topic.WITHHELD else [each.value] for each in about))
 
 
 # The data
 
 
-def _data(record: Import, failures: Failures, steps: list[Step]) -> dict[str, Any]:
-    complete = record.state is State.COMPLETE
+def _data(view: ImportView, links: Links | None) -> dict[str, Any]:
+    record, failures = view.record, view.failures
+    sent, result, deletions = record.sent, record.result, record.deletions
     return {
         "version": VERSION,
         "importId": record.import_id,
         "feed": record.feed,
         "state": record.state.value,
-        "about": [each.value for each in advice.topics(record)],
+        "about": [each.value for each in view.topics],
         "cause": record.ending.cause,
-        "reason": plain(record.ending.reason, REASON) if record.ending.reason else None,
-        "whatToDo": [{"text": step.text, "command": step.command} for step in steps],
-        "runbook": [f"docs/runbook.md#{each}" for each in anchors(record)],
+        "reason": one_line(record.ending.reason, REASON) if record.ending.reason else None,
+        "whatToDo": [{"text": step.text, "command": step.command} for step in view.steps],
+        "runbook": [f"docs/runbook.md#{each}" for each in _anchors(view)],
         "createdAt": timestamp(record.created_at),
-        "submittedAt": timestamp(record.sent.submitted_at) if record.sent.submitted_at else None,
-        "completedAt": timestamp(record.result.completed_at) if record.result.completed_at else None,
-        "settledAt": timestamp(record.result.settled_at) if record.result.settled_at else None,
-        "boardImportId": plain(record.sent.board_import_id, 200) if record.sent.board_import_id else None,
-        "verified": record.result.verified,
+        "submittedAt": _time(sent.submitted_at),
+        "completedAt": _time(result.completed_at),
+        "settledAt": _time(result.settled_at),
+        "boardImportId": one_line(sent.board_import_id, 200) if sent.board_import_id else None,
+        "verified": result.verified,
         "parts": record.parts,
         "jobs": record.prepared.jobs,
         "invalid": record.prepared.invalid,
-        "unaccounted": record.result.unaccounted,
-        "results": {name: record.result.count(name) for name in _COUNTS} if complete else None,
+        "unaccounted": result.unaccounted,
+        "results": {name: result.count(name) for name in _RESULTS} if record.state is State.COMPLETE else None,
         "deletions": {
-            "sent": record.deletions.delete_jobs,
-            "expected": record.deletions.expected,
-            "withheld": record.deletions.withheld,
-            "because": record.deletions.because,
-            "sharedWith": [plain(each, 64) for each in record.deletions.shared_with[:SHOWN]],
-            "confirm": {"feed": record.feed, "confirmDeletes": record.deletions.confirm_code}
-            if record.deletions.confirm_code
+            "sent": deletions.delete_jobs,
+            "expected": deletions.expected,
+            "withheld": deletions.withheld,
+            "because": deletions.because,
+            "sharedWith": [one_line(each, 64) for each in deletions.shared_with[:NAMED]],
+            "confirm": {"feed": record.feed, "confirmDeletes": deletions.confirm_code}
+            if deletions.confirm_code
             else None,
-            "first": [_posting_data(each) for each in record.deletions.postings[:SHOWN]],
+            "first": [
+                {"referenceNumber": each.reference, "title": each.title or None}
+                for each in (view_posting(posting, _LENGTHS) for posting in deletions.postings[:NAMED])
+            ],
         },
         "failing": {
             "total": failures.total,
-            "refused": failures.by_board,
-            "heldBack": failures.held,
+            "refused": failures.refused,
+            "heldBack": failures.held_back,
             "new": failures.new,
-            "still": failures.still,
-            "mended": failures.mended,
-            "taken": failures.taken,
-            "reasons": [_reason_data(each) for each in failures.reasons[:REASONS_SHOWN]],
-            "first": [_failing_data(each) for each in failures.first],
+            "still": failures.known,
+            "mended": failures.fixed,
+            "taken": failures.accepted,
+            "reasons": [_reason_data(each) for each in failures.reasons[:_REASONS]],
+            "first": [_job_data(each) for each in failures.first],
         },
-        "warnings": [plain(text, _WARNING) for text in record.prepared.warned[:_WARNINGS]],
+        "warnings": [one_line(text, _WARNING) for text in record.prepared.warned[:_WARNINGS]],
+        "report": _report_data(links, view.commands) if links else None,
+        "severity": view.severity.value,
     }
 
 
-def _report_data(links: Links | None, stack: Stack) -> dict[str, Any] | None:
-    if links is None:
-        return None
+def _report_data(links: Links, commands: Commands) -> dict[str, Any]:
     return {
         "html": links.html,
         "csv": links.csv,
         "until": timestamp(links.until),
-        "htmlObject": f"s3://{stack.bucket}/{links.html_key}",
-        "csvObject": f"s3://{stack.bucket}/{links.csv_key}",
+        "htmlObject": f"s3://{commands.bucket}/{links.html_key}",
+        "csvObject": f"s3://{commands.bucket}/{links.csv_key}",
     }
-
-
-def _posting_data(posting: Posting) -> dict[str, Any]:
-    title = plain(posting.title, _TITLE) if posting.title else None
-    return {"referenceNumber": plain(posting.reference_number, _REFERENCE), "title": title}
 
 
 def _reason_data(reason: Reason) -> dict[str, Any]:
     return {
-        "message": plain(reason.message, _FOUND),
-        "alike": reason.alike,
+        "message": one_line(reason.message, _LENGTHS.own_message),
+        "alike": reason.identical,
         "jobs": reason.jobs,
-        "first": [place(job, 40) for job in reason.first],
+        "first": [place(job, _PLACE) for job in reason.first],
     }
 
 
-def _failing_data(failing: Failing) -> dict[str, Any]:
-    job = failing.job
+def _job_data(failure: Failure) -> dict[str, Any]:
+    shown = view_job(failure, _LENGTHS)
     return {
-        "referenceNumber": plain(job.reference_number, _REFERENCE) if job.reference_number else None,
-        "title": plain(job.title, _TITLE) if job.title else None,
-        "key": plain(job.key, _PLACE) if job.key else None,
-        "row": job.row,
-        "refused": failing.by_board,
-        "message": said(job.messages, _MESSAGE),
-        "toMend": said(failing.found, _FOUND) if failing.found else None,
-        "new": failing.new,
-        "since": timestamp(job.since) if job.since else None,
+        "referenceNumber": shown.reference or None,
+        "title": shown.title or None,
+        "key": shown.key or None,
+        "row": shown.row,
+        "refused": failure.verdict.is_refusal,
+        "message": shown.message,
+        "toMend": shown.own_message or None,
+        "new": shown.is_new,
+        "since": _time(shown.since),
     }
+
+
+def _time(instant: datetime | None) -> str | None:
+    return timestamp(instant) if instant else None

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from jobferry.notices.findings import Findings
 from jobferry.notices.report import html
+from jobferry.notices.view import ImportView
 from jobferry.records.failed_jobs import FailedJob
 from jobferry.records.imports import Import, Posting
 from tests.records import changed
-from tests.unit.notices.cases import CASES, CREATED, EARLIER, STACK, STATE, ZIP, blocked, complete, job, results
+from tests.unit.notices.cases import CASES, CREATED, EARLIER, STATE, ZIP, blocked, complete, job, results, view_of
 
 #: Whatever a feed could hold to do harm on a page.
 HOSTILE: Final = (
@@ -28,25 +28,14 @@ HOSTILE: Final = (
 )
 
 
-def findings(
-    record: Import,
-    failed: Iterable[FailedJob] = (),
-    invalid: Iterable[FailedJob] = (),
-    previously: Iterable[str] | None = None,
-    history: Iterable[Import] = (),
-) -> Findings:
-    known = None if previously is None else frozenset(previously)
-    return Findings(record, list(failed), list(invalid), known, history)
-
-
-def of_case(name: str, history: Iterable[Import] = ()) -> Findings:
-    """The findings of which a notice tells."""
+def of_case(name: str, history: Iterable[Import] = ()) -> ImportView:
+    """The import that a notice tells about."""
     case = CASES[name]
-    return findings(case.record, case.failed, case.invalid, case.previously, history)
+    return view_of(case.record, case.failed, case.invalid, case.previously, history)
 
 
-def page(given: Findings, deletes: Iterable[Posting] | None = None) -> str:
-    return "".join(html(given, given.record.deletions.postings if deletes is None else deletes, STACK))
+def page(view: ImportView, deletes: Iterable[Posting] | None = None) -> str:
+    return "".join(html(view, view.record.deletions.postings if deletes is None else deletes))
 
 
 def many(count: int) -> list[FailedJob]:
@@ -76,7 +65,7 @@ def history(count: int) -> list[Import]:
     return found
 
 
-def hostile() -> Findings:
+def hostile() -> ImportView:
     """Every text that somebody else may have written is hostile."""
     failed = [
         job(each, f"{text} {each}", text, reference_number=text, title=text, key=f"feeds/default/{text}.csv")
@@ -97,4 +86,4 @@ def hostile() -> Findings:
         deletes=[Posting(reference_number=each, title=each) for each in HOSTILE],
     )
     record = changed(record, results={**(record.result.counts or {}), "ignoredValues": list(HOSTILE)})
-    return findings(record, failed, [each.model_copy(update={"row": 999}) for each in failed], {text}, history(3))
+    return view_of(record, failed, [each.model_copy(update={"row": 999}) for each in failed], {text}, history(3))

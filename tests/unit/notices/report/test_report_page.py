@@ -15,25 +15,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobferry.notices import advice
-from jobferry.notices.failures import collect, failing_jobs
+from jobferry.notices.failures import Verdict, failures_of
 from jobferry.notices.report.page import ROWS, SIZE, html
 from jobferry.records.failed_jobs import FailedJob
 from jobferry.records.imports import Posting, State
 from tests.records import an_import, changed
 from tests.unit.notices.cases import (
     CASES,
+    COMMANDS,
     CREATED,
     EARLIER,
     NOT_A_STATE,
-    STACK,
     STATE,
     ZIP,
     complete,
     job,
     results,
+    view_of,
 )
-from tests.unit.notices.report.given import HOSTILE, findings, history, hostile, many, of_case, page
+from tests.unit.notices.report.given import HOSTILE, history, hostile, many, of_case, page
 from tests.unit.notices.test_notices import _jobs as jobs_of_any_kind
 
 VOID = {"meta", "link", "input", "br", "line", "rect", "circle", "path"}
@@ -125,7 +125,7 @@ def test_the_headings_are_those_to_which_the_steps_refer(name: str) -> None:
 
 
 def test_all_jobs_are_there_new_ones_first() -> None:
-    text = page(findings(complete(results(failed=313)), many(313)))
+    text = page(view_of(complete(results(failed=313)), many(313)))
     assert "Jobs that failed (313)" in text
     rows = re.findall(r'<tr role="row" class="([ns]) b" data-r="(\d+)"><td role="cell" class="ref">LT-(\d+)<', text)
     new = [("n", f"{10000 + each}") for each in range(313) if each % 5]
@@ -136,19 +136,19 @@ def test_all_jobs_are_there_new_ones_first() -> None:
 
 
 def test_the_reasons_are_counted_and_named_with_where_they_are() -> None:
-    words = Read(page(findings(complete(results(failed=30)), many(30)))).words
+    words = Read(page(view_of(complete(results(failed=30)), many(30)))).words
     assert f"20 {STATE} In jobs.csv row 3, jobs.csv row 4, jobs.csv row 6 and more." in words
     assert f"10 {ZIP} In jobs.csv row 2, jobs.csv row 5, jobs.csv row 8 and more." in words
 
 
 def test_who_refused_a_job_is_said_where_it_differs() -> None:
     failed, held = [job(1, STATE)], [job(2, NOT_A_STATE)]
-    both = Read(page(findings(complete(results(failed=1), invalid=1), failed, held))).words
+    both = Read(page(view_of(complete(results(failed=1), invalid=1), failed, held))).words
     assert f"The board says: {STATE}" in both
     assert f"Not sent: {NOT_A_STATE}" in both
-    one = Read(page(findings(complete(results(failed=1)), failed))).words
+    one = Read(page(view_of(complete(results(failed=1)), failed))).words
     assert f"Why, says the board Since LT-10001 Hospitalist nights, Lancaster jobs.csv row 3 {STATE} New" in one
-    doubtful = Read(page(findings(complete(results(failed=1), verified=False), failed))).words
+    doubtful = Read(page(view_of(complete(results(failed=1), verified=False), failed))).words
     assert "Why, says the callback" in doubtful
 
 
@@ -161,7 +161,10 @@ def test_what_we_found_is_beside_the_boards_words_and_what_the_board_took_is_apa
 
 def test_counts_are_the_boards_own() -> None:
     words = Read(page(of_case("deleted-more"))).words
-    assert "sent 400 added 3 updated 7 unchanged 390 failed 0 postings deleted, 5 expected 50" in words
+    assert (
+        "added 3 updated 7 unchanged 390 failed 0 in all, as many as were sent 400 postings deleted, 5 expected 50"
+        in words
+    )
     assert "Mended: 4 jobs that failed" in Read(page(of_case("new-and-still-and-mended"))).words
 
 
@@ -176,21 +179,21 @@ def test_the_postings_that_would_go_are_all_there_and_before_the_jobs() -> None:
 
 def test_a_list_that_is_too_long_says_so_and_where_all_of_it_is() -> None:
     failed = many(ROWS + 500)
-    text = page(findings(complete(results(failed=len(failed))), failed))
+    text = page(view_of(complete(results(failed=len(failed))), failed))
     assert text.count('<tr role="row" class="') == ROWS
     words = Read(text).words
     assert f"The first 5,000 of {len(failed):,} are here, new ones first." in words
-    assert f"aws s3 cp s3://{STACK.bucket}/archive/default/default-20261124T070000Z.report.csv ." in words
+    assert f"aws s3 cp s3://{COMMANDS.bucket}/archive/default/default-20261124T070000Z.report.csv ." in words
     deletes = (Posting(reference_number=str(each)) for each in range(ROWS + 7))
     record = changed(CASES["withheld-too-many"].record, withheld_deletes=ROWS + 7)
-    words = Read(page(findings(record), deletes)).words
+    words = Read(page(view_of(record), deletes)).words
     assert "5,007 postings not in the feed, and kept. The first 5,000 of them are here." in words
     assert "default-20261124T070000Z.deletes.jsonl.gz" in words
 
 
 def test_new_jobs_are_there_even_behind_thousands_of_known_ones() -> None:
     failed = [job(each, STATE, since=EARLIER if each < ROWS else CREATED) for each in range(ROWS + 3)]
-    text = page(findings(complete(results(failed=len(failed))), failed))
+    text = page(view_of(complete(results(failed=len(failed))), failed))
     assert all(f">LT-{10000 + each}<" in text for each in range(ROWS, ROWS + 3))
     assert f">LT-{10000 + ROWS - 4}<" in text
     assert f">LT-{10000 + ROWS - 3}<" not in text
@@ -249,7 +252,7 @@ class TestHostile:
             reason=text, results=counts, full_sync=full_sync, warned=[text], board=text, board_import_id=text,
             withheld_deletes=1, sources=[{"key": text, "bytes": text}],
         )  # fmt: skip
-        is_sound(page(findings(record, failed, invalid, {text}), [Posting(reference_number=text, title=text)]))
+        is_sound(page(view_of(record, failed, invalid, {text}), [Posting(reference_number=text, title=text)]))
 
 
 @settings(deadline=None)  # of a busy machine
@@ -260,12 +263,16 @@ def test_a_report_lists_just_the_jobs_that_a_notice_counts(
     invalid = [each.model_copy(update={"sent": bool(each.number % 2)}) for each in invalid]
     record = complete(results(), full_sync=full_sync)
     record = record if has_results else changed(record, results=None)
-    counted = collect(record, failed, invalid, None)
-    listed = list(failing_jobs(record, failed, invalid))
-    assert Counter((each.by_board, each.taken) for each in listed) == Counter(
-        {(True, False): counted.by_board, (False, False): counted.held, (False, True): counted.taken}
+    view = view_of(record, failed, invalid)
+    counted, listed = view.failures, list(failures_of(view.details))
+    assert Counter(each.verdict for each in listed) == Counter(
+        {
+            Verdict.REFUSED: counted.refused,
+            Verdict.HELD_BACK: counted.held_back,
+            Verdict.ACCEPTED: counted.accepted,
+        }
     )
-    assert sum(each.new for each in listed if not each.taken) == counted.new
+    assert sum(each.is_new for each in listed if each.verdict is not Verdict.ACCEPTED) == counted.new
 
 
 def test_memory_does_not_grow_with_the_failures() -> None:
@@ -279,10 +286,8 @@ def test_memory_does_not_grow_with_the_failures() -> None:
             return (job(each, f"Specialty is invalid. {'&' * 1800}") for each in range(self.count))
 
     def peak(count: int) -> tuple[int, int]:
-        given = findings(complete(results(failed=count)))
-        object.__setattr__(given, "failed", Streamed(count))
         tracemalloc.start()
-        size = sum(len(part) for part in html(given, (), STACK))
+        size = sum(len(part) for part in html(view_of(complete(results(failed=count)), Streamed(count)), ()))
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found, size
@@ -296,5 +301,4 @@ def test_memory_does_not_grow_with_the_failures() -> None:
 def test_a_severity_has_its_words() -> None:
     assert "Urgent" in page(of_case("expired"))
     assert 'class="state critical"' in page(of_case("expired"))
-    assert advice.severity(CASES["success"].record).value == "info"
     assert "For your information" in page(of_case("success"))

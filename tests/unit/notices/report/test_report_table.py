@@ -12,25 +12,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobferry.notices import report as reports
-from jobferry.notices.findings import Findings
 from jobferry.notices.report.table import COLUMNS
+from jobferry.notices.view import ImportView
 from jobferry.records.failed_jobs import FailedJob
-from tests.unit.notices.cases import CREATED, EARLIER, NOT_A_STATE, STATE, ZIP, complete, job, results
-from tests.unit.notices.report.given import findings, many, of_case
+from tests.unit.notices.cases import CREATED, EARLIER, NOT_A_STATE, STATE, ZIP, complete, job, results, view_of
+from tests.unit.notices.report.given import many, of_case
 
 
-def text_of(given: Findings) -> str:
+def text_of(given: ImportView) -> str:
     return "".join(reports.csv(given))
 
 
-def rows_of(given: Findings) -> list[dict[str, str]]:
+def rows_of(given: ImportView) -> list[dict[str, str]]:
     text = text_of(given)
     assert text.startswith("\ufeff")
     return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
 
 
 def test_it_has_all_jobs_new_ones_first() -> None:
-    rows = rows_of(findings(complete(results(failed=9000)), many(9000)))
+    rows = rows_of(view_of(complete(results(failed=9000)), many(9000)))
     new = [f"LT-{10000 + each}" for each in range(9000) if each % 5]
     still = [f"LT-{10000 + each}" for each in range(0, 9000, 5)]
     assert [row["Reference number"] for row in rows] == new + still
@@ -49,12 +49,12 @@ def test_it_has_all_jobs_new_ones_first() -> None:
 
 
 def test_it_says_who_refused_a_job() -> None:
-    held = findings(complete(results(failed=1), invalid=1), [job(1, STATE, ZIP)], [job(2, NOT_A_STATE)])
+    held = view_of(complete(results(failed=1), invalid=1), [job(1, STATE, ZIP)], [job(2, NOT_A_STATE)])
     assert [(row["Refused by"], row["Why"]) for row in rows_of(held)] == [
         ("the board", f"{STATE}; {ZIP}"),
         ("jobferry, before sending", NOT_A_STATE),
     ]
-    [row] = rows_of(findings(complete(results(failed=1), verified=False), [job(1, STATE)]))
+    [row] = rows_of(view_of(complete(results(failed=1), verified=False), [job(1, STATE)]))
     assert row["Refused by"] == "the board's callback, not confirmed"
 
 
@@ -67,7 +67,7 @@ def test_it_says_what_we_found_beside_the_boards_words_and_lists_last_what_only_
 
 
 def test_the_bytes_are_those_that_excel_expects() -> None:
-    text = text_of(findings(complete(results(failed=1)), [job(1, 'He said "no"', title="Médecin, nuit")]))
+    text = text_of(view_of(complete(results(failed=1)), [job(1, 'He said "no"', title="Médecin, nuit")]))
     lines = text.encode().split(b"\r\n")
     assert lines[0].startswith(b'\xef\xbb\xbf"Reference number","Title"')
     assert '"LT-10001","Médecin, nuit",'.encode() in lines[1]
@@ -77,8 +77,8 @@ def test_the_bytes_are_those_that_excel_expects() -> None:
 
 
 def test_without_a_failed_job_it_has_its_heading() -> None:
-    assert rows_of(findings(complete())) == []
-    assert text_of(findings(complete())).count("\r\n") == 1
+    assert rows_of(view_of(complete())) == []
+    assert text_of(view_of(complete())).count("\r\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_without_a_failed_job_it_has_its_heading() -> None:
     ],
 )
 def test_no_cell_is_a_formula(given: str, safe: str) -> None:
-    [row] = rows_of(findings(complete(results(failed=1)), [job(1, given, title=given, reference_number=given)]))
+    [row] = rows_of(view_of(complete(results(failed=1)), [job(1, given, title=given, reference_number=given)]))
     assert (row["Reference number"], row["Title"], row["Why"]) == (safe, safe, safe)
 
 
@@ -113,7 +113,7 @@ _texts = st.text(max_size=60) | st.builds(
 @given(st.lists(st.builds(lambda number, text: job(number, text, reference_number=text, title=text, key=text, row=None,
                                                    since=CREATED if number % 2 else EARLIER), st.integers(0, 99), _texts)))  # fmt: skip
 def test_whatever_a_feed_holds_each_job_is_one_line_of_harmless_cells(jobs: list[FailedJob]) -> None:
-    given = findings(complete(results(failed=len(jobs))), jobs)
+    given = view_of(complete(results(failed=len(jobs))), jobs)
     rows = rows_of(given)
     assert len(rows) == len(jobs) == text_of(given).count("\r\n") - 1
     for row in rows:
@@ -131,8 +131,7 @@ def test_memory_does_not_grow_with_the_failures() -> None:
         def __iter__(self) -> Iterator[FailedJob]:
             return (job(each, ZIP, since=EARLIER if each % 2 else CREATED) for each in range(5000))
 
-    given = findings(complete(results(failed=5000)))
-    object.__setattr__(given, "failed", Streamed())
+    given = view_of(complete(results(failed=5000)), Streamed())
     tracemalloc.start()
     lines = sum(1 for _ in reports.csv(given))
     peak = tracemalloc.get_traced_memory()[1]

@@ -10,18 +10,19 @@ from isal import igzip
 
 from jobferry.adapters.sns import message
 from jobferry.notices import report as reports
-from jobferry.notices.findings import Findings, gather
+from jobferry.notices.details import read_details
 from jobferry.notices.notice import publish
 from jobferry.notices.report import Links, read_deletes
+from jobferry.notices.view import ImportView
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.imports import Import, Posting, State
 from tests.fakes import MemoryStore, MemoryTopic
 from tests.unit.notices.cases import (
     CASES,
+    COMMANDS,
     CREATED,
     LINKS,
     NOT_A_STATE,
-    STACK,
     STATE,
     ZIP,
     blocked,
@@ -64,7 +65,7 @@ class MemoryArchive:
 class TestStore:
     def test_puts_both_parts_beside_the_archive_and_says_where_they_are(self) -> None:
         archive = MemoryArchive()
-        links = reports.store(of_case("one-failed"), archive, STACK, NOW)
+        links = reports.store(of_case("one-failed"), archive, NOW)
         page, table = f"archive/default/{ID}.report.html", f"archive/default/{ID}.report.csv"
         assert links == Links(
             html=f"https://bucket/{page}?X-Amz-Expires=43200",
@@ -84,10 +85,10 @@ class TestStore:
     def test_lists_the_deletions_of_the_archive_or_else_the_first_of_them(self) -> None:
         lines = b"".join(b'{"referenceNumber":"P-%d","title":null}\n' % each for each in range(512))
         archive = MemoryArchive(igzip.compress(lines))
-        links = reports.store(of_case("withheld-too-many"), archive, STACK, NOW)
+        links = reports.store(of_case("withheld-too-many"), archive, NOW)
         assert archive.stored[links.html_key][1].count(b'class="ref">P-') == 512
         archive.deletes = None
-        reports.store(of_case("withheld-too-many"), archive, STACK, NOW)
+        reports.store(of_case("withheld-too-many"), archive, NOW)
         assert archive.stored[links.html_key][1].count(b'class="ref">LT-') == 25
         assert b"512 postings not in the feed, and kept. The first 25" in archive.stored[links.html_key][1]
 
@@ -114,7 +115,7 @@ class TestGather:
         store.write_failed(ID, FailedKind.INVALID, held, record.expires)
         store.write_failed(ID, FailedKind.UNVERIFIED, [job(7, "not the board's word")], record.expires)
         store.write_failed("before", FailedKind.ERROR, [job(3, STATE)], record.expires)
-        with gather(store, record) as found:
+        with read_details(store, record) as found:
             for _ in range(2):
                 assert list(found.failed) == refused
                 assert list(found.invalid) == held
@@ -125,7 +126,7 @@ class TestGather:
         record = complete(results(failed=1), verified=False)
         store = self.store(record)
         store.write_failed(ID, FailedKind.UNVERIFIED, [job(7, STATE)], record.expires)
-        with gather(store, record) as found:
+        with read_details(store, record) as found:
             assert list(found.failed) == [job(7, STATE)]
 
     @pytest.mark.parametrize(
@@ -139,12 +140,12 @@ class TestGather:
         ],
     )
     def test_compares_with_nothing_that_had_other_jobs(self, record: Import) -> None:
-        with gather(self.store(record), record) as found:
+        with read_details(self.store(record), record) as found:
             assert found.previously is None
 
     def test_leaves_nothing_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        with gather(self.store(complete()), complete()):
+        with read_details(self.store(complete()), complete()):
             assert list(tmp_path.iterdir())
         assert list(tmp_path.iterdir()) == []
 
@@ -152,17 +153,17 @@ class TestGather:
 class TestNotice:
     def publish(
         self, record: Import, failed: list[FailedJob], links: Links | None
-    ) -> tuple[bool, MemoryTopic, list[Findings]]:
-        store, topic, seen = MemoryStore(), MemoryTopic(), list[Findings]()
+    ) -> tuple[bool, MemoryTopic, list[ImportView]]:
+        store, topic, seen = MemoryStore(), MemoryTopic(), list[ImportView]()
         store.save(record)
         store.write_failed(record.import_id, FailedKind.ERROR, failed, record.expires)
 
-        def report(found: Findings) -> Links | None:
+        def report(found: ImportView) -> Links | None:
             assert topic.published == []
             seen.append(found)
             return links
 
-        return publish(store, topic, record.import_id, NOW, STACK, report), topic, seen
+        return publish(store, topic, record.import_id, NOW, COMMANDS, report), topic, seen
 
     def test_links_the_report_that_was_written_before_it(self) -> None:
         published, topic, seen = self.publish(complete(results(failed=1)), [job(14, STATE)], LINKS)
@@ -171,13 +172,13 @@ class TestNotice:
         assert f"\n   {LINKS.html}\n" in notice.text
         assert f"\n   {LINKS.csv}\n" in notice.text
         assert "until 19:06 UTC on 24 November 2026 at most" in notice.text
-        assert f"aws s3 cp s3://{STACK.bucket}/archive/default/{ID}.report.csv ." in notice.text
+        assert f"aws s3 cp s3://{COMMANDS.bucket}/archive/default/{ID}.report.csv ." in notice.text
         assert notice.data["report"] == {
             "html": LINKS.html,
             "csv": LINKS.csv,
             "until": "2026-11-24T19:06:01.000000Z",
-            "htmlObject": f"s3://{STACK.bucket}/archive/default/{ID}.report.html",
-            "csvObject": f"s3://{STACK.bucket}/archive/default/{ID}.report.csv",
+            "htmlObject": f"s3://{COMMANDS.bucket}/archive/default/{ID}.report.html",
+            "csvObject": f"s3://{COMMANDS.bucket}/archive/default/{ID}.report.csv",
         }
 
     def test_goes_out_without_a_report_that_could_not_be_written(self) -> None:
@@ -212,9 +213,9 @@ class TestNotice:
 
 
 def test_the_files_are_the_same_whoever_writes_them(tmp_path: Path) -> None:
-    files = reports.write(of_case("one-failed"), MemoryArchive(), STACK, tmp_path)
+    files = reports.write(of_case("one-failed"), MemoryArchive(), tmp_path)
     assert (files.html.name, files.csv.name) == ("report.html", "report.csv")
-    assert files.html.read_text(encoding="utf-8") == "".join(reports.html(of_case("one-failed"), (), STACK))
+    assert files.html.read_text(encoding="utf-8") == "".join(reports.html(of_case("one-failed"), ()))
     assert files.csv.read_bytes().startswith(b"\xef\xbb\xbf")
 
 

@@ -1,6 +1,6 @@
 """The report of an import that has ended: a page for people, and a table for their spreadsheets.
 
-Both are beside the archive, `archive/{feed}/{importId}.report.html` and `.report.csv`, and need nothing but themselves.
+Both are stored beside the archive, as `archive/{feed}/{importId}.report.html` and `.report.csv`, and need no other file.
 """
 
 from __future__ import annotations
@@ -15,34 +15,46 @@ from typing import Final, NamedTuple, Protocol
 from isal import igzip
 from pydantic_core import from_json
 
-from jobferry.notices.advice import Stack
-from jobferry.notices.findings import Findings
 from jobferry.notices.report.page import html, html_key
 from jobferry.notices.report.table import csv, csv_key
+from jobferry.notices.view import ImportView
 from jobferry.records.imports import Import, Posting
 
-__all__ = ["Archive", "Files", "Links", "csv", "csv_key", "html", "html_key", "read_deletes", "store", "write"]
+__all__ = [
+    "Links",
+    "ReportArchive",
+    "ReportFiles",
+    "csv",
+    "csv_key",
+    "html",
+    "html_key",
+    "read_deletes",
+    "store",
+    "write",
+]
 
-#: How long a link works at most. It ends with the credentials that signed it, if they end before: a function's are
-#: renewed every few hours, and nobody says when: https://repost.aws/knowledge-center/presigned-url-s3-bucket-expiration
+#: The longest time that a link works. It ends earlier with the credentials that signed it: a function's are renewed every
+#: few hours, at an unknown time: https://repost.aws/knowledge-center/presigned-url-s3-bucket-expiration
 LINKED: Final = timedelta(hours=12)
 
 
-class Archive(Protocol):
-    """Where the report goes, and where the list of deletions is."""
+class ReportArchive(Protocol):
+    """Where reports are stored, and where the list of deletions is."""
 
     def fetch(self, key: str, path: Path) -> bool:
-        """Fetches an object into a file; False when it is gone."""
+        """Fetch an object into a file; False if the object is gone."""
         ...
 
-    def store(self, key: str, path: Path, content_type: str) -> None: ...
+    def store(self, key: str, path: Path, content_type: str) -> None:
+        """Store a file."""
+        ...
 
     def link(self, key: str, time: timedelta) -> str:
-        """A URL with which anybody can read the object for so long, at most."""
+        """Return a URL with which anyone can read the object for this time at most."""
         ...
 
 
-class Files(NamedTuple):
+class ReportFiles(NamedTuple):
     """The two parts of a report."""
 
     html: Path
@@ -51,11 +63,14 @@ class Files(NamedTuple):
 
 @dataclass(frozen=True)
 class Links:
-    """Where a stored report is. The URLs open it for whoever has them: they belong into a notice, and into no log.
+    """Where a stored report is. The URLs open it for anyone: they belong into a notice, and never into a log.
 
     Attributes:
-        html, csv: the URLs, which work until `until` at most.
-        html_key, csv_key: the objects, which stay as long as the archive.
+        html: the page's URL.
+        csv: the table's URL.
+        until: when the URLs stop working at the latest.
+        html_key: the page's object, which stays as long as the archive.
+        csv_key: the table's object.
     """
 
     html: str
@@ -65,28 +80,21 @@ class Links:
     csv_key: str
 
 
-def write(findings: Findings, archive: Archive, stack: Stack, directory: Path) -> Files:
-    """Writes both parts into a directory. However many jobs failed, they are streamed.
-
-    Args:
-        findings: the import.
-        archive: has the list of deletions.
-        stack: names for the commands that the page shows.
-        directory: where the files go, `report.html` and `report.csv`.
-    """
-    files = Files(directory / "report.html", directory / "report.csv")
-    deletes = read_deletes(archive, findings.record, directory)
-    for path, texts in ((files.html, html(findings, deletes, stack)), (files.csv, csv(findings))):
+def write(view: ImportView, archive: ReportArchive, directory: Path) -> ReportFiles:
+    """Write both parts into a directory, as `report.html` and `report.csv`. The archive has the list of deletions."""
+    files = ReportFiles(directory / "report.html", directory / "report.csv")
+    deletes = read_deletes(archive, view.record, directory)
+    for path, texts in ((files.html, html(view, deletes)), (files.csv, csv(view))):
         with path.open("w", encoding="utf-8", newline="") as file:
             file.writelines(texts)
     return files
 
 
-def store(findings: Findings, archive: Archive, stack: Stack, now: datetime) -> Links:
-    """Writes the report, stores it beside the archive, and returns where it is."""
-    record = findings.record
+def store(view: ImportView, archive: ReportArchive, now: datetime) -> Links:
+    """Write the report, store it beside the archive, and return where it is."""
+    record = view.record
     with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
-        files = write(findings, archive, stack, Path(directory))
+        files = write(view, archive, Path(directory))
         archive.store(html_key(record), files.html, "text/html; charset=utf-8")
         archive.store(csv_key(record), files.csv, "text/csv; charset=utf-8")
     return Links(
@@ -98,8 +106,8 @@ def store(findings: Findings, archive: Archive, stack: Stack, now: datetime) -> 
     )
 
 
-def read_deletes(archive: Archive, record: Import, directory: Path) -> Iterable[Posting]:
-    """The postings that go, or were withheld: all of them, or the first when the archive has them no more."""
+def read_deletes(archive: ReportArchive, record: Import, directory: Path) -> Iterable[Posting]:
+    """Return the postings that are deleted or withheld: all, or the first ones if the archive no longer has the list."""
     if not (record.deletions.expected or record.deletions.withheld) or record.prepared.deletes is None:
         return record.deletions.postings
     path = directory / "deletes.jsonl.gz"

@@ -1,4 +1,4 @@
-"""The failed jobs of an import, out of the archive into a file for a person to mend, and back."""
+"""Retrying failed jobs: out of the archive into a file that a person corrects, and back."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Final
 
 from isal import igzip
 
-from jobferry.cli.faults import CannotBeDoneError
 from jobferry.cli.stack import Stack
 from jobferry.cli.validate import Files
+from jobferry.errors import CannotBeDoneError
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings, parse_settings
-from jobferry.notices.failures import Failing, failing_jobs
+from jobferry.notices.details import read_details
+from jobferry.notices.failures import Failure, Verdict, failures_of
 from jobferry.payload.build import Payload, spool
-from jobferry.records.failed_jobs import FailedKind
 from jobferry.records.imports import Import, State
 from jobferry.runs.triggers import parse_trigger, retry_key
 
@@ -31,33 +31,30 @@ class Exported:
     """What was written.
 
     Attributes:
-        jobs: what failed, in the order of the file's lines.
-        held: jobs that were held back before sending: the archive does not have them.
-        nameless: failed jobs of which the board does not say which they are.
+        jobs: the jobs in the order of the file's lines.
+        held_back: jobs that were held back before sending: the archive does not have them.
+        unnamed: failed jobs that the board does not identify.
     """
 
-    jobs: list[Failing]
-    held: int
-    nameless: int
+    jobs: list[Failure]
+    held_back: int
+    unnamed: int
 
 
 def export(record: Import, stack: Stack, path: Path) -> Exported:
-    """Writes the jobs that the board refused into a new file, a line each, as they were sent.
+    """Write the jobs that the board refused into a new file, a line each, as they were sent.
 
     Raises:
-        CannotBeDoneError: there is none, the archive has them no more, or the file is there already.
+        CannotBeDoneError: there are none, the archive no longer has them, or the file exists already.
     """
     require_retryable(record, stack)
-    failed = stack.table.read_failed(
-        record.import_id, FailedKind.ERROR if record.result.verified else FailedKind.UNVERIFIED
-    )
-    invalid = list(stack.table.read_failed(record.import_id, FailedKind.INVALID))
-    failing = list(failing_jobs(record, failed, invalid))
-    refused = [each for each in failing if each.by_board]
+    with read_details(stack.table, record) as details:
+        failures = list(failures_of(details))
+    refused = [each for each in failures if each.verdict.is_refusal]
     known = {each.job.number: each for each in refused if each.job.number < record.prepared.jobs}
-    held = sum(1 for each in failing if not each.by_board and not each.taken)
+    held_back = sum(each.verdict is Verdict.HELD_BACK for each in failures)
     if not known:
-        also = f"; {held:,} were held back before sending: mend those in the export" if held else ""
+        also = f"; {held_back:,} were held back before sending: mend those in the export" if held_back else ""
         raise CannotBeDoneError(f"the board refused no job of {record.import_id} that is in the archive{also}")
     with _archived(record, stack) as lines:
         try:
@@ -65,7 +62,7 @@ def export(record: Import, stack: Stack, path: Path) -> Exported:
                 file.writelines(line for number, line in enumerate(lines) if number in known)
         except FileExistsError as error:
             raise CannotBeDoneError(f"{path} is there already: name another file, or remove it") from error
-    return Exported([known[number] for number in sorted(known)], held, len(refused) - len(known))
+    return Exported([known[number] for number in sorted(known)], held_back, len(refused) - len(known))
 
 
 @contextmanager
@@ -79,7 +76,7 @@ def _archived(record: Import, stack: Stack) -> Iterator[Iterator[bytes]]:
 
 
 def require_retryable(record: Import, stack: Stack) -> None:
-    """Raises CannotBeDoneError unless the import is the newest with a result: older jobs would undo newer changes."""
+    """Raise CannotBeDoneError unless the import is the newest with a result: older jobs would undo newer changes."""
     if record.state is not State.COMPLETE:
         raise CannotBeDoneError(
             f"{record.import_id} is {record.state}: only a complete import has failed jobs to retry"
@@ -93,7 +90,7 @@ def require_retryable(record: Import, stack: Stack) -> None:
 
 @contextmanager
 def checked(path: Path, record: Import, stack: Stack) -> Iterator[tuple[Payload, FeedSettings]]:
-    """The mended jobs, read as SubmitImport is going to. Raises FeedError, CannotBeDoneError."""
+    """Read corrected jobs as SubmitImport will. Raise FeedError or CannotBeDoneError."""
     if path.suffix != SUFFIX:
         raise CannotBeDoneError(f"{path} is no {SUFFIX} file, as --export writes one: a job a line, as JSON")
     key, text = stack.bucket.settings(record.feed)
@@ -106,7 +103,7 @@ def checked(path: Path, record: Import, stack: Stack) -> Iterator[tuple[Payload,
 
 
 def submit(path: Path, record: Import, stack: Stack, now: datetime) -> str:
-    """Uploads mended jobs and starts their retry; its import's id. Raises CannotBeDoneError while a run is open."""
+    """Upload corrected jobs, start their retry and return its import's id. Raise CannotBeDoneError while a run is open."""
     require_retryable(record, stack)
     if still_open := stack.table.get_feed(record.feed).open_imports:
         raise CannotBeDoneError(

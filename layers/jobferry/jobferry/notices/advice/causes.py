@@ -1,0 +1,192 @@
+"""What people read about each cause and each objection: one row for each.
+
+The texts name things in braces; `steps` fills them in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from jobferry.errors import Cause
+from jobferry.records.imports import Import, Objection, State
+
+
+class CauseAdvice(NamedTuple):
+    """What people read about one cause.
+
+    Attributes:
+        briefly: what went wrong, in a few words.
+        to_do: what to do. The command that runs the feed follows.
+        passes: the next run may succeed without a person, or the cause only concerns what a person just asked for.
+    """
+
+    briefly: str
+    to_do: str
+    passes: bool = False
+
+
+class ObjectionAdvice(NamedTuple):
+    """What people read about one objection to deletions.
+
+    Attributes:
+        briefly: why the deletions are withheld.
+        to_do: what to do about it.
+    """
+
+    briefly: str
+    to_do: str
+
+
+_AT_ONCE: Final = "To run it at once{where}:"
+_RUN_NOW: Final = f"The next run then sends everything. {_AT_ONCE}"
+_UNKNOWN: Final = CauseAdvice("see why", f"Mend what the reason below says. {_RUN_NOW}")
+
+BY_CAUSE: Final = {
+    Cause.FEED_MISSING: CauseAdvice(
+        "the feed has no file",
+        "Find out why the export did not arrive in s3://{bucket}/feeds/{feed}/ (did it run? did it go to another folder?), "
+        f"and have it write the file there again. {_RUN_NOW}",
+    ),
+    Cause.FEED_UNREADABLE: CauseAdvice(
+        "a file cannot be read",
+        "Look at the file named in the reason below. If it is no part of the feed, take it out of the folder. If it is in "
+        "another encoding, say so in {settings}, as the reason shows. Otherwise export it again, to the same place: most "
+        f"often it was cut off while it was written. {_RUN_NOW}",
+    ),
+    Cause.FEED_TOO_LARGE: CauseAdvice(
+        "the feed is too large",
+        "Export less, or allow more: raise maxFeedBytes in {settings}; where the function's disk is full, raise "
+        f"EphemeralStorage of SubmitImport in template.yaml and deploy. {_RUN_NOW}",
+    ),
+    Cause.FEED_INVALID: CauseAdvice(
+        "the feed looks broken",
+        f"Look into the export: its file has no job in it. Export it again, to the same place. {_RUN_NOW}",
+    ),
+    Cause.FEED_CHANGED: CauseAdvice(
+        "the files kept changing",
+        "Have the export end before the run begins, or write its files elsewhere and copy them to "
+        f"s3://{{bucket}}/feeds/{{feed}}/ when they are whole. {_RUN_NOW}",
+        passes=True,
+    ),
+    Cause.SETTINGS: CauseAdvice(
+        "feed.json has a mistake", f"Mend {{settings}}, as the reason below says, and upload it again. {_RUN_NOW}"
+    ),
+    Cause.CONFIRMATION: CauseAdvice(
+        "the code does not fit",
+        "If the reason below says that deleteJobs is off, or that another feed has the same account, mend that first: there "
+        "is no code before. Otherwise run the feed without a code, or wait for the next run: if deletions are withheld, its "
+        "notice has the present list and its code. Look at that list, then confirm that code.",
+        passes=True,
+    ),
+    Cause.SECRET: CauseAdvice(
+        "the API key is not usable",
+        "Put the board account's API key into the secret that the reason below names (AWS console, Secrets Manager, Retrieve "
+        "secret value, Edit). If there is no such secret: is apiKeySecret in feed.json spelt right? If so, store a new one "
+        f"by that name. {_RUN_NOW}",
+    ),
+    Cause.PAUSED: CauseAdvice(
+        "the feed is paused", 'Nothing. To send it again, take "paused": true out of {settings}.', passes=True
+    ),
+    Cause.ABANDONED: CauseAdvice(
+        "the run was cut off",
+        "Nothing, if it happened once: the next run starts anew and sends everything. If it happens again, the run takes too "
+        f"long or too much memory: docs/runbook.md, Abandoned, says where to look. {_AT_ONCE}",
+        passes=True,
+    ),
+    Cause.ARCHIVE_GONE: CauseAdvice(
+        "what was made ready is gone",
+        "Find out who or what deleted it: nothing but the archive's own rule should, after 90 days. The next run makes "
+        f"everything ready anew. {_AT_ONCE}",
+    ),
+    Cause.BOARD_UNREACHABLE: CauseAdvice(
+        "the board could not be reached",
+        "Nothing, if it happened once: the next run sends everything. If it happens again, look whether the board's site "
+        "works, and whether {board} is its right address. If the reason says that the board asked to be left alone, wait for "
+        f"as long. {_AT_ONCE}",
+        passes=True,
+    ),
+    Cause.BOARD_REFUSED: CauseAdvice(
+        "the board refused the import",
+        "Mend what the board says below. If its words do not tell what that is, write to the board's support and quote "
+        f"them. {_RUN_NOW}",
+    ),
+    Cause.NO_RESULT: CauseAdvice("no result from the board within 12 hours", ""),
+    Cause.OPEN: CauseAdvice("an import was still open", ""),
+    Cause.FEWER_PARTS: CauseAdvice("the feed needed fewer imports", ""),
+}
+
+_KEY_REFUSED: Final = CauseAdvice(
+    "the board refused the API key",
+    "Check the account's API key on the board's own site, and put it into the secret {secret} (AWS console, Secrets Manager, "
+    f"Retrieve secret value, Edit). {_RUN_NOW}",
+)
+_WRONG_ADDRESS: Final = CauseAdvice(
+    "the board refused the import",
+    "Check the board's address, {board}: it is the stack's parameter BoardUrl, or boardUrl in the secret {secret}. "
+    f"{_RUN_NOW}",
+)
+#: What to do if the board refused an import with this HTTP status.
+BY_STATUS: Final = {
+    401: _KEY_REFUSED,
+    403: _KEY_REFUSED,
+    413: CauseAdvice(
+        "the import is too large for the board",
+        "Send less at once: set maxJobsPerImport in {settings}, for instance 2000. A feed with deleteJobs cannot be split: "
+        f"set deleteJobs to false, or ask the board's support to raise its limit. {_RUN_NOW}",
+    ),
+    **dict.fromkeys((301, 302, 303, 307, 308, 404), _WRONG_ADDRESS),
+}
+
+#: What to do about Cause.FEED_INVALID if the feed had jobs.
+INVALID_JOBS: Final = (
+    "Mend what most of the jobs have in common ({most_frequent}): so many at once is a fault of the export, or of the feed's "
+    f"settings ({{settings}}), hardly of the jobs. {_RUN_NOW}"
+)
+
+BY_OBJECTION: Final = {
+    Objection.FIRST: ObjectionAdvice("they are announced, and go from the next import on", ""),
+    Objection.FEWER_OBJECTS: ObjectionAdvice(
+        "the feed has fewer files than before",
+        "Look whether a file is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its last complete "
+        "import. If one is, export it again; the next run is then as usual.",
+    ),
+    Objection.TOO_MANY: ObjectionAdvice(
+        "so many at once look like a fault of the export",
+        "If they should still be there, mend the export: it left out so many at once (more than the feed's "
+        "maxDeletePercent) that it looks half-written. The next run is then as usual.",
+    ),
+    Objection.UNPROTECTED_ROWS: ObjectionAdvice(
+        "some rows cannot be told from those postings",
+        "Mend the rows below that could not be sent (no reference number, not readable, or one number for two different "
+        "jobs). Nobody can tell whose postings they are{perhaps}, so nothing is deleted while there is such a row. The "
+        "next run is then as usual.",
+    ),
+    Objection.SHARED_ACCOUNT: ObjectionAdvice(
+        "another feed has the same account",
+        "{unread}Give each feed an account of its own. {others} on the same account of the board, and each would delete the "
+        "other's postings, so nothing is deleted, and nothing can be confirmed, while that is so. Either put all their "
+        "files under one feed; or give each its own API key (apiKeySecret in its feed.json, here {secret}); or set "
+        "deleteJobs to false in each.",
+    ),
+}
+
+
+def advice_on_ending(record: Import) -> CauseAdvice:
+    """Return what people read about why an import ended without a result."""
+    cause = record.ending.cause
+    if record.state is State.EXPIRED:
+        return BY_CAUSE[Cause.NO_RESULT]
+    if cause is Cause.BOARD_REFUSED or (cause is None and record.state is State.REJECTED):
+        return BY_STATUS.get(record.ending.status or 0, BY_CAUSE[Cause.BOARD_REFUSED])
+    return BY_CAUSE[cause] if cause else _UNKNOWN
+
+
+def was_not_sent(record: Import) -> bool:
+    """Tell whether an import that was blocked or rejected never reached the board."""
+    return record.state is State.BLOCKED or record.ending.cause in {Cause.SECRET, Cause.ARCHIVE_GONE}
+
+
+def why_withheld(objections: Iterable[Objection]) -> str:
+    """Return why deletions are withheld, in one line."""
+    return "; ".join(BY_OBJECTION[each].briefly for each in objections)

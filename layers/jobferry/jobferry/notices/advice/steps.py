@@ -1,0 +1,229 @@
+"""What to do about an import that has ended, the most urgent step first.
+
+The texts are for somebody in operations who did not build any of this and reads them at seven in the morning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from jobferry.errors import Cause
+from jobferry.notices.advice.causes import BY_OBJECTION, INVALID_JOBS, advice_on_ending
+from jobferry.notices.advice.commands import Commands
+from jobferry.notices.advice.topics import Topic, topics
+from jobferry.notices.failures import Failures
+from jobferry.records.imports import Import, State
+from jobferry.text import counted, one_line, when
+
+#: If more jobs than this failed, the step leads with their most frequent reason.
+_MANY_JOBS: Final = 25
+#: A code that a shell takes as one word.
+_SAFE_CODE: Final = re.compile(r"[A-Za-z0-9-]{1,80}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do: words, and a command to paste."""
+
+    text: str
+    command: str | None = None
+
+
+def steps(record: Import, failures: Failures, commands: Commands) -> list[Step]:
+    """Return what to do, the most urgent step first."""
+    if record.state is State.COMPLETE:
+        return list(_after_result(record, failures, commands)) or [Step("Nothing.")]
+    if record.state is State.EXPIRED:
+        found = _after_silence(record)
+    elif record.retry:
+        found = [_RETRY]
+    else:
+        found = list(_after_refusal(record, failures, commands))
+    # A blocked run's jobs are part of its own step.
+    lists_jobs = failures.total and (record.retry or record.state is not State.BLOCKED)
+    return [*found, _fix_jobs(failures)] if lists_jobs else found
+
+
+_RETRY: Final = Step(
+    "Mend what the reason below says, then give the command jobferry retry again, with the import whose jobs failed and "
+    "the file of the mended ones. The feed itself was not run; its next run sends everything, as always."
+)
+
+
+def _after_refusal(record: Import, failures: Failures, commands: Commands) -> Iterator[Step]:
+    names = _names(record, failures, commands)
+    too_many_invalid = record.ending.cause is Cause.FEED_INVALID and failures.total > 0
+    text = INVALID_JOBS if too_many_invalid else advice_on_ending(record).to_do
+    if record.ending.cause is not Cause.PAUSED:
+        yield Step(text.format(**names), commands.run(record.feed))
+    elif resume := commands.resume(record.feed):
+        yield Step("Nothing. To send the feed again:", resume)
+    else:
+        yield Step(text.format(**names))
+    if too_many_invalid and record.prepared.jobs:
+        yield Step(
+            "If the jobs really are so, and the others are to go out all the same, raise maxInvalidPercent in "
+            f"{names['settings']}."
+        )
+    if record.ending.feed_is_empty:
+        yield Step(
+            "If the feed is empty on purpose: jobferry never takes down a whole account. Take the postings down on the "
+            f'board\'s own site, and set "paused": true in {names["settings"]} until there are jobs again.'
+        )
+
+
+def _after_silence(record: Import) -> list[Step]:
+    changes = "Look at the board's own site whether the changes of this import are there"
+    if record.deletions.delete_jobs and record.deletions.expected:
+        changes += f": {counted(record.deletions.expected, 'posting')} (under WERE TO GO) may or may not be gone"
+    return [
+        Step(
+            f"{changes}. Then there is nothing to do but wait: the next run goes out as usual and sends all jobs again, "
+            "which does no harm."
+        ),
+        Step(
+            "If the next run has no result either, write to the board's support and name the import "
+            f"{_name_for_board(record)}."
+        ),
+    ]
+
+
+def _after_result(record: Import, failures: Failures, commands: Commands) -> Iterator[Step]:
+    about = topics(record)
+    if Topic.DELETED_MORE in about:
+        yield from _deleted_more(record, commands)
+    if Topic.WITHHELD in about:
+        yield from _withheld(record, failures, commands)
+    if Topic.FIRST in about:
+        yield _announced(record, commands)
+    if failures.total:
+        yield _fix_jobs(failures)
+    elif failed := record.result.count("failed"):
+        yield Step(
+            f"Write to the board's support and name the import {_name_for_board(record)}: the board counts "
+            f"{counted(failed, 'failed job')}, but does not say which."
+        )
+    if failures.accepted:
+        jobs = "job that looks" if failures.accepted == 1 else f"{failures.accepted:,} jobs that look"
+        yield Step(f"Check the {jobs} wrong to jobferry, though the board took what was sent (at the end).")
+    if Topic.UNACCOUNTED in about:
+        yield Step(
+            "Nothing in the feed needs mending for the jobs that are unaccounted for: the next run sends all jobs "
+            "again. If the next notice says the same, write to the board's support and name the import "
+            f"{_name_for_board(record)}."
+        )
+    if Topic.UNVERIFIED in about:
+        yield Step(
+            "Look at the board's own site whether the postings are as you expect: the board could not be asked to "
+            "confirm this result. The next run sends all jobs again and gets a new one."
+        )
+
+
+def _fix_jobs(failures: Failures) -> Step:
+    if failures.total <= _MANY_JOBS:
+        jobs, them = ("job", "it") if failures.total == 1 else (f"{failures.total:,} jobs", "them")
+        return Step(
+            f"Mend the {jobs} below where your export takes {them} from (your own system, not the exported file). The next "
+            f"run sends {them} again by itself."
+        )
+    top = failures.reasons[0]
+    share = f"all {failures.total:,}" if top.jobs == failures.total else f"{top.jobs:,} of the {failures.total:,}"
+    return Step(
+        f"Begin with the reason of {share} jobs ({one_line(top.message, 200)}). Mend it where your export takes the jobs "
+        "from; if the export always writes a value that the board does not know, feed.json can translate it (the setting "
+        '"values"). The next run sends the jobs again by itself.'
+    )
+
+
+def _deleted_more(record: Import, commands: Commands) -> Iterator[Step]:
+    more = record.result.count("deleted") - record.deletions.expected
+    look = f"Look now at your account on the board's own site for postings that are gone: the board deleted {more:,}"
+    if not record.deletions.delete_jobs:
+        yield Step(
+            f"{look}, though this import asked for no deletion. Write to the board's support and name the import "
+            f"{_name_for_board(record)}."
+        )
+        return
+    yield Step(
+        f"{look} more than this import was to delete. Whatever is in the feed is there; what is gone was posted by hand, by "
+        "another feed or by another system. Post it again from there: jobferry never had it."
+    )
+    yield Step(
+        "Until it is clear where they came from, stop the deletions: set deleteJobs to false in "
+        f"{commands.settings(record.feed)}. If you expected this (the first full sync of an account that held other "
+        "postings), there is nothing to do."
+    )
+
+
+def _withheld(record: Import, failures: Failures, commands: Commands) -> Iterator[Step]:
+    number = record.deletions.withheld
+    one = number == 1
+    it, they = ("it", "it") if one else ("them", "they")
+    if number:
+        if record.deletions.objections:
+            otherwise = f"{they} {'stays' if one else 'stay'}, and the next run withholds {it} again."
+        else:
+            otherwise = (
+                f"the next run deletes {it}. To keep {it}, put {it} into the feed, or set deleteJobs to false in "
+                f"{commands.settings(record.feed)}."
+            )
+        yield Step(
+            f"Look at {'the posting' if one else f'the {number:,} postings'} under WOULD GO: should {they} still be on the "
+            f"board? {they.capitalize()} {'is' if one else 'are'} not in the feed, and nothing was deleted. If you do "
+            f"nothing, {otherwise}"
+        )
+    names = _names(record, failures, commands)
+    for objection in record.deletions.objections:
+        yield Step(BY_OBJECTION[objection].to_do.format(**names))
+    code = record.deletions.confirm_code
+    if code and _SAFE_CODE.fullmatch(code):
+        yield Step(
+            f"{'If it is' if one else f'If all {number:,} are'} really to go, confirm exactly "
+            f"{'this one' if one else 'these'}{commands.where}. The code fits this very list: if it is another one by "
+            "then, nothing is sent and nothing is lost, and the next run's notice has the new list and its code.",
+            commands.run(record.feed, code),
+        )
+
+
+def _announced(record: Import, commands: Commands) -> Step:
+    begins = "from then on, and from any run that you start,"
+    if record.deletions.objections:
+        begins = "once nothing speaks against deletions any more, or you confirm some,"
+    return Step(
+        f"Before the next scheduled run, look at your account on the board's own site: {begins} every posting that is not "
+        "in this feed is deleted, also those posted by hand or by another system. Nothing was deleted this time. To keep "
+        f"such postings, put them into the feed, or set deleteJobs to false in {commands.settings(record.feed)}. If all "
+        "postings come from this feed, there is nothing to do."
+    )
+
+
+def _names(record: Import, failures: Failures, commands: Commands) -> dict[str, str]:
+    """Return what the texts of `causes` have in braces."""
+    others = [one_line(each, 100) for each in record.deletions.shared_with]
+    unread = any(each.unreadable for each in record.deletions.shared_with)
+    listed = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+    return {
+        "bucket": commands.bucket,
+        "feed": record.feed,
+        "where": commands.where,
+        "settings": commands.settings(record.feed),
+        "secret": commands.accounts + one_line(record.destination.account or "BoardApiKey", 100),
+        "board": one_line(record.destination.board or "the stack's parameter BoardUrl", 200),
+        "others": f"This feed and {listed} {'may be' if unread else 'are'}"
+        if others
+        else "This feed and another one are",
+        "unread": "Mend first what cannot be read: whoever's it is may be on the same account. " if unread else "",
+        "perhaps": ", one of those under WOULD GO perhaps" if record.deletions.withheld else "",
+        "most_frequent": one_line(failures.reasons[0].message, 200) if failures.reasons else "",
+    }
+
+
+def _name_for_board(record: Import) -> str:
+    """Return how the board's support can find the import."""
+    at = f", sent at {when(record.sent.submitted_at)}" if record.sent.submitted_at else ""
+    if record.sent.board_import_id:
+        return f"{one_line(record.sent.board_import_id, 200)}{at}"
+    return f"of {counted(record.prepared.jobs, 'job')}{at}"

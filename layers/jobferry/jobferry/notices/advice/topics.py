@@ -1,0 +1,74 @@
+"""What a notice is about, and how urgent it is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from jobferry.errors import Cause
+from jobferry.notices.advice.causes import advice_on_ending
+from jobferry.records.imports import Import, State
+
+#: The states that people are told about.
+ENDED: Final = frozenset({State.COMPLETE, State.BLOCKED, State.REJECTED, State.EXPIRED})
+
+
+class Topic(StrEnum):
+    """Something to tell about an import. It may have several; the gravest comes first."""
+
+    BLOCKED = "blocked"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    DELETED_MORE = "deleted-more"
+    WITHHELD = "deletions-withheld"
+    FIRST = "first-full-sync"
+    FAILED = "jobs-failed"
+    UNACCOUNTED = "unaccounted"
+    UNVERIFIED = "unverified"
+    LATE = "late-result"
+    SUCCESS = "success"
+
+
+class Severity(StrEnum):
+    """How urgent a notice is.
+
+    Critical means that the board stays out of date, or has lost postings, until a person acts.
+    """
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+def topics(record: Import) -> list[Topic]:
+    """Return what an import's notice is about; nothing if no notice is needed."""
+    match record.state:
+        case State.BLOCKED if record.ending.cause is Cause.PAUSED:
+            return []
+        case State.BLOCKED | State.REJECTED | State.EXPIRED:
+            return [Topic(record.state)]
+        case State.COMPLETE:
+            holds = {
+                Topic.DELETED_MORE: record.result.count("deleted") > record.deletions.expected,
+                Topic.WITHHELD: record.deletions.withheld > 0 or bool(record.deletions.objections),
+                Topic.FIRST: record.deletions.announces_deletions,
+                Topic.FAILED: record.result.count("failed") > 0 or record.prepared.invalid > 0,
+                Topic.UNACCOUNTED: record.result.unaccounted > 0,
+                Topic.UNVERIFIED: not record.result.verified,
+                # People were told that no result had come, so they are told that it has.
+                Topic.LATE: record.result.late,
+            }
+            found = [topic for topic, is_so in holds.items() if is_so]
+            return found or [Topic.SUCCESS] * record.prepared.notify_on_success
+        case _:
+            return []
+
+
+def severity(record: Import) -> Severity:
+    """Return how urgent an import's notice is."""
+    about = set(topics(record))
+    if about & {Topic.EXPIRED, Topic.DELETED_MORE}:
+        return Severity.CRITICAL
+    if about & {Topic.BLOCKED, Topic.REJECTED}:
+        return Severity.WARNING if advice_on_ending(record).passes else Severity.CRITICAL
+    return Severity.INFO if about <= {Topic.SUCCESS, Topic.LATE} else Severity.WARNING

@@ -1,0 +1,119 @@
+"""What happened to an import: a headline, and a few sentences that say whether anything is lost."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jobferry.notices.advice.causes import advice_on_ending, was_not_sent
+from jobferry.notices.advice.topics import Topic, topics
+from jobferry.notices.failures import Failures
+from jobferry.records.imports import Import, State
+from jobferry.text import counted, one_line, when
+
+#: Characters of a reason that are shown.
+REASON: Final = 600
+
+
+def part(record: Import) -> str:
+    """Return which part of a split feed an import is; empty if the feed is not split."""
+    if record.run is not None:
+        return f"part {record.import_id.removeprefix(f'{record.run}-')}"
+    return f"part 1 of {record.parts:,}" if record.parts > 1 else ""
+
+
+def headline(record: Import, failures: Failures) -> str:
+    """Return what happened in a few words: a notice's subject without the feed."""
+    if record.state is State.COMPLETE:
+        words = "; ".join(_results(record, failures)[:2]) or f"{_all_jobs(record, '')} on the board"
+    else:
+        words = advice_on_ending(record).briefly
+        words = f"nothing was sent, {words}" if was_not_sent(record) else words
+    about = ", ".join(filter(None, (part(record), "retry of mended jobs" if record.retry else "")))
+    return f"{about}: {words}" if about else words
+
+
+def _results(record: Import, failures: Failures) -> list[str]:
+    about, result, deletions = topics(record), record.result, record.deletions
+    words = []
+    if Topic.DELETED_MORE in about:
+        words.append(f"{counted(result.count('deleted'), 'posting')} deleted, {deletions.expected:,} expected")
+    if Topic.WITHHELD in about:
+        withheld = deletions.withheld
+        words.append(f"{counted(withheld, 'deletion')} withheld" if withheld else "deletions withheld")
+    if Topic.FIRST in about and not deletions.objections:
+        words.append("deletions begin with the next run")
+    if failed := max(failures.refused, result.count("failed")) + failures.held_back:
+        jobs = counted(record.prepared.jobs + failures.held_back, "job")
+        known = f" ({failures.new:,} new)" if failures.new else " (all known)"
+        words.append(f"{failed:,} of {jobs} failed{known if failures.known else ''}")
+    elif failures.accepted:
+        words.append(f"{counted(failures.accepted, 'job')} to look at")
+    if Topic.UNACCOUNTED in about:
+        words.append(f"{counted(result.unaccounted, 'job')} unaccounted for")
+    if Topic.UNVERIFIED in about:
+        words.append("result not confirmed")
+    if Topic.LATE in about:
+        words.append("the late result has come")
+    return words
+
+
+def happened(record: Import, failures: Failures) -> str:
+    """Return what happened, and whether anything is lost, in a few sentences."""
+    match record.state:
+        case State.BLOCKED | State.REJECTED:
+            return _nothing_was_accepted(record)
+        case State.EXPIRED:
+            return _no_result_came(record)
+    about, failed = topics(record), record.result.count("failed")
+    of = "of the retry" if record.retry else f"of {part(record) or 'the feed'}"
+    text = []
+    if Topic.LATE in about:
+        text.append("The result that you were told was missing has come after all; nothing was lost.")
+    if Topic.UNVERIFIED in about:
+        text.append(
+            "This result came with the board's callback. The board itself could not be asked "
+            f"{'so far' if record.open else 'within 12 hours'}, and a callback alone proves nothing. It says:"
+        )
+    if Topic.UNACCOUNTED in about:
+        missing = record.result.unaccounted
+        text.append(
+            f"The board's counts do not add up: {counted(missing, 'job')} of the {record.prepared.jobs:,} sent "
+            f"{'is' if missing == 1 else 'are'} in none of them, or in two."
+        )
+    elif failures.total or failed:
+        fine = counted(max(record.prepared.jobs - failed, 0), f"job {of} is", f"jobs {of} are")
+        text.append(f"{fine} on the board. A failed job's posting, if there is one, stays as it was.")
+    else:
+        jobs = _all_jobs(record, f" {of}")
+        text.append(f"{jobs[0].upper()}{jobs[1:]} on the board.")
+    if record.deletions.withheld:
+        text.append(f"{counted(record.deletions.withheld, 'posting')} not in the feed stayed there too.")
+    return " ".join(text)
+
+
+def _all_jobs(record: Import, of: str) -> str:
+    return f"the job{of} is" if record.prepared.jobs == 1 else f"all {record.prepared.jobs:,} jobs{of} are"
+
+
+def _nothing_was_accepted(record: Import) -> str:
+    nothing = "Nothing was sent" if was_not_sent(record) else "The board accepted nothing"
+    if part(record):
+        nothing = f"{nothing} of {part(record)} of the feed; its other parts are told apart."
+    else:
+        of = " of the retry" if record.retry else ""
+        nothing = f"{nothing}{of}: all postings on the board are as they were before."
+    reason = one_line(record.ending.reason or "none was recorded", REASON)
+    return f"{nothing} The reason: {reason}{'' if reason.endswith(('.', '?', '!')) else '.'}"
+
+
+def _no_result_came(record: Import) -> str:
+    sent = counted(record.prepared.jobs, "job was", "jobs were")
+    at = f" at {when(record.sent.submitted_at)}" if record.sent.submitted_at else ""
+    if record.sent.board_import_id:
+        text = f"{sent} sent{at} and the board accepted them, but it has given no result since."
+    else:
+        text = f"{sent} sent{at}, but the board's answer was lost: nobody knows whether they arrived."
+    return (
+        f"{text} Nothing is lost on this side: what was sent is in the archive, and if the result still comes, it is "
+        "recorded and you hear of it."
+    )

@@ -1,0 +1,280 @@
+"""What people are told about an import: computed once, then rendered as text, as JSON, as a page and on a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from jobferry.notices.advice.causes import why_withheld
+from jobferry.notices.advice.commands import Commands
+from jobferry.notices.advice.steps import Step, steps
+from jobferry.notices.advice.topics import ENDED, Severity, Topic, severity, topics
+from jobferry.notices.details import ImportDetails
+from jobferry.notices.failures import (
+    NO_REASON,
+    Failure,
+    Failures,
+    Group,
+    Verdict,
+    count_failures,
+    failures_of,
+    file_name,
+    join_messages,
+)
+from jobferry.notices.happened import happened, headline
+from jobferry.records.imports import Import, Posting, State
+from jobferry.text import counted, duration, one_line, when
+
+#: The board's counts that add up to the jobs that were sent.
+_JOB_COUNTS: Final = ("added", "updated", "unchanged", "failed")
+_WITHOUT_RESULT: Final = {State.EXPIRED: "sent", State.REJECTED: "not accepted"}
+
+
+class Lengths(NamedTuple):
+    """How many characters of each text a rendering shows."""
+
+    reference: int
+    title: int
+    file: int
+    message: int
+    own_message: int
+
+
+class CountView(NamedTuple):
+    """A number, what it counts, and whether it is a bad sign."""
+
+    number: int
+    words: str
+    is_bad: bool = False
+
+
+class PostingView(NamedTuple):
+    """A posting that is deleted or withheld, its texts cut and harmless."""
+
+    reference: str
+    title: str
+
+
+class PostingsView(NamedTuple):
+    """The postings that an import deletes, was to delete, or withheld.
+
+    Attributes:
+        title: the words by which the steps refer to the list.
+        number: how many they are.
+        words: what they have in common.
+        needs_attention: a person should check the list.
+    """
+
+    title: str
+    number: int
+    words: str
+    needs_attention: bool
+
+
+class JobView(NamedTuple):
+    """A job that failed, its texts cut and harmless.
+
+    Attributes:
+        reference: its reference number; empty if it has none.
+        title: empty if it has none.
+        key: its object in the bucket; empty if that is unknown.
+        file: the object's name.
+        row: its row in that object.
+        verdict: what became of it.
+        message: what the board says about it, or why it was not sent.
+        own_message: what jobferry itself found before sending a job that the board refused; empty if nothing.
+        is_new: it did not fail at the last complete import.
+        since: when it began to fail.
+    """
+
+    reference: str
+    title: str
+    key: str
+    file: str
+    row: int | None
+    verdict: Verdict
+    message: str
+    own_message: str
+    is_new: bool
+    since: datetime | None
+
+    @property
+    def place(self) -> str:
+        return self.file if not self.key or self.row is None else f"{self.file} row {self.row}"
+
+
+@dataclass(frozen=True)
+class ImportView:
+    """What people are told about an import.
+
+    Attributes:
+        details: the import, and its jobs to stream.
+        commands: the commands that people paste.
+        failures: the counts of its failed jobs, and the first of them.
+        topics: what its notice is about.
+        severity: how urgent the notice is.
+        headline: what happened in a few words.
+        happened: what happened in a few sentences.
+        steps: what to do.
+        counts: its jobs and deletions in numbers.
+        deletions: the postings that are deleted, were to be deleted, or are withheld.
+        facts: facts about it by name.
+    """
+
+    details: ImportDetails
+    commands: Commands
+    failures: Failures
+    topics: list[Topic]
+    severity: Severity
+    headline: str
+    happened: str
+    steps: list[Step]
+    counts: list[CountView]
+    deletions: PostingsView
+    facts: dict[str, str]
+
+    @classmethod
+    def of(cls, details: ImportDetails, commands: Commands) -> ImportView:
+        """Make the view, which goes through all jobs once."""
+        record, failures = details.record, count_failures(details)
+        return cls(
+            details=details,
+            commands=commands,
+            failures=failures,
+            topics=topics(record),
+            severity=severity(record),
+            headline=headline(record, failures),
+            happened=happened(record, failures),
+            steps=steps(record, failures, commands),
+            counts=_counts(record, failures),
+            deletions=_deletions(record),
+            facts=_facts(record, commands),
+        )
+
+    @property
+    def record(self) -> Import:
+        return self.details.record
+
+    @property
+    def has_ended(self) -> bool:
+        return self.record.state in ENDED
+
+    @property
+    def speaker(self) -> str:
+        """Return whose words a refused job's messages are."""
+        return "the board" if self.record.result.verified else "the callback"
+
+    @property
+    def fixed(self) -> str | None:
+        """Return how many jobs were fixed, in a sentence."""
+        if not self.failures.fixed:
+            return None
+        return f"{counted(self.failures.fixed, 'job')} that failed at the last complete import, and not any more."
+
+    @property
+    def unnamed(self) -> str | None:
+        """Return how many failed jobs the board counts without naming them, in a sentence."""
+        number = self.record.result.count("failed") - self.failures.refused
+        jobs = "more failed job" if self.failures.refused else "failed job"
+        return f"The board counts {counted(number, jobs)}, but does not say which." if number > 0 else None
+
+    @property
+    def ignored_values(self) -> str | None:
+        """Return the values that the board ignored, in a sentence."""
+        ignored = (self.record.result.counts or {}).get("ignoredValues")
+        return f"The board ignored values: {json.dumps(ignored)}" if ignored else None
+
+    def jobs(self, *groups: Group) -> Iterator[Failure]:
+        """Yield the jobs, one group after the other: so many cannot be sorted in memory."""
+        sizes = {
+            Group.NEW: self.failures.new,
+            Group.KNOWN: self.failures.known,
+            Group.ACCEPTED: self.failures.accepted,
+        }
+        for group in groups or Group:
+            if sizes[group]:
+                yield from (each for each in failures_of(self.details) if each.group is group)
+
+
+def _counts(record: Import, failures: Failures) -> list[CountView]:
+    result, jobs = record.result, record.prepared.jobs
+    held_back = [CountView(failures.held_back, "with a mistake, held back", is_bad=True)] * (failures.held_back > 0)
+    if record.state is not State.COMPLETE:
+        return [CountView(jobs, _WITHOUT_RESULT.get(record.state, "not sent"))] * (jobs > 0) + held_back
+    counts = [CountView(result.count(name), name, is_bad=name == "failed") for name in _JOB_COUNTS]
+    total, processed = sum(each.number for each in counts), result.count("processed")
+    words = "in all, as many as were sent" if total == jobs else f"in all, though {jobs:,} were sent"
+    if processed != total:
+        words += f"; the board itself counts {processed:,}"
+    deleted, expected = result.count("deleted"), record.deletions.expected
+    deletions = "posting deleted" if deleted == 1 else "postings deleted"
+    if record.deletions.delete_jobs or deleted:
+        deletions += f", {expected:,} expected"
+    is_off = result.unaccounted > 0
+    return [*counts, CountView(total, words, is_off), *held_back, CountView(deleted, deletions, deleted > expected)]
+
+
+def _deletions(record: Import) -> PostingsView:
+    deletions = record.deletions
+    needs_attention = bool({Topic.WITHHELD, Topic.EXPIRED, Topic.DELETED_MORE} & set(topics(record)))
+    if deletions.withheld:
+        return PostingsView("Would go", deletions.withheld, "not in the feed, and kept", needs_attention)
+    as_expected = record.state is State.COMPLETE and record.result.count("deleted") <= deletions.expected
+    title = "Went" if as_expected else "Were to go"
+    return PostingsView(title, deletions.expected, "not in the feed any more", needs_attention)
+
+
+def _facts(record: Import, commands: Commands) -> dict[str, str]:
+    deletions, sent_at, settled_at = record.deletions, record.sent.submitted_at, record.result.settled_at
+    facts = {"begun": when(record.created_at)}
+    if sent_at:
+        deletes = "without deletions"
+        if deletions.delete_jobs:
+            deletes = f"with deletions, {deletions.expected:,} expected"
+        elif deletions.withheld:
+            deletes += f", {deletions.withheld:,} withheld: {why_withheld(deletions.because)}"
+        facts["sent"] = f"{when(sent_at)}, {counted(record.prepared.jobs, 'job')} {deletes}"
+    if settled_at:
+        took = duration((settled_at - record.created_at).total_seconds())
+        sure = "confirmed" if record.result.verified else "not yet confirmed" if record.open else "not confirmed"
+        by = record.result.settled_by
+        facts["result"] = f"{when(settled_at)}, after {took}, by {by}, {sure} by the board"
+    if record.prepared.payload:
+        facts["archive"] = f"s3://{commands.bucket}/{record.prepared.payload}"
+    if record.destination.board:
+        facts["board"] = record.destination.board
+    if record.sent.board_import_id:
+        facts["its id"] = record.sent.board_import_id
+    return facts
+
+
+def view_job(failure: Failure, lengths: Lengths) -> JobView:
+    """Return a job with its texts cut."""
+    job = failure.job
+    return JobView(
+        reference=one_line(job.reference_number or "", lengths.reference),
+        title=one_line(job.title or "", lengths.title),
+        key=one_line(job.key or "", lengths.file),
+        file=file_name(job, lengths.file),
+        row=job.row,
+        verdict=failure.verdict,
+        message=join_messages(job.messages, lengths.message) or NO_REASON,
+        own_message=join_messages(failure.own_messages, lengths.own_message),
+        is_new=failure.is_new,
+        since=job.since,
+    )
+
+
+def view_posting(posting: Posting, lengths: Lengths) -> PostingView:
+    """Return a posting with its texts cut."""
+    return PostingView(
+        one_line(posting.reference_number, lengths.reference), one_line(posting.title or "", lengths.title)
+    )
+
+
+def heading(title: str, number: int, shown: int, hint: str = "") -> str:
+    """Return the heading of a list that may show only the first of many."""
+    return f"{title} ({number:,})" if shown >= number else f"{title} (the first {shown:,} of {number:,}{hint})"
