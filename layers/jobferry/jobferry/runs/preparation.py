@@ -68,7 +68,7 @@ class LoadedFeed:
         reason = reason_not_to_send(self.payload, self.settings)
         if reason is not None:
             valid = self.payload.rows - self.payload.invalid
-            raise FeedInvalidError(_with_examples(reason, self.payload), valid, self.payload.invalid)
+            raise FeedInvalidError(reason, valid, self.payload.invalid)
         if len(self.payload.parts) > MAX_PARTS:
             raise SettingsError(
                 f"maxJobsPerImport {self.settings.max_jobs_per_import} splits the feed into "
@@ -218,12 +218,6 @@ def _feeds_sharing(account: Account, feed: str, world: World) -> Iterator[OtherF
         else:
             if theirs.api_key == account.api_key:  # the board's URL may be written differently there
                 yield OtherFeed(feed=other)
-
-
-def _with_examples(reason: str, payload: Payload) -> str:
-    # A few say what kind of thing is wrong.
-    examples = [f"{each.source}: {'; '.join(each.messages)}" for each in islice(payload.read_problems(), 3)]
-    return f"{reason}. The first: {' | '.join(examples)}" if examples else reason
 
 
 def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
