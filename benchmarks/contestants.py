@@ -15,30 +15,32 @@ from pydantic_core import from_json, to_json
 from jobferry.cli.validate import Files
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings
-from jobferry.jobs.check import JobCheck
+from jobferry.feeds.streams import CHUNK
+from jobferry.jobs.clean_json import clean_json_reader
 from jobferry.payload.build import Payload, pack, spool
 
 
 def limit(path: Path) -> None:
     """What nothing that looks at every job can beat: each line parsed and serialised again, nothing done with it."""
-    with path.open("rb", 1 << 20) as lines:
+    with path.open("rb", CHUNK) as lines:
         for line in lines:
             to_json(from_json(line))
 
 
 def limit_written(path: Path, directory: Path) -> None:
     """The same, and what it makes written to a file, as a payload has to be."""
-    with path.open("rb", 1 << 20) as lines, (directory / "body.jsonl").open("wb", 1 << 20) as body:
+    with path.open("rb", CHUNK) as lines, (directory / "body.jsonl").open("wb", CHUNK) as body:
         for line in lines:
             body.write(to_json(from_json(line)) + b"\n")
 
 
-def checked(path: Path) -> None:
-    """A job's check alone, of each line."""
-    check = JobCheck()
-    with path.open("rb", 1 << 20) as lines:
+def check_alone(path: Path) -> None:
+    """Parse, check and serialize each line, and do nothing else."""
+    read = clean_json_reader(FeedSettings())
+    assert read is not None
+    with path.open("rb", CHUNK) as lines:
         for line in lines:
-            assert check.json(line) is not None
+            assert read(line) is not None
 
 
 def csv_alone(path: Path) -> None:

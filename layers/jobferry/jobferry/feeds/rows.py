@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 
-class Broken(NamedTuple):
+class UnreadableRow(NamedTuple):
     """A row that cannot be read, while those after it can. The message follows the row's place."""
 
     message: str
@@ -16,7 +16,7 @@ class Broken(NamedTuple):
 type Fields = dict[str, Any]
 
 
-class Noted(NamedTuple):
+class RowWithWarning(NamedTuple):
     """A row that can be read, and something about it that a person should know. The message follows "row"."""
 
     fields: Fields
@@ -24,4 +24,4 @@ class Noted(NamedTuple):
 
 
 #: A row's number, as a person counts in that file, and the row: a JSON object's text, or the fields by their names.
-type Row = tuple[int, bytes | Fields | Noted | Broken]
+type Row = tuple[int, bytes | Fields | RowWithWarning | UnreadableRow]

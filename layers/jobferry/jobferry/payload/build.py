@@ -22,11 +22,11 @@ from pydantic_core import from_json, to_json
 from jobferry.errors import FeedMissingError, FeedTooLargeError
 from jobferry.exact_json import EncodingError, ObjectError
 from jobferry.feeds.objects import FeedObject, FeedReader, read_rows
-from jobferry.feeds.rows import Broken, Row
+from jobferry.feeds.rows import Row, RowWithWarning, UnreadableRow
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK, Allowance, encoding_error
-from jobferry.jobs.corrections import Warned, shown, unusual, usual
-from jobferry.jobs.reading import Reading, RowReader
+from jobferry.jobs.job_reader import JobReader
+from jobferry.jobs.warnings import RowWarning, quoted
 from jobferry.payload.manifest import Entry, EntrySpool, read_entries, write_manifest
 from jobferry.payload.problems import Problem, Source, WarningGroup
 from jobferry.payload.references import ReferenceSet
@@ -139,7 +139,7 @@ def reason_not_to_send(payload: Payload, settings: FeedSettings) -> str | None:
 def spool(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSettings, directory: Path) -> Payload:
     """The payload without its archives: all that a request needs."""
     with _Spool(settings, directory) as spooled:
-        rows = RowReader(settings)
+        rows = JobReader(settings)
         allowance = Allowance(settings.max_feed_bytes)
         for obj in sorted(objects, key=lambda each: each.key):
             with reader.open_object(obj) as stream:
@@ -159,32 +159,30 @@ def pack(part: Part) -> None:
     entries.unlink()
 
 
-def _read_object(key: str, rows: Iterator[Row], reader: RowReader, spooled: _Spool) -> int:
-    """Spools an object's rows and counts them."""
+def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spool) -> int:
+    """Spool an object's rows and count them."""
     count = 0
     for number, row in rows:
         count += 1
-        content = row
-        if not isinstance(content, (bytes, dict)):
-            if isinstance(content, Broken):
-                spooled.unreadable(Source(key, number), content.message)
-                continue
-            spooled.warn(Source(key, number), Warned(("row", content.message[:20]), f"a row {content.message}"))
-            content = content.fields
-        clean = reader.clean(content)
-        if clean is not None:
-            job, body = clean
-            if not usual(job):
-                for each in unusual(job):
-                    spooled.warn(Source(key, number), each)
-            spooled.job(job["referenceNumber"], job.get("title"), body, key, number)
+        if isinstance(row, UnreadableRow):
+            spooled.unreadable(Source(key, number), row.message)
             continue
+        if isinstance(row, RowWithWarning):
+            spooled.warn(Source(key, number), RowWarning(("row", row.message[:20]), f"a row {row.message}"))
+            row = row.fields
         try:
-            spooled.careful(reader.read(content), Source(key, number))
+            job, body, errors, warnings = reader.read(row)
         except EncodingError as error:
             raise encoding_error(key, error.reason.start, error.reason, "UTF-8", number) from error
         except ObjectError as error:
             spooled.unreadable(Source(key, number), str(error))
+            continue
+        for warning in warnings:
+            spooled.warn(Source(key, number), warning)
+        if errors:
+            spooled.invalid(job, body, errors, Source(key, number))
+        else:
+            spooled.job(job["referenceNumber"], job.get("title"), body, key, number)
     return count
 
 
@@ -221,28 +219,24 @@ class _Spool:
         self._jobs.write(b"\n")
         self._entries.add(reference, title and title[:TITLE], key, row)
 
-    def careful(self, reading: Reading, source: Source) -> None:
-        """A row that is not clean as it stands."""
-        for each in reading.warnings:
-            self.warn(source, each)
-        reference, title = reading.job.get("referenceNumber"), _title(reading.job)
+    def invalid(self, job: Mapping[str, Any], body: bytes, errors: Sequence[str], source: Source) -> None:
+        """Spool a row that a person has to fix. In a full sync its job is sent all the same."""
+        reference, title = job.get("referenceNumber"), _title(job)
         if not isinstance(reference, str):
-            self._problem(Problem(source, tuple(reading.errors), None, title), protected=False)
-        elif not reading.errors:
-            self.job(reference, title, reading.body, source.key, source.row)
+            self._problem(Problem(source, tuple(errors), None, title), protected=False)
         elif self._sends_invalid:
-            self._problem(Problem(source, tuple(reading.errors), reference, title, sent=True))
+            self._problem(Problem(source, tuple(errors), reference, title, sent=True))
             self._invalid_jobs.append(self.payload.jobs)
-            self.job(reference, title, reading.body, source.key, source.row)
+            self.job(reference, title, body, source.key, source.row)
         else:
-            self._problem(Problem(source, tuple(reading.errors), reference, title))
+            self._problem(Problem(source, tuple(errors), reference, title))
             self._held.add(reference, title, source.key, source.row)
 
     def unreadable(self, source: Source, message: str) -> None:
         """A row that is nothing that could be sent."""
         self._problem(Problem(source, (f"the row {message}",)), protected=False)
 
-    def warn(self, source: Source, warned: Warned) -> None:
+    def warn(self, source: Source, warned: RowWarning) -> None:
         self.payload.warnings += 1
         group = self._groups.get(warned.group)
         if group is None:
@@ -300,7 +294,7 @@ class _Spool:
                 group = repeated.get(reference)
                 if group is not None and group.differ:
                     message = (
-                        f"referenceNumber {shown(reference)} is in {group.count} rows that differ, {group.first} and "
+                        f"referenceNumber {quoted(reference)} is in {group.count} rows that differ, {group.first} and "
                         f"{group.second}: neither is sent, since nobody knows which is right"
                     )
                     problem = Problem(source, (message,), reference, title)
@@ -310,8 +304,10 @@ class _Spool:
                     else:
                         self._problem(problem, protected=False)
                 elif group is not None and reference in sent:
-                    message = f"referenceNumber {shown(reference)} is in {group.count} rows that are alike: one is sent"
-                    self.warn(source, Warned(("referenceNumber", "repeated"), message))
+                    message = (
+                        f"referenceNumber {quoted(reference)} is in {group.count} rows that are alike: one is sent"
+                    )
+                    self.warn(source, RowWarning(("referenceNumber", "repeated"), message))
                 else:
                     if group is not None:
                         sent.add(reference)

@@ -8,8 +8,8 @@ from itertools import chain, islice
 from typing import Final
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import Broken, Fields, Noted, Row
-from jobferry.feeds.streams import MAX_ROW, Chunks, encoding_error, pieces
+from jobferry.feeds.rows import Fields, Row, RowWithWarning, UnreadableRow
+from jobferry.feeds.streams import MAX_ROW, Chunks, encoding_error
 
 _DELIMITERS: Final = ",;\t|"
 
@@ -73,10 +73,10 @@ class Columns:
         self.count = len(self.names)
         self.plain = len({*self.names, ""}) == self.count + 1
 
-    def fields(self, cells: Sequence[str]) -> Fields | Noted | Broken:
+    def fields(self, cells: Sequence[str]) -> Fields | RowWithWarning | UnreadableRow:
         """The fields of a row that does not quite fit the header."""
         if any(cell.strip() for cell in cells[self.count :]):
-            return Broken(
+            return UnreadableRow(
                 f"has {len(cells)} columns, the header {self.count}: a separator in a text that is not in quotation marks?"
             )
         fields: Fields = {}
@@ -86,12 +86,14 @@ class Columns:
             if value and not name:
                 nameless = nameless or position
             elif value and fields.setdefault(name, value) != value:
-                return Broken(f'has two different values in the two columns named "{name:.80}"')
+                return UnreadableRow(f'has two different values in the two columns named "{name:.80}"')
         if nameless:
-            return Noted(fields, f"has a value in column {nameless}, which has no name in the header: it is left out")
+            return RowWithWarning(
+                fields, f"has a value in column {nameless}, which has no name in the header: it is left out"
+            )
         if len(cells) < self.count:
             # Excel leaves out the last columns where sixteen rows in a block have nothing in them.
-            return Noted(
+            return RowWithWarning(
                 fields, f"has only {len(cells)} of the header's {self.count} columns: the others are taken as empty"
             )
         return fields
@@ -109,7 +111,7 @@ class Text:
 
     def __init__(self, key: str, chunks: Chunks) -> None:
         self._key = key
-        self._pieces = pieces(chunks)
+        self._chunks = chunks
         self._buffer = b""
         self._at = 0
         self._before = 0  # bytes that are no longer in the buffer
@@ -182,7 +184,7 @@ class Text:
             )
 
     def _more(self) -> bool:
-        piece = next(self._pieces, b"")
+        piece = next(self._chunks, b"")
         self._before += self._at
         self._buffer = self._buffer[self._at :] + piece
         self._at = 0

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import Broken, Row
-from jobferry.feeds.streams import MAX_ROW, Chunks, pieces
+from jobferry.feeds.rows import Row, UnreadableRow
+from jobferry.feeds.streams import MAX_ROW, Chunks
 
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 #: After an element: a comma and the first key of the next one. Within a text this cannot stand, since its quotation
@@ -66,7 +66,10 @@ def _elements(text: _Text) -> Iterator[Row]:
         number += 1
         text.where = f"row {number}"
         value = text.value()
-        yield number, value if value[:1] == b"{" else Broken(f"is not an object with a job's fields: {_shown(value)}")
+        yield (
+            number,
+            value if value[:1] == b"{" else UnreadableRow(f"is not an object with a job's fields: {_shown(value)}"),
+        )
         if text.next() == b"]":
             text.take(b"]")
             return
@@ -108,7 +111,7 @@ class _Text:
     def __init__(self, key: str, chunks: Chunks) -> None:
         self.key = key
         self.where = "the beginning"
-        self._pieces = pieces(chunks)
+        self._chunks = chunks
         self._buffer = b""
         self._at = 0
 
@@ -204,7 +207,7 @@ class _Text:
             raise self._cut()
 
     def _more(self) -> bool:
-        piece = next(self._pieces, b"")
+        piece = next(self._chunks, b"")
         self._buffer = self._buffer[self._at :] + piece
         self._at = 0
         return bool(piece)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from lxml import etree
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import Broken, Fields, Row
+from jobferry.feeds.rows import Fields, Row, UnreadableRow
 from jobferry.feeds.streams import MAX_ROW, Chunks, look
 
 #: The element that is a row, where a format of that root is known to have others first (RSS, RDF, Atom).
@@ -149,7 +149,7 @@ class _Fields:
         #: The tags seen that are plain names.
         self._names: set[object] = set()
 
-    def of(self, element: etree._Element) -> Fields | Broken:
+    def of(self, element: etree._Element) -> Fields | UnreadableRow:
         """The element's attributes and children.
 
         The usual element is told at a glance: its children are texts, each with a name of its own.
@@ -165,7 +165,7 @@ class _Fields:
         usual = count == len(element) == len(fields) + empty and self._names.issuperset(fields) and not element.keys()
         return fields if usual else self._any(element)
 
-    def _any(self, element: etree._Element) -> Fields | Broken:
+    def _any(self, element: etree._Element) -> Fields | UnreadableRow:
         fields: Fields = {}
         for attribute, value in element.items():
             if content := str(value).strip():
@@ -177,7 +177,7 @@ class _Fields:
                     self._names.add(tag)
                 _add_nested(fields, child)
         except _EntityError as error:
-            return Broken(f"has the entity {error}, which a feed may not bring: the character itself is needed")
+            return UnreadableRow(f"has the entity {error}, which a feed may not bring: the character itself is needed")
         return fields
 
 
