@@ -232,7 +232,7 @@ def test_an_entity_of_a_document_s_own(content: str, entity: str) -> None:
 
     assert jobs == []
     assert problems == [
-        f"jobs.xml row 1: the row has the entity {entity}, which a feed may not bring: the character itself is needed"
+        f"jobs.xml row 1: the row has the entity {entity}, which a feed may not define: the character itself is needed"
     ]
 
 

@@ -96,6 +96,14 @@ def test_with_delete_jobs_an_invalid_job_is_sent_as_it_is(tmp_path: Path) -> Non
     assert "a" in payload.references
 
 
+def test_an_invalid_job_of_a_table_is_sent_with_its_numbers_as_numbers(tmp_path: Path) -> None:
+    rows = [{"referenceNumber": "a", "state": "MC", "hoursPerShift": "12"}, {"referenceNumber": "b"}]
+
+    payload = payload_of({"jobs.csv": table(*rows)}, tmp_path, deleteJobs=True)
+
+    assert jobs_of(payload)[0] == {"referenceNumber": "a", "state": "MC", "hoursPerShift": 12}
+
+
 def test_without_delete_jobs_an_invalid_job_is_held_back(tmp_path: Path) -> None:
     payload = payload_of(
         {"jobs.jsonl": jsonl({"referenceNumber": "a", "state": "MC", "title": "t"}, {"referenceNumber": "b"})}, tmp_path

@@ -78,3 +78,5 @@ class Job[N](TypedDict, total=False):
 FIELDS: Final = Job.__annotations__.keys()
 WHOLE_NUMBER_FIELDS: Final = ("shiftsPerWeek", "hoursPerShift", "durationLength")
 AMOUNT_FIELDS: Final = ("payAmountMin", "payAmountMax")
+#: Fields in which the check makes numbers of digits, or trims the texts of a list.
+CONVERTED_FIELDS: Final = (*WHOLE_NUMBER_FIELDS, "employmentType")

@@ -15,6 +15,7 @@ from jobferry.jobs.clean_json import clean_json_reader
 from jobferry.jobs.corrections.control_characters import may_have_control_characters, remove_control_characters
 from jobferry.jobs.corrections.employment_types import split_values
 from jobferry.jobs.corrections.job import correct
+from jobferry.jobs.fields import CONVERTED_FIELDS
 from jobferry.jobs.mapping import drop_empty, map_fields
 from jobferry.jobs.vocabulary import warn_of_unlisted_terms
 from jobferry.jobs.warnings import RowWarning, quoted
@@ -79,7 +80,8 @@ def _read_fields(fields: Fields, *, typed: bool) -> JobResult:
     try:
         job = check(fields, typed=typed)
     except FieldsError as wrong:
-        job, errors, warnings = correct(fields, wrong.names, typed=typed)
+        # The check converts some values that it accepts; if it fails, `correct` has to.
+        job, errors, warnings = correct(fields, wrong.names.union(CONVERTED_FIELDS), typed=typed)
         if not errors:
             try:
                 job = check(job, typed=typed)

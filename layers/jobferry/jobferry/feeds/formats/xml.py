@@ -22,8 +22,6 @@ _MARKUP: Final = frozenset({"description", "requirements", "benefits"})
 
 #: Of a document, from which it is told what its rows are. Bytes.
 _HEAD: Final = 1 << 20
-#: Names that are remembered; a document has a few dozen.
-_NAMES: Final = 1000
 _NONE: Final = "{jobferry}none"  # an element that no document has
 
 # Nothing outside the file is read and no entity is put in its place: neither bombs nor files of ours. libxml2's own
@@ -55,7 +53,7 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
     """
     head, chunks = look(chunks, _HEAD)
     tag, parent = _row_element(key, head[:_HEAD], encoding)
-    source, fields = _Source(key, chunks), _Fields()
+    source = _Source(key, chunks)
     number = 0
     rows_are_in: etree._Element | None = None
     events = etree.iterparse(source, tag=tag, encoding=encoding, **_PARSER)
@@ -68,7 +66,7 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
                 rows_are_in = above
             number += 1
             source.since_row = 0
-            yield number, fields.of(element)
+            yield number, _fields(element)
             element.clear()
             while element.getprevious() is not None:
                 del above[0]
@@ -142,59 +140,38 @@ def _look_at(
     return families, leafy, damage
 
 
-class _Fields:
-    """Reads the fields of row elements."""
-
-    def __init__(self) -> None:
-        #: The tags seen that are plain names.
-        self._names: set[object] = set()
-
-    def of(self, element: etree._Element) -> Fields | UnreadableRow:
-        """The element's attributes and children.
-
-        The usual element is told at a glance: its children are texts, each with a name of its own.
-        """
-        count = empty = 0
-        fields: Fields = {}
-        for node in element.iterdescendants():
-            count += 1
-            if (text := node.text) and (text := text.strip()):
-                fields[node.tag] = text
-            else:
-                empty += 1
-        usual = count == len(element) == len(fields) + empty and self._names.issuperset(fields) and not element.keys()
-        return fields if usual else self._any(element)
-
-    def _any(self, element: etree._Element) -> Fields | UnreadableRow:
-        fields: Fields = {}
-        for attribute, value in element.items():
-            if content := str(value).strip():
-                fields[f"@{attribute!s}"] = content
-        try:
-            for child in element:
-                tag = child.tag
-                if isinstance(tag, str) and not tag.startswith("{") and len(self._names) < _NAMES:
-                    self._names.add(tag)
-                _add_nested(fields, child)
-        except _EntityError as error:
-            return UnreadableRow(f"has the entity {error}, which a feed may not bring: the character itself is needed")
-        return fields
+def _fields(element: etree._Element) -> Fields | UnreadableRow:
+    """Read a row element's attributes and children."""
+    fields: Fields = {}
+    for attribute, value in element.items():
+        if content := str(value).strip():
+            fields[f"@{attribute!s}"] = content
+    try:
+        for child in element:
+            _add_element(fields, child)
+    except _EntityError as error:
+        return UnreadableRow(f"has the entity {error}, which a feed may not define: the character itself is needed")
+    return fields
 
 
-def _add_nested(fields: Fields, element: etree._Element, path: str = "") -> None:
-    """Adds the fields of a child: its text, or those of its own children."""
-    if isinstance(element, etree._Entity):
-        raise _EntityError(element.text)
-    if isinstance(element, (etree._Comment, etree._ProcessingInstruction)):
+def _add_element(fields: Fields, element: etree._Element, path: str = "") -> None:
+    """Add a child's text, or the fields of its own children."""
+    tag: Any = element.tag
+    if not isinstance(tag, str):  # a comment, a processing instruction, or an entity
+        if isinstance(element, etree._Entity):
+            raise _EntityError(element.text)
         return
-    name = path + _name(element)
-    children = [child for child in element if isinstance(child.tag, str)]
-    if not children or name in _MARKUP:
-        if text := _inner(element).strip():
-            _add(fields, name, text)
+    name = path + (_name(element) if tag.startswith("{") else tag)
+    if not len(element):
+        text = element.text or ""
+    elif name in _MARKUP or not any(isinstance(child.tag, str) for child in element):
+        text = _inner(element)
+    else:
+        for child in element:
+            _add_element(fields, child, f"{name}/")
         return
-    for child in element:
-        _add_nested(fields, child, f"{name}/")
+    if text := text.strip():
+        _add(fields, name, text)
 
 
 def _inner(element: etree._Element) -> str:
