@@ -15,14 +15,13 @@ from typing import BinaryIO, Final, NamedTuple
 from isal import igzip
 from pydantic_core import from_json, to_json
 
-from jobferry.feeds.streams import CHUNK
 from jobferry.payload.build import Part
-from jobferry.payload.manifest import read_manifest
+from jobferry.payload.manifest import open_gzip, read_manifest
 from jobferry.payload.references import ReferenceSet
 from jobferry.records.imports import Posting
 
-#: Postings that a record and a notice name.
-SHOWN: Final = 25
+#: Missing postings that a record and a notice name.
+MAX_NAMED_POSTINGS: Final = 25
 _CODE_BYTES: Final = 8
 _MODULUS: Final = 1 << 256
 
@@ -76,48 +75,25 @@ def carry_over(before: Iterable[Live], parts: list[Part], sent: ReferenceSet, di
     size, missing, total = 0, 0, 0
     first: list[Posting] = []
     with (
-        igzip.open(live_set, "wb", compresslevel=1) as live_file,  # type: ignore[no-untyped-call]
-        igzip.open(deletes, "wb", compresslevel=1) as deletes_file,  # type: ignore[no-untyped-call]
+        open_gzip(live_set) as live,
+        open_gzip(deletes) as missing_file,
     ):
-        live, gone = _Buffer(live_file), _Buffer(deletes_file)
         for part in parts:
             for entry in read_manifest(part.manifest):
-                live.write(to_json({"referenceNumber": entry["referenceNumber"], "title": entry["title"]}))
+                live.write(to_json({"referenceNumber": entry["referenceNumber"], "title": entry["title"]}) + b"\n")
         for posting in before:
             size += 1
             if posting.reference_number in sent:
                 continue
             missing += 1
-            if len(first) < SHOWN:
+            if len(first) < MAX_NAMED_POSTINGS:
                 first.append(Posting(reference_number=posting.reference_number, title=posting.title))
             line = {"referenceNumber": posting.reference_number, "title": posting.title}
-            gone.write(to_json(line))
-            live.write(to_json(line | {"carried": True}))
+            missing_file.write(to_json(line) + b"\n")
+            live.write(to_json(line | {"carried": True}) + b"\n")
             # A sum has no order, so the list need not be sorted, which would take it into memory.
             total = (total + _digest(posting.reference_number)) % _MODULUS
-        live.flush()
-        gone.flush()
     return Carried(size, missing, first, _code(missing, total), live_set, deletes)
-
-
-class _Buffer:
-    """Lines on their way into a gzip file, which is slow to take them one by one."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._lines: list[bytes] = []
-        self._size = 0
-
-    def write(self, line: bytes) -> None:
-        self._lines.append(line)
-        self._size += len(line)
-        if self._size >= CHUNK:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._lines:
-            self._file.write(b"\n".join(self._lines) + b"\n")
-        self._lines, self._size = [], 0
 
 
 def _digest(reference: str) -> int:

@@ -80,9 +80,10 @@ def _read_fields(fields: Fields, *, typed: bool) -> JobResult:
     try:
         job = check(fields, typed=typed)
     except FieldsError as wrong:
-        # The check converts some values that it accepts; if it fails, `correct` has to.
-        job, errors, warnings = correct(fields, wrong.names.union(CONVERTED_FIELDS), typed=typed)
-        if not errors:
+        job, errors, warnings = correct(fields, wrong.names, typed=typed)
+        if errors:  # The check would have converted some values that it accepts.
+            job, errors, warnings = correct(fields, wrong.names.union(CONVERTED_FIELDS), typed=typed)
+        else:
             try:
                 job = check(job, typed=typed)
             except FieldsError as still_wrong:

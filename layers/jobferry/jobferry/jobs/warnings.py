@@ -9,6 +9,7 @@ from pydantic_core import to_json
 
 #: Characters of a value, or of a field's name, that a message quotes.
 MAX_QUOTED: Final = 80
+_SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
 class RowWarning(NamedTuple):
@@ -32,6 +33,6 @@ def field_warning(name: str, kind: str, message: str) -> RowWarning:
 def quoted(value: object) -> str:
     """Return a value for a message, cut and on one line: a text in quotation marks, anything else as JSON."""
     text = value if isinstance(value, str) else to_json(value).decode()
-    text = re.sub(r"[\s\x00-\x1f\x7f]+", " ", text[: MAX_QUOTED + 1])
+    text = _SPACE.sub(" ", text[: MAX_QUOTED + 1])
     text = text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…"
     return f'"{text}"' if isinstance(value, str) else text

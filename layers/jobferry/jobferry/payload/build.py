@@ -16,7 +16,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from isal import igzip
 from pydantic_core import from_json, to_json
 
 from jobferry.errors import FeedMissingError, FeedTooLargeError
@@ -27,14 +26,12 @@ from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK, Allowance, encoding_error
 from jobferry.jobs.job_reader import JobReader
 from jobferry.jobs.warnings import RowWarning, quoted
-from jobferry.payload.manifest import Entry, EntrySpool, read_entries, write_manifest
+from jobferry.payload.manifest import Entry, EntrySpool, open_gzip, read_entries, write_manifest
 from jobferry.payload.problems import Problem, Source, WarningGroup
 from jobferry.payload.references import ReferenceSet
 
 #: Characters of a title in a manifest, a problem, a notice.
 TITLE: Final = 200
-#: isal's levels go from 0 to 3; 1 packs job texts as well as 2, and faster.
-_GZIP_LEVEL: Final = 1
 #: Kinds of warnings that are told apart; a feed with more of them has the rest counted as one.
 _WARNING_GROUPS: Final = 200
 
@@ -152,10 +149,10 @@ def spool(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSetti
 
 def pack(part: Part) -> None:
     """Writes the part's archive and its manifest."""
-    with part.body.open("rb") as body, igzip.open(part.archive, "wb", compresslevel=_GZIP_LEVEL) as archive:  # type: ignore[no-untyped-call]
+    with part.body.open("rb") as body, open_gzip(part.archive) as archive:
         shutil.copyfileobj(body, archive, CHUNK)
     entries = _spooled(part.manifest)
-    write_manifest(entries, part.manifest, _GZIP_LEVEL)
+    write_manifest(entries, part.manifest)
     entries.unlink()
 
 

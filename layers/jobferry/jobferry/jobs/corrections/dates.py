@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -37,7 +36,7 @@ def correct_date(field: FieldCorrection, value: Any) -> str:
 @lru_cache(maxsize=4096)
 def _read_date(text: str) -> str | None:
     """Read a date of the years 1900 to 2099; None if the text is not one."""
-    text = re.sub(r"\s+", " ", text)
+    text = " ".join(text.split())
     for form in _FORMATS:
         try:
             date = datetime.strptime(text, form).replace(tzinfo=UTC).date()

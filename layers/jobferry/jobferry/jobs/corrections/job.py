@@ -47,20 +47,23 @@ def correct(
     Returns:
         All fields (one that cannot be corrected stays as it is), what a person has to fix, and what was corrected.
     """
-    corrected: dict[str, Any] = {}
+    corrected = dict(fields)
     errors: list[str] = []
     warnings: list[RowWarning] = []
-    for name, value in fields.items():
-        result = value
-        if name in names:
-            field = FieldCorrection(name, typed=typed)
-            try:
-                result = _CORRECTIONS[name](field, value)
-            except CannotCorrectError as error:
-                errors.append(f"{name} {error}")
-            warnings += field.warnings
-        if result is not None:
-            corrected[name] = result
+    for name in fields:
+        if name not in names:
+            continue
+        field = FieldCorrection(name, typed=typed)
+        try:
+            value = _CORRECTIONS[name](field, fields[name])
+        except CannotCorrectError as error:
+            errors.append(f"{name} {error}")
+        else:
+            if value is None:
+                del corrected[name]
+            else:
+                corrected[name] = value
+        warnings += field.warnings
     if "referenceNumber" not in corrected:
         errors.insert(0, _no_reference_number(corrected))
     return corrected, errors, warnings
