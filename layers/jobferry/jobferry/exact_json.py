@@ -1,7 +1,4 @@
-"""One JSON object from its text, exactly: nothing is guessed, dropped or rounded on the way.
-
-Used for feed.json and for every job that the fast path of `jobs` refuses.
-"""
+"""Parse one JSON object exactly: nothing is guessed, dropped or rounded."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import json
 import math
 from typing import Any
 
-#: Digits of a whole number, and levels of nesting, beyond which nobody's job is meant. JSON sets no limit, parsers do.
+#: More digits in a whole number, or more levels of nesting, are an error. JSON itself has no limit, but parsers do.
 MAX_DIGITS = 100
 MAX_DEPTH = 50
 
@@ -19,7 +16,7 @@ class ObjectError(ValueError):
 
 
 class EncodingError(ObjectError):
-    """A byte is not of the encoding; which one, and why, says the `UnicodeDecodeError` that is its `reason`."""
+    """A byte is not UTF-8. The `reason` is the UnicodeDecodeError."""
 
     def __init__(self, reason: UnicodeDecodeError) -> None:
         super().__init__(f"byte {reason.start + 1:,} (0x{reason.object[reason.start]:02x}) is not UTF-8")
@@ -27,12 +24,12 @@ class EncodingError(ObjectError):
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
-    """The object that `text` (UTF-8) is.
+    """Parse a JSON object in UTF-8.
 
     Raises:
         EncodingError: a byte is not UTF-8.
         ObjectError: not JSON, not an object, a key twice with different values, NaN or Infinity, half a surrogate
-            pair, a number or a nesting beyond all measure.
+            pair, too large a number, or too deep a nesting.
     """
     try:
         value = json.loads(
@@ -51,7 +48,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
 
 
 def kind(value: object) -> str:
-    """What a JSON value is, in words."""
+    """Name the type of a JSON value for a person."""
     match value:
         case None:
             return "null"
@@ -94,7 +91,7 @@ def _int(text: str) -> int:
 
 
 def _check(value: object, depth: int) -> None:
-    """Raises ObjectError for what Python reads and JSON over UTF-8 cannot carry."""
+    """Raise ObjectError for what Python reads but UTF-8 cannot encode, and for too deep a nesting."""
     if isinstance(value, str):
         if not value.isascii():
             try:

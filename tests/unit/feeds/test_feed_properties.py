@@ -166,7 +166,7 @@ def consistent(payload: Payload, given: FeedSettings) -> None:
     wrong = [(problem.source.key, problem.source.row) for problem in problems]
     assert len(sent) == len(entries)
     assert len(set(wrong)) == len(wrong) == payload.invalid
-    repeated = sum(group.count for group in payload.warning_groups if "are alike: one is sent" in group.message)
+    repeated = sum(group.count for group in payload.warning_groups if "identical rows: one is sent" in group.message)
     assert len(sent | set(wrong)) <= payload.rows <= len(sent | set(wrong)) + repeated
     assert sent.isdisjoint(wrong) or given.delete_jobs
     judged = {where for where, problem in zip(wrong, problems, strict=True) if problem.sent}

@@ -1,7 +1,7 @@
-"""The live set: the postings of a feed that, to our knowledge, may be on the board.
+"""The live set: the postings of a feed that, to our knowledge, may be on the board (docs/deletions.md).
 
-Source: docs/deletions.md. It is a gzip JSON Lines file beside the archive, first what an import sends, then what
-was carried over from the live set before, marked so. It is only ever streamed: a million postings take 8 MB here.
+It is a gzip JSON Lines file beside the archive: first what an import sends, then what was carried over from the previous
+live set, with a mark. It is only streamed: a million postings take 8 MB of memory.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _MODULUS: Final = 1 << 256
 
 
 class Carried(NamedTuple):
-    """How a live set compares with what is sent.
+    """The comparison of a live set with what is sent.
 
     Attributes:
-        size: postings in the live set before.
-        missing: those of them that are not sent.
-        first: the first of the missing.
-        code: stands for exactly the missing ones, whatever their order.
+        size: the number of postings in the previous live set.
+        missing: the number of those that are not sent.
+        first: the first missing ones.
+        code: the confirmation code of exactly the missing ones, in any order.
         live_set: the file of the new live set.
         deletes: the file that lists the missing.
     """
@@ -54,7 +54,7 @@ class Live(NamedTuple):
 
 
 def read_live_set(stream: BinaryIO, *, whole: bool) -> Iterator[Live]:
-    """The postings that a stored live set lists, with or without those that were carried over."""
+    """Yield the postings of a stored live set, with or without those that were carried over."""
     with igzip.open(stream) as lines:  # type: ignore[no-untyped-call]
         for line in lines:
             value = from_json(line)
@@ -63,13 +63,13 @@ def read_live_set(stream: BinaryIO, *, whole: bool) -> Iterator[Live]:
 
 
 def carry_over(before: Iterable[Live], parts: list[Part], sent: ReferenceSet, directory: Path) -> Carried:
-    """Writes the live set that goes with what is sent, and the list of what is missing from it.
+    """Write the new live set and the list of postings that are missing from what is sent.
 
     Args:
-        before: the live set before; empty when there is none.
+        before: the previous live set; empty if there is none.
         parts: what is sent.
         sent: the reference numbers that are sent.
-        directory: where the files go.
+        directory: for the files.
     """
     live_set, deletes = directory / "live.jsonl.gz", directory / "deletes.jsonl.gz"
     size, missing, total = 0, 0, 0
@@ -91,7 +91,7 @@ def carry_over(before: Iterable[Live], parts: list[Part], sent: ReferenceSet, di
             line = {"referenceNumber": posting.reference_number, "title": posting.title}
             missing_file.write(to_json(line) + b"\n")
             live.write(to_json(line | {"carried": True}) + b"\n")
-            # A sum has no order, so the list need not be sorted, which would take it into memory.
+            # A sum does not depend on the order, so the list need not be sorted in memory.
             total = (total + _digest(posting.reference_number)) % _MODULUS
     return Carried(size, missing, first, _code(missing, total), live_set, deletes)
 
@@ -101,7 +101,7 @@ def _digest(reference: str) -> int:
 
 
 def _code(missing: int, total: int) -> str:
-    """Such as K7QD-3M2A-…: letters and digits that are not mistaken for one another."""
+    """Return a code such as K7QD-3M2A-…, whose letters and digits cannot be confused."""
     digest = blake2b(f"{missing}:{total}".encode(), digest_size=_CODE_BYTES).digest()
     text = base64.b32encode(digest).decode().rstrip("=")
     return "-".join(text[at : at + 4] for at in range(0, len(text), 4))

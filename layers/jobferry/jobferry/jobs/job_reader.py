@@ -52,8 +52,7 @@ class JobReader:
             ObjectError: the row cannot be sent at all. EncodingError is one of these: a byte is not UTF-8.
         """
         if isinstance(row, bytes) and self._read_clean_json and (clean := self._read_clean_json(row)):
-            job, body = clean
-            return JobResult(job, body, (), warn_of_unlisted_terms(job))
+            return JobResult(clean[0], clean[1], (), warn_of_unlisted_terms(clean[0]))
         return self.take_road(row)
 
     def take_road(self, row: bytes | Fields) -> JobResult:
