@@ -1,4 +1,4 @@
-"""What is measured side by side."""
+"""The builds and their competitors that are measured side by side."""
 # ruff: noqa: N815  # the names of a job's fields are the board's
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lxml import etree
 from pydantic import BaseModel, Field
 from pydantic_core import from_json, to_json
 
-from jobferry.cli.validate import Files
+from jobferry.cli.validate import FeedFolder
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK
@@ -62,7 +62,7 @@ def lxml_alone(path: Path) -> None:
 
 def build(path: Path, directory: Path, settings: FeedSettings) -> Payload:
     """Build the payload of a feed of one object."""
-    return spool([FeedObject(path.name, "", path.stat().st_size)], Files(path.parent), settings, directory)
+    return spool([FeedObject(path.name, "", path.stat().st_size)], FeedFolder(path.parent), settings, directory)
 
 
 def without_shortcut(build: Callable[[str], None], name: str) -> None:

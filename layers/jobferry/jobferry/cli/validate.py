@@ -31,7 +31,7 @@ _MAX_LISTED_PROBLEMS: Final = 50
 SENT_ANYWAY: Final = "it is sent all the same, so that its posting is not deleted: the board decides"
 
 
-class Files:
+class FeedFolder:
     """The files of a folder as a feed's objects."""
 
     def __init__(self, root: Path) -> None:
@@ -106,9 +106,9 @@ def _settings(path: Path, given: Path | None) -> FeedSettings:
 
 def _build(path: Path, settings: FeedSettings, directory: Path) -> Payload:
     if path.is_dir():
-        files = Files(path)
+        files = FeedFolder(path)
         return build(files.objects(), files, settings, directory)
-    return build([FeedObject(path.name, "", path.stat().st_size)], Files(path.parent), settings, directory)
+    return build([FeedObject(path.name, "", path.stat().st_size)], FeedFolder(path.parent), settings, directory)
 
 
 def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:
