@@ -1,73 +1,84 @@
-"""What is measured side by side."""
+"""The builds and their competitors that are measured side by side."""
 # ruff: noqa: N815  # the names of a job's fields are the board's
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
+from unittest.mock import patch
 
 from lxml import etree
 from pydantic import BaseModel, Field
 from pydantic_core import from_json, to_json
 
-from jobferry.cli.validate import Files
+from jobferry.cli.validate import FeedFolder
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings
-from jobferry.jobs.check import JobCheck
+from jobferry.feeds.streams import CHUNK
+from jobferry.jobs.clean_json import clean_json_reader
+from jobferry.jobs.job_reader import JobReader
 from jobferry.payload.build import Payload, pack, spool
 
 
-def limit(path: Path) -> None:
-    """What nothing that looks at every job can beat: each line parsed and serialised again, nothing done with it."""
-    with path.open("rb", 1 << 20) as lines:
+def reference(path: Path) -> None:
+    """Parse each line and serialize it again. Nothing that reads every job can be faster."""
+    with path.open("rb", CHUNK) as lines:
         for line in lines:
             to_json(from_json(line))
 
 
-def limit_written(path: Path, directory: Path) -> None:
-    """The same, and what it makes written to a file, as a payload has to be."""
-    with path.open("rb", 1 << 20) as lines, (directory / "body.jsonl").open("wb", 1 << 20) as body:
+def reference_written(path: Path, directory: Path) -> None:
+    """Do the same and write the output to a file, as a payload has to be."""
+    with path.open("rb", CHUNK) as lines, (directory / "body.jsonl").open("wb", CHUNK) as body:
         for line in lines:
             body.write(to_json(from_json(line)) + b"\n")
 
 
-def checked(path: Path) -> None:
-    """A job's check alone, of each line."""
-    check = JobCheck()
-    with path.open("rb", 1 << 20) as lines:
+def check_alone(path: Path) -> None:
+    """Parse, check and serialize each line, and do nothing else."""
+    read = clean_json_reader(FeedSettings())
+    assert read is not None
+    with path.open("rb", CHUNK) as lines:
         for line in lines:
-            assert check.json(line) is not None
+            assert read(line) is not None
 
 
 def csv_alone(path: Path) -> None:
-    """Python's csv and nothing else."""
+    """Read the rows with Python's csv and do nothing else."""
     with path.open(encoding="utf-8", newline="") as lines:
         for _ in csv.reader(lines, strict=True):
             pass
 
 
 def lxml_alone(path: Path) -> None:
-    """The jobs' elements and nothing else: none of their children is looked at."""
+    """Read the jobs' elements with lxml, but none of their children."""
     for _, element in etree.iterparse(path, tag="job", resolve_entities=False):
         element.clear()
         del element.getparent()[0]
 
 
 def build(path: Path, directory: Path, settings: FeedSettings) -> Payload:
-    """Reads a feed of one object to the payload that a request is made of."""
-    return spool([FeedObject(path.name, "", path.stat().st_size)], Files(path.parent), settings, directory)
+    """Build the payload of a feed of one object."""
+    return spool([FeedObject(path.name, "", path.stat().st_size)], FeedFolder(path.parent), settings, directory)
+
+
+def without_shortcut(build: Callable[[str], None], name: str) -> None:
+    """Build a feed whose rows all take the road."""
+    with patch.object(JobReader, "read", JobReader.take_road):
+        build(name)
 
 
 def archive(payload: Payload) -> None:
-    """Writes the archive of a payload that was built."""
+    """Write the archive of a payload."""
     for part in payload.parts:
         pack(part)
 
 
 class NaiveJob(BaseModel):
-    """A job as one would write it down first, with the checks of ours that a model can say."""
+    """A job as one would first model it, with the checks that a model can express."""
 
     referenceNumber: Annotated[str, Field(min_length=1)]
     title: str | None = None
@@ -93,7 +104,7 @@ class NaiveJob(BaseModel):
 
 
 def naive(path: Path, directory: Path) -> None:
-    """How it is usually done: the whole array, a model for each job, one text for the request."""
+    """Build a request the usual way: the whole array in memory, a model for each job, one text."""
     with path.open("rb") as file:
         jobs = [NaiveJob.model_validate(job) for job in json.load(file)]
     body = json.dumps({"jobs": [job.model_dump(exclude_none=True) for job in jobs]})

@@ -1,4 +1,4 @@
-"""Generated feeds: jobs of about 3 KB, as an agency has them, the same ones in every format."""
+"""Generated feeds: realistic jobs of about 3 KB, the same in every format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 from jobferry.jobs.vocabulary import LICENSES, SPECIALTIES, STATES
 
-#: Their columns, where a feed's settings have to map them to ours.
+#: The setting `fields` of the feeds with an agency's own names.
 MAPPED: Final = {"Job ID": "referenceNumber", "Job Title": "title", "ZIP": "postalCode"}
 
 _WORDS: Final = [
@@ -109,15 +109,15 @@ _WORDS: Final = [
     "$150/hour",
     "(BC/BE)",
 ]
-#: What a word processor leaves in one paragraph of five.
+#: Characters of a word processor, in one paragraph of five.
 _TYPOGRAPHY: Final = ("“flexible”", "physician\u2019s", "7\u2013on", "café")
 
 
 def jobs(count: int) -> Iterator[dict[str, Any]]:
-    """`count` valid jobs, the same ones each time."""
+    """Yield `count` valid jobs, the same each time."""
     draw = random.Random(20240302)
     states, licenses, specialties = sorted(STATES), sorted(LICENSES), sorted(SPECIALTIES)
-    # Texts are drawn from a store of paragraphs: to write a word at a time would take longer than all that is measured.
+    # Texts are made of stored paragraphs: drawing each word would take longer than all measures.
     paragraphs = [
         " ".join(draw.choices([*_WORDS, *(() if number % 5 else _TYPOGRAPHY * 2)], k=47)).capitalize() + "."
         for number in range(500)
@@ -167,7 +167,7 @@ def write_csv(path: Path, count: int) -> None:
 
 
 def write_excel_csv(path: Path, count: int) -> None:
-    """As a spreadsheet saves it: every row has something that has to be put right, and their own column names."""
+    """Write a CSV file as a spreadsheet saves it: with an agency's column names, and corrections needed in every row."""
     ours_to_theirs = {ours: theirs for theirs, ours in MAPPED.items()}
     _write_table(
         path,
@@ -179,7 +179,7 @@ def write_excel_csv(path: Path, count: int) -> None:
 
 
 def write_mapped_jsonl(path: Path, count: int) -> None:
-    """With their own names."""
+    """Write JSON Lines with an agency's own field names."""
     ours_to_theirs = {ours: theirs for theirs, ours in MAPPED.items()}
     with path.open("w", encoding="utf-8") as file:
         for job in jobs(count):

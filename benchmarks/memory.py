@@ -1,4 +1,4 @@
-"""Builds one feed in a process of its own and prints its peak memory in bytes: `python -m benchmarks.memory PATH`."""
+"""Build one feed in a separate process and print its peak memory in bytes: `python -m benchmarks.memory PATH`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ MILLION = "million"
 
 
 def peak(what: str | Path) -> int:
-    """Peak resident memory of a process that builds the feed at `what`, or holds a MILLION reference numbers. Bytes."""
+    """Return the peak resident memory, in bytes, of a process that builds the feed at `what` or holds a MILLION reference
+    numbers."""
     ended = subprocess.run(
         [sys.executable, "-m", "benchmarks.memory", str(what)], check=True, stdout=subprocess.PIPE, text=True
     )
@@ -37,7 +38,7 @@ def _main(what: str) -> None:
 
 
 def peak_here() -> int:
-    """Of this process. Linux counts in ru_maxrss what the process that started it had; VmHWM begins anew."""
+    """Return the peak of this process. On Linux, ru_maxrss includes the parent process; VmHWM does not."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:

@@ -1,15 +1,12 @@
-"""One JSON object from its text, exactly: nothing is guessed, dropped or rounded on the way.
-
-Used for feed.json and for every job that the fast path of `jobs` refuses.
-"""
+"""Parse one JSON object exactly: nothing is guessed, dropped or rounded."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, Final
 
-#: Digits of a whole number, and levels of nesting, beyond which nobody's job is meant. JSON sets no limit, parsers do.
+#: More digits in a whole number, or more levels of nesting, are an error. JSON itself has no limit, but parsers do.
 MAX_DIGITS = 100
 MAX_DEPTH = 50
 
@@ -19,7 +16,7 @@ class ObjectError(ValueError):
 
 
 class EncodingError(ObjectError):
-    """A byte is not of the encoding; which one, and why, says the `UnicodeDecodeError` that is its `reason`."""
+    """A byte is not UTF-8. The `reason` is the UnicodeDecodeError."""
 
     def __init__(self, reason: UnicodeDecodeError) -> None:
         super().__init__(f"byte {reason.start + 1:,} (0x{reason.object[reason.start]:02x}) is not UTF-8")
@@ -27,17 +24,15 @@ class EncodingError(ObjectError):
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
-    """The object that `text` (UTF-8) is.
+    """Parse a JSON object in UTF-8.
 
     Raises:
         EncodingError: a byte is not UTF-8.
         ObjectError: not JSON, not an object, a key twice with different values, NaN or Infinity, half a surrogate
-            pair, a number or a nesting beyond all measure.
+            pair, too large a number, or too deep a nesting.
     """
     try:
-        value = json.loads(
-            text.decode(), object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float, parse_int=_int
-        )
+        value = _DECODER.decode(text.decode())
     except UnicodeDecodeError as error:
         raise EncodingError(error) from error
     except json.JSONDecodeError as error:
@@ -46,12 +41,12 @@ def parse_object(text: bytes) -> dict[str, Any]:
         raise ObjectError(f"is nested more than {MAX_DEPTH} levels deep") from error
     if not isinstance(value, dict):
         raise ObjectError(f"is {kind(value)}, not an object with a job's fields")
-    _check(value, 0)
+    _check(value, 1)
     return value
 
 
 def kind(value: object) -> str:
-    """What a JSON value is, in words."""
+    """Name the type of a JSON value for a person."""
     match value:
         case None:
             return "null"
@@ -93,28 +88,30 @@ def _int(text: str) -> int:
     return int(text)
 
 
-def _check(value: object, depth: int) -> None:
-    """Raises ObjectError for what Python reads and JSON over UTF-8 cannot carry."""
-    if isinstance(value, str):
-        if not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError as error:
-                half = ord(value[error.start])
-                raise ObjectError(f"holds half a character (\\u{half:04x}), which cannot be sent") from error
-    elif isinstance(value, dict | list):
-        if depth == MAX_DEPTH:
-            raise ObjectError(f"is nested more than {MAX_DEPTH} levels deep")
-        if isinstance(value, dict):
-            for key, each in value.items():
-                _check(key, depth)
-                _check(each, depth + 1)
-        else:
-            for each in value:
-                _check(each, depth + 1)
+def _check(value: dict[str, Any] | list[Any], depth: int) -> None:
+    """Raise ObjectError for what Python reads but UTF-8 cannot encode, and for too deep a nesting."""
+    for each in (*value, *value.values()) if isinstance(value, dict) else value:
+        if isinstance(each, str):
+            if not each.isascii():
+                try:
+                    each.encode()
+                except UnicodeEncodeError as error:
+                    half = ord(each[error.start])
+                    raise ObjectError(f"holds half a character (\\u{half:04x}), which cannot be sent") from error
+        elif isinstance(each, dict | list):
+            if depth == MAX_DEPTH:
+                raise ObjectError(f"is nested more than {MAX_DEPTH} levels deep")
+            _check(each, depth + 1)
 
 
 def _words(error: json.JSONDecodeError) -> str:
+    if error.doc.startswith("\ufeff"):
+        return "it begins with a byte order mark"
     if error.pos >= len(error.doc.rstrip()):
         return "it ends in the middle"
     return f"{error.msg[0].lower()}{error.msg[1:]}, at character {error.pos + 1}"
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float, parse_int=_int
+)

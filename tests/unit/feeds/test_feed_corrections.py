@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from feed_support import elements, jsonl, read, table, workbook
 
-from jobferry.jobs.corrections import _iso_date
+from jobferry.jobs.corrections.dates import _read_date
 
 #: Field, its text in a CSV file, what is sent, and the warning's end; None: no warning.
 TEXTS: list[tuple[str, str, Any, str | None]] = [
@@ -63,7 +63,7 @@ TEXTS: list[tuple[str, str, Any, str | None]] = [
     ("specialty", "Critical Care", "Critical Care", None),
     ("specialty", "Zoology", "Zoology", 'specialty "Zoology" is not on the board\'s documented list: the board decides'),
     ("specialty", "urology", "urology", "specialty \"urology\" is not on the board's documented list, which writes 'Urology': the board decides"),
-    ("title", "a\x00b\x1fc", "abc", "title held control characters, which were taken out"),
+    ("title", "a\x00b\x1fc", "abc", "title held control characters, which were removed"),
     ("title", "=HYPERLINK(\"http://x\")", "=HYPERLINK(\"http://x\")", None),
     ("theirs", "00:12", "00:12", None),
     ("theirs", "12", "12", None),
@@ -109,7 +109,7 @@ VALUES: list[tuple[str, Any, Any, str | None]] = [
     ("employmentType", "A; B", ["A", "B"], 'employmentType "A; B" is several values in one text, sent as ["A","B"]'),
     ("employmentType", ["A; B", " C "], ["A", "B", "C"], 'employmentType ["A; B","C"] holds several values in one text, sent as ["A","B","C"]'),
     ("employmentType", ["A"], ["A"], None),
-    ("theirs", {"a": [1, None, {"b": "c\x01"}]}, {"a": [1, None, {"b": "c"}]}, "theirs held control characters, which were taken out"),
+    ("theirs", {"a": [1, None, {"b": "c\x01"}]}, {"a": [1, None, {"b": "c"}]}, "theirs held control characters, which were removed"),
     ("theirs", True, True, None),
     ("theirs", 1.5, 1.5, None),
     ("theirs", 10**30, 10**30, None),
@@ -224,8 +224,8 @@ def test_control_characters_in_the_name_of_a_field() -> None:
     assert jobs == [{"referenceNumber": "a", "title": "t", "theirs": 1}]
     assert problems == ['jobs.jsonl row 2: "x" is there twice, once with control characters in its name']
     assert warnings == [
-        "title held control characters in its name, which were taken out (1, jobs.jsonl row 1)",
-        "theirs held control characters in its name, which were taken out (1, jobs.jsonl row 1)",
+        "title held control characters in its name, which were removed (1, jobs.jsonl row 1)",
+        "theirs held control characters in its name, which were removed (1, jobs.jsonl row 1)",
     ]
 
 
@@ -272,11 +272,11 @@ def test_kinds_of_warnings_are_not_without_end() -> None:
 
 
 def test_no_description_stays_in_a_cache() -> None:
-    before = _iso_date.cache_info().currsize
+    before = _read_date.cache_info().currsize
 
     read("jobs.jsonl", jsonl({"referenceNumber": "a", "startDate": "x" * 100_000}))
 
-    assert _iso_date.cache_info().currsize == before
+    assert _read_date.cache_info().currsize == before
 
 
 def test_workbook_and_xml_texts_are_put_right_alike() -> None:

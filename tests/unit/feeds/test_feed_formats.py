@@ -70,7 +70,9 @@ def test_upper_case_names_are_formats_too() -> None:
 
 
 def test_another_name_is_refused() -> None:
-    with pytest.raises(FeedUnreadableError, match=r"^jobs\.doc is in no format that a feed may have: \.json, \.jsonl"):
+    with pytest.raises(
+        FeedUnreadableError, match=r"^jobs\.doc has a name that ends in none of a feed's formats: \.json, \.jsonl"
+    ):
         read("jobs.doc", b"x")
 
 

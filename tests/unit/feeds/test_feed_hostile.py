@@ -39,6 +39,7 @@ ROWS = [
     ('{"referenceNumber":"a","x":{"y":1,"y":2}}', "the row has the field 'y' twice, with different values"),
     ("{'referenceNumber': 'a'}", "the row is not JSON: expecting property name enclosed in double quotes"),
     ('{"referenceNumber":"a",}', "the row is not JSON: "),
+    ('\ufeff\ufeff{"referenceNumber":"a"}', "the row is not JSON: it begins with a byte order mark"),
     ('{"referenceNumber":"a\tb"}', "the row is not JSON: invalid control character at"),
     ('{"referenceNumber":"a"} {"referenceNumber":"b"}', "the row is not JSON: extra data, at character 25"),
     ('{"referenceNumber":"\\u0000"}', "referenceNumber is missing"),
@@ -232,7 +233,7 @@ def test_an_entity_of_a_document_s_own(content: str, entity: str) -> None:
 
     assert jobs == []
     assert problems == [
-        f"jobs.xml row 1: the row has the entity {entity}, which a feed may not bring: the character itself is needed"
+        f"jobs.xml row 1: the row has the entity {entity}, which a feed may not define: the character itself is needed"
     ]
 
 

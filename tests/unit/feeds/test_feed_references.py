@@ -21,7 +21,7 @@ def test_rows_that_are_alike_are_sent_once() -> None:
     assert read("jobs.jsonl", jsonl(*rows)) == (
         [{"referenceNumber": "a", "title": "t"}, {"referenceNumber": "b"}],
         [],
-        ['referenceNumber "a" is in 3 rows that are alike: one is sent (2, jobs.jsonl row 3)'],
+        ['referenceNumber "a" is in 3 identical rows: one is sent (2, jobs.jsonl row 3)'],
     )
 
 
@@ -36,7 +36,7 @@ def test_rows_that_differ_are_errors_all_of_them(tmp_path: Path) -> None:
 
     assert jobs_of(payload) == [{"referenceNumber": "b"}, {"referenceNumber": "c", "title": "u"}]
     message = (
-        'referenceNumber "a" is in 3 rows that differ, a.jsonl row 1 and b.csv row 3: neither is sent, since nobody knows '
+        'referenceNumber "a" is in 3 rows that differ, a.jsonl row 1 and b.csv row 3: none is sent, because jobferry cannot know '
         "which is right"
     )
     assert problems_of(payload) == [f"{where}: {message}" for where in ("a.jsonl row 1", "b.csv row 3", "c.csv row 2")]
@@ -55,7 +55,7 @@ def test_a_row_that_contradicts_an_invalid_one(tmp_path: Path, delete_jobs: bool
     payload = payload_of({"jobs.jsonl": jsonl(*rows)}, tmp_path, deleteJobs=delete_jobs)
 
     assert jobs_of(payload) == [{"referenceNumber": "b"}]
-    differ = 'referenceNumber "a" is in 2 rows that differ, jobs.jsonl row 1 and jobs.jsonl row 3: neither is sent'
+    differ = 'referenceNumber "a" is in 2 rows that differ, jobs.jsonl row 1 and jobs.jsonl row 3: none is sent'
     state = 'state "MC" is not a state of the USA: its two-letter code is needed, such as PA'
     problems = {problem.source.row: problem.messages for problem in payload.read_problems()}
     assert problems[1][0].startswith(differ)
@@ -96,6 +96,14 @@ def test_with_delete_jobs_an_invalid_job_is_sent_as_it_is(tmp_path: Path) -> Non
     assert "a" in payload.references
 
 
+def test_an_invalid_job_of_a_table_is_sent_with_its_numbers_as_numbers(tmp_path: Path) -> None:
+    rows = [{"referenceNumber": "a", "state": "MC", "hoursPerShift": "12"}, {"referenceNumber": "b"}]
+
+    payload = payload_of({"jobs.csv": table(*rows)}, tmp_path, deleteJobs=True)
+
+    assert jobs_of(payload)[0] == {"referenceNumber": "a", "state": "MC", "hoursPerShift": 12}
+
+
 def test_without_delete_jobs_an_invalid_job_is_held_back(tmp_path: Path) -> None:
     payload = payload_of(
         {"jobs.jsonl": jsonl({"referenceNumber": "a", "state": "MC", "title": "t"}, {"referenceNumber": "b"})}, tmp_path
@@ -115,9 +123,7 @@ def test_invalid_rows_that_are_alike_are_sent_once_with_delete_jobs(tmp_path: Pa
 
     assert jobs_of(payload) == [row, {"referenceNumber": "b"}]
     assert (payload.rows, payload.jobs, payload.invalid, payload.unprotected) == (3, 2, 2, 0)
-    assert warnings_of(payload) == [
-        'referenceNumber "a" is in 2 rows that are alike: one is sent (1, jobs.jsonl row 2)'
-    ]
+    assert warnings_of(payload) == ['referenceNumber "a" is in 2 identical rows: one is sent (1, jobs.jsonl row 2)']
 
 
 def test_reference_numbers_that_look_alike_are_not() -> None:

@@ -127,7 +127,9 @@ def test_names_of_feeds(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "x" * 65, "A", "a/b", "..", "a.b", "a b", "a\n", "é", None, 7, ["a"]])
 def test_names_that_no_feed_has(name: Any) -> None:
-    with pytest.raises(FeedNameError, match="is not a feed's name: lower-case letters, digits and hyphens, 64 at most"):
+    with pytest.raises(
+        FeedNameError, match="is not a feed's name: use at most 64 lower-case letters, digits and hyphens"
+    ):
         check_feed_name(name)
 
 

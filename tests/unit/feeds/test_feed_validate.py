@@ -147,7 +147,7 @@ def test_json_of_a_clean_feed(feed: Path, capsys: pytest.CaptureFixture[str]) ->
     ("name", "content", "settings", "message"),
     [
         ("jobs.json", b"<html>", "{}", "jobs.json is not JSON: it begins with '<'"),
-        ("jobs.doc", b"x", "{}", "jobs.doc is in no format that a feed may have"),
+        ("jobs.doc", b"x", "{}", "jobs.doc has a name that ends in none of a feed's formats"),
         ("jobs.csv", b"", "{}", "jobs.csv is empty (0 bytes): an export that was cut off?"),
         ("jobs.csv", b"referenceNumber\na\n", '{"paused": 1}', "feed.json: paused is 1, it should be true or false"),
         ("jobs.csv", b"referenceNumber\na\n", '{"maxFeedBytes": 3}', "jobs.csv: the feed holds more than 3 bytes"),

@@ -277,3 +277,12 @@ class TestADryRun:
         outcome = stage.event({"feed": FEED, "dryRun": True})
         assert outcome.jobs == 0
         assert reason in (outcome.reason or "")
+
+
+@pytest.mark.parametrize("content", [b"", b" \n"])
+def test_an_empty_object_is_known_to_hold_nothing(content: bytes) -> None:
+    stage = Stage()
+    stage.put("jobs.jsonl", content)
+    assert stage.run().ending.feed_is_empty
+    stage.put("jobs.jsonl", b"[")
+    assert not stage.run().ending.feed_is_empty

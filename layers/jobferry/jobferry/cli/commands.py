@@ -332,7 +332,7 @@ def retry(
         if payload.invalid:
             if not call.as_json:
                 say("Nothing was sent: mend these first.", "")
-            return local_feed.tell(payload, settings, as_json=call.as_json)
+            return local_feed.print_result(payload, settings, as_json=call.as_json)
     started = retrying.submit(corrected, record, stack, datetime.now(UTC))
     if not call.as_json:
         say("Mend them where your export takes them from, too: the next run sends what it has.")

@@ -13,7 +13,7 @@ from typing import Final
 from isal import igzip
 
 from jobferry.cli.stack import Stack
-from jobferry.cli.validate import Files
+from jobferry.cli.validate import FeedFolder
 from jobferry.errors import CannotBeDoneError
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings, parse_settings
@@ -99,7 +99,7 @@ def checked(path: Path, record: Import, stack: Stack) -> Iterator[tuple[Payload,
         raise CannotBeDoneError(f"{record.feed} is paused: `{stack.command(f'resume {record.feed}')}` first")
     with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
         obj = FeedObject(path.name, "", path.stat().st_size)
-        yield spool([obj], Files(path.parent), settings, Path(directory)), settings
+        yield spool([obj], FeedFolder(path.parent), settings, Path(directory)), settings
 
 
 def submit(path: Path, record: Import, stack: Stack, now: datetime) -> str:

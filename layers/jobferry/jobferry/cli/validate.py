@@ -1,7 +1,7 @@
-"""Checks a feed on this machine, with no AWS: `python -m jobferry.cli.validate [--settings feed.json] [--json] PATH`.
+"""Check a feed on this machine without AWS: `python -m jobferry.cli.validate [--settings feed.json] [--json] PATH`.
 
-PATH is a file or a folder that is what `feeds/{feed}/` is to be: its feed.json, if there is one, are the settings.
-Exit status: 0 the feed is clean, 1 some of its jobs have problems or none could be sent, 2 it cannot be read.
+PATH is a file, or a folder like `feeds/{feed}/`, whose feed.json has the settings.
+Exit status: 0 if the feed has no problems, 1 if some jobs have problems or none could be sent, 2 if it cannot be read.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from jobferry.payload.build import Payload, build, reason_not_to_send
 
 CLEAN, PROBLEMS, UNREADABLE = 0, 1, 2
 SETTINGS: Final = "feed.json"
-#: Problems that the table shows; `--json` has them all.
-_SHOWN: Final = 50
+#: Problems that the table lists; `--json` has them all.
+_MAX_LISTED_PROBLEMS: Final = 50
 SENT_ANYWAY: Final = "it is sent all the same, so that its posting is not deleted: the board decides"
 
 
-class Files:
-    """The files of a folder, as a feed's objects."""
+class FeedFolder:
+    """The files of a folder as a feed's objects."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def objects(self) -> list[FeedObject]:
-        """What the folder holds, as a bucket would list it. Hidden files are left out."""
+        """List the folder's files as a bucket would. Hidden files are left out."""
         return [
             FeedObject(name, etag="", size=path.stat().st_size)
             for path in sorted(self._root.rglob("*"))
@@ -47,7 +47,7 @@ class Files:
         ]
 
     def open_object(self, obj: FeedObject) -> BinaryIO:
-        """Raises FeedUnreadableError when the file cannot be opened, or has a name that no object can have."""
+        """Open a file. Raise FeedUnreadableError if that fails, or if no object can have its name."""
         try:
             obj.key.encode()
             return (self._root / obj.key).open("rb")
@@ -58,7 +58,7 @@ class Files:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Checks what the command line names and prints what was found. Returns the exit status."""
+    """Check the feed that the command line names, print the result and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="jobferry.cli.validate", description="Checks a feed on this machine, with no AWS."
     )
@@ -70,14 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check(path: Path, given: Path | None, *, as_json: bool) -> int:
-    """Checks a file or a folder, by the settings given or its own, and prints what was found. Returns the exit status."""
+    """Check a file or a folder by the given settings or its own, print the result and return the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may have fewer characters than a feed
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack characters of a feed
     try:
         settings = _settings(path, given)
         with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
             payload = _build(path, settings, Path(directory))
-            return tell(payload, settings, as_json=as_json)
+            return print_result(payload, settings, as_json=as_json)
     except (FeedError, OSError) as error:
         message = str(error) if isinstance(error, FeedError) else f"{error.filename or path}: {error.strerror}"
         if as_json:
@@ -86,8 +86,8 @@ def check(path: Path, given: Path | None, *, as_json: bool) -> int:
         return UNREADABLE
 
 
-def tell(payload: Payload, settings: FeedSettings, *, as_json: bool) -> int:
-    """Prints what was found. Returns the exit status."""
+def print_result(payload: Payload, settings: FeedSettings, *, as_json: bool) -> int:
+    """Print the result and return the exit status."""
     for line in (_json if as_json else _table)(payload, settings):
         sys.stdout.write(line + "\n")
     return PROBLEMS if reason_not_to_send(payload, settings) or payload.invalid else CLEAN
@@ -106,13 +106,13 @@ def _settings(path: Path, given: Path | None) -> FeedSettings:
 
 def _build(path: Path, settings: FeedSettings, directory: Path) -> Payload:
     if path.is_dir():
-        files = Files(path)
+        files = FeedFolder(path)
         return build(files.objects(), files, settings, directory)
-    return build([FeedObject(path.name, "", path.stat().st_size)], Files(path.parent), settings, directory)
+    return build([FeedObject(path.name, "", path.stat().st_size)], FeedFolder(path.parent), settings, directory)
 
 
 def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:
-    """One document, written as it goes: a feed may have many problems."""
+    """Yield one JSON document in pieces: a feed may have many problems."""
     head: dict[str, Any] = {
         "objects": [source["key"] for source in payload.sources],
         "rows": payload.rows,
@@ -156,11 +156,11 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
         yield f"{payload.unprotected:,} protecting no posting: with deleteJobs, deletions would be withheld"
     if payload.invalid:
         yield from ("", "To mend:")
-    for problem in islice(payload.read_problems(), _SHOWN):
+    for problem in islice(payload.read_problems(), _MAX_LISTED_PROBLEMS):
         job = " ".join(filter(None, (problem.reference_number, problem.title)))
         messages = "; ".join([*problem.messages, *([SENT_ANYWAY] if problem.sent else [])])
         yield from _wrapped(f"{problem.source}{f' ({job:.80})' if job else ''}: {messages}", width)
-    if payload.invalid > _SHOWN:
+    if payload.invalid > _MAX_LISTED_PROBLEMS:
         yield f"  … and more, {payload.invalid:,} in all: --json has every one"
     if payload.warnings:
         yield from ("", "To know:")
@@ -178,7 +178,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """The text without what a terminal would obey: control characters, and marks that turn the direction of text."""
+    """Replace what a terminal would obey: control characters, and marks that change the direction of text."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]", "�", text)
 
 

@@ -1,7 +1,7 @@
-"""The live set: the postings of a feed that, to our knowledge, may be on the board.
+"""The live set: the postings of a feed that, to our knowledge, may be on the board (docs/deletions.md).
 
-Source: docs/deletions.md. It is a gzip JSON Lines file beside the archive, first what an import sends, then what
-was carried over from the live set before, marked so. It is only ever streamed: a million postings take 8 MB here.
+It is a gzip JSON Lines file beside the archive: first what an import sends, then what was carried over from the previous
+live set, with a mark. It is only streamed: a million postings take 8 MB of memory.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import BinaryIO, Final, NamedTuple
 from isal import igzip
 from pydantic_core import from_json, to_json
 
-from jobferry.feeds.streams import CHUNK
 from jobferry.payload.build import Part
-from jobferry.payload.manifest import read_manifest
+from jobferry.payload.manifest import open_gzip, read_manifest
 from jobferry.payload.references import ReferenceSet
 from jobferry.records.imports import POSTINGS_NAMED, Posting
 
@@ -26,13 +25,13 @@ _MODULUS: Final = 1 << 256
 
 
 class Carried(NamedTuple):
-    """How a live set compares with what is sent.
+    """The comparison of a live set with what is sent.
 
     Attributes:
-        size: postings in the live set before.
-        missing: those of them that are not sent.
-        first: the first of the missing.
-        code: stands for exactly the missing ones, whatever their order.
+        size: the number of postings in the previous live set.
+        missing: the number of those that are not sent.
+        first: the first missing ones.
+        code: the confirmation code of exactly the missing ones, in any order.
         live_set: the file of the new live set.
         deletes: the file that lists the missing.
     """
@@ -53,7 +52,7 @@ class Live(NamedTuple):
 
 
 def read_live_set(stream: BinaryIO, *, whole: bool) -> Iterator[Live]:
-    """The postings that a stored live set lists, with or without those that were carried over."""
+    """Yield the postings of a stored live set, with or without those that were carried over."""
     with igzip.open(stream) as lines:  # type: ignore[no-untyped-call]
         for line in lines:
             value = from_json(line)
@@ -62,25 +61,24 @@ def read_live_set(stream: BinaryIO, *, whole: bool) -> Iterator[Live]:
 
 
 def carry_over(before: Iterable[Live], parts: list[Part], sent: ReferenceSet, directory: Path) -> Carried:
-    """Writes the live set that goes with what is sent, and the list of what is missing from it.
+    """Write the new live set and the list of postings that are missing from what is sent.
 
     Args:
-        before: the live set before; empty when there is none.
+        before: the previous live set; empty if there is none.
         parts: what is sent.
         sent: the reference numbers that are sent.
-        directory: where the files go.
+        directory: for the files.
     """
     live_set, deletes = directory / "live.jsonl.gz", directory / "deletes.jsonl.gz"
     size, missing, total = 0, 0, 0
     first: list[Posting] = []
     with (
-        igzip.open(live_set, "wb", compresslevel=1) as live_file,  # type: ignore[no-untyped-call]
-        igzip.open(deletes, "wb", compresslevel=1) as deletes_file,  # type: ignore[no-untyped-call]
+        open_gzip(live_set) as live,
+        open_gzip(deletes) as missing_file,
     ):
-        live, gone = _Buffer(live_file), _Buffer(deletes_file)
         for part in parts:
             for entry in read_manifest(part.manifest):
-                live.write(to_json({"referenceNumber": entry["referenceNumber"], "title": entry["title"]}))
+                live.write(to_json({"referenceNumber": entry["referenceNumber"], "title": entry["title"]}) + b"\n")
         for posting in before:
             size += 1
             if posting.reference_number in sent:
@@ -89,33 +87,11 @@ def carry_over(before: Iterable[Live], parts: list[Part], sent: ReferenceSet, di
             if len(first) < POSTINGS_NAMED:
                 first.append(Posting(reference_number=posting.reference_number, title=posting.title))
             line = {"referenceNumber": posting.reference_number, "title": posting.title}
-            gone.write(to_json(line))
-            live.write(to_json(line | {"carried": True}))
-            # A sum has no order, so the list need not be sorted, which would take it into memory.
+            missing_file.write(to_json(line) + b"\n")
+            live.write(to_json(line | {"carried": True}) + b"\n")
+            # A sum does not depend on the order, so the list need not be sorted in memory.
             total = (total + _digest(posting.reference_number)) % _MODULUS
-        live.flush()
-        gone.flush()
     return Carried(size, missing, first, _code(missing, total), live_set, deletes)
-
-
-class _Buffer:
-    """Lines on their way into a gzip file, which is slow to take them one by one."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._lines: list[bytes] = []
-        self._size = 0
-
-    def write(self, line: bytes) -> None:
-        self._lines.append(line)
-        self._size += len(line)
-        if self._size >= CHUNK:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._lines:
-            self._file.write(b"\n".join(self._lines) + b"\n")
-        self._lines, self._size = [], 0
 
 
 def _digest(reference: str) -> int:
@@ -123,7 +99,7 @@ def _digest(reference: str) -> int:
 
 
 def _code(missing: int, total: int) -> str:
-    """Such as K7QD-3M2A-…: letters and digits that are not mistaken for one another."""
+    """Return a code such as K7QD-3M2A-…, whose letters and digits cannot be confused."""
     digest = blake2b(f"{missing}:{total}".encode(), digest_size=_CODE_BYTES).digest()
     text = base64.b32encode(digest).decode().rstrip("=")
     return "-".join(text[at : at + 4] for at in range(0, len(text), 4))

@@ -1,4 +1,4 @@
-"""The objects of a feed, and the rows in them, whatever format they are in."""
+"""The objects of a feed, and the rows in them in any format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.feeds.rows import Row
-from jobferry.feeds.streams import Allowance, decode, look, unpack
+from jobferry.feeds.streams import Allowance, decode, peek, unpack
 
 FORMATS: Final = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".rss", ".xlsx")
 
@@ -27,37 +27,37 @@ class FeedObject(NamedTuple):
 
 
 class FeedReader(Protocol):
-    """Where the objects are: S3, or a laptop's folder."""
+    """The place of the objects: S3, or a folder."""
 
     def open_object(self, obj: FeedObject) -> BinaryIO:
-        """A stream of exactly that version. Raises FeedUnreadableError when it was replaced."""
+        """Open exactly that version. Raise FeedUnreadableError if it was replaced."""
         ...
 
 
 def read_rows(obj: FeedObject, stream: BinaryIO, encoding: str, allowance: Allowance) -> Iterator[Row]:
-    """The rows of one object, in its order, its memory bounded.
+    """Yield the rows of one object in bounded memory.
 
     Args:
         obj: the object.
-        stream: its bytes, as they are stored.
-        encoding: of its text, where it does not say so itself.
-        allowance: of the feed, uncompressed.
+        stream: its stored bytes.
+        encoding: of its text, if the object does not declare one.
+        allowance: the uncompressed bytes that the feed may still have.
 
     Raises:
-        FeedUnreadableError: the object cannot be read to its end, so nobody knows what else it held.
+        FeedUnreadableError: the object cannot be read to its end.
         FeedTooLargeError: more uncompressed bytes than the allowance.
     """
     suffix = _suffix(obj.key)
-    start, content = look(unpack(obj.key, obj.size, stream, allowance), 200)
-    # A format's libraries are imported when a feed has it: they are no part of anyone else's cold start.
+    start, content = peek(unpack(obj.key, obj.size, stream, allowance), 200)
+    # A format's libraries are imported when a feed needs them, to keep them out of the cold start.
     if suffix == ".xlsx":
         from jobferry.feeds.formats.xlsx import read_workbook
 
         return read_workbook(obj.key, content, allowance)
     if suffix in (".xml", ".rss"):
-        from jobferry.feeds.formats.xml import read_elements, says_encoding
+        from jobferry.feeds.formats.xml import declares_encoding, read_elements
 
-        if says_encoding(start):
+        if declares_encoding(start):
             return read_elements(obj.key, content, None)
         return read_elements(obj.key, decode(obj.key, content, encoding), "utf-8")
     text = decode(obj.key, content, encoding)
@@ -80,5 +80,5 @@ def _suffix(key: str) -> str:
         if name.endswith(suffix):
             return suffix
     raise FeedUnreadableError(
-        f"{key} is in no format that a feed may have: {', '.join(FORMATS)}, each also with .gz, told by the name's end"
+        f"{key} has a name that ends in none of a feed's formats: {', '.join(FORMATS)}, each also with .gz"
     )

@@ -1,27 +1,27 @@
-"""The formats in which feeds come: each module turns an object's bytes into rows, and knows nothing of jobs."""
+"""The rows that the readers of all formats yield."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 
-class Broken(NamedTuple):
-    """A row that cannot be read, while those after it can. The message follows the row's place."""
+class UnreadableRow(NamedTuple):
+    """A row that cannot be read. Those after it can. The message follows the row's place."""
 
     message: str
 
 
-#: The fields of a format without JSON's types: texts, trimmed, none of them empty, or lists of such. Whoever gets a row
-#: may change it.
+#: The fields of a format without JSON's types: trimmed texts, none of them empty, or lists of such texts. The receiver may
+#: change them.
 type Fields = dict[str, Any]
 
 
-class Noted(NamedTuple):
-    """A row that can be read, and something about it that a person should know. The message follows "row"."""
+class RowWithWarning(NamedTuple):
+    """A row that can be read but deserves a warning. The message follows "a row"."""
 
     fields: Fields
     message: str
 
 
-#: A row's number, as a person counts in that file, and the row: a JSON object's text, or the fields by their names.
-type Row = tuple[int, bytes | Fields | Noted | Broken]
+#: A row's number as a person counts in the file, and the row: a JSON object's text, or fields by name.
+type Row = tuple[int, bytes | Fields | RowWithWarning | UnreadableRow]

@@ -1,4 +1,4 @@
-"""A feed's settings, `feeds/{feed}/feed.json`: all optional, an unknown one is an error."""
+"""A feed's settings, `feeds/{feed}/feed.json`. All are optional; an unknown one is an error."""
 
 from __future__ import annotations
 
@@ -39,38 +39,38 @@ def _secret_name(name: str) -> str:
 
 
 type FieldName = Annotated[str, Field(min_length=1)]
-#: What a value or a default may be: what JSON has for one field. "" and null stand for absent.
+#: A value or a default for one field. "" and null mean that the field is absent.
 type Value = str | int | float | bool | list[str] | None
 
 
 class FeedSettings(BaseModel):
-    """The settings, checked. Their names in feed.json are the camelCase of these."""
+    """The checked settings. In feed.json, their names are in camelCase."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, allow_inf_nan=False)
 
-    #: The account: the name of a secret under the stack's own prefix.
+    #: The name of the account's secret under the stack's prefix.
     api_key_secret: Annotated[str, AfterValidator(_secret_name)] = "BoardApiKey"  # noqa: S105  # its name
-    #: Full sync: postings that are not in the feed go.
+    #: Full sync: postings not in the feed are deleted.
     delete_jobs: bool = False
-    #: Deletions of more of the live set than that are withheld. Percent.
+    #: Deletions of a larger part of the live set are withheld. Percent.
     max_delete_percent: Annotated[int, Field(ge=0, le=100)] = 20
-    #: More invalid jobs than that: nothing is sent. Percent.
+    #: If a larger part of the jobs is invalid, nothing is sent. Percent.
     max_invalid_percent: Annotated[int, Field(ge=0, le=100)] = 20
     #: A larger feed is split into several imports.
     max_jobs_per_import: Annotated[int, Field(ge=1)] | None = None
-    #: Their column to ours.
+    #: The feed's name of a field to the board's.
     fields: dict[FieldName, FieldName] = {}
-    #: Their value to ours, per field of ours.
+    #: For each field of the board, the feed's value to the board's.
     values: dict[FieldName, dict[str, Value]] = {}
-    #: The value of a field that a job lacks.
+    #: The values of fields that a job lacks.
     defaults: dict[FieldName, Value] = {}
-    #: Of objects without a byte order mark: a Python codec's name.
+    #: The encoding of objects without a byte order mark: a Python codec's name.
     encoding: Annotated[str, AfterValidator(_text_encoding)] = "utf-8"
-    #: A notice also when all went well.
+    #: Send a notice even if there were no problems.
     notify_on_success: bool = False
-    #: The schedule runs, nothing is sent.
+    #: The schedule runs, but nothing is sent.
     paused: bool = False
-    #: All objects of the feed together, uncompressed. Bytes.
+    #: The limit for all objects of the feed together, uncompressed. Bytes.
     max_feed_bytes: Annotated[int, Field(ge=1)] = 1 << 30
 
     @model_validator(mode="after")
@@ -86,22 +86,20 @@ class FeedSettings(BaseModel):
         return self
 
     def for_retry(self) -> Self:
-        """As they hold for jobs from the archive: those are in our terms already, and a retry deletes nothing."""
+        """Return the settings for jobs from the archive, which are mapped already. A retry deletes nothing."""
         archived = {"fields": {}, "values": {}, "defaults": {}, "encoding": "utf-8"}
         return self.model_copy(update=archived | {"delete_jobs": False})
 
 
 def check_feed_name(feed: str) -> str:
-    """The name, if it is one that a feed may have. Raises FeedNameError; call it before any access."""
+    """Return the name if a feed may have it, else raise FeedNameError. Call this before any access."""
     if not isinstance(feed, str) or not FEED_NAME.fullmatch(feed):
-        raise FeedNameError(
-            f"{feed!r:.80} is not a feed's name: lower-case letters, digits and hyphens, 64 at most, are allowed"
-        )
+        raise FeedNameError(f"{feed!r:.80} is not a feed's name: use at most 64 lower-case letters, digits and hyphens")
     return feed
 
 
 def parse_settings(text: bytes, key: str) -> FeedSettings:
-    """The settings in `text`, the content of the object `key`.
+    """Parse the settings in `text`, the content of the object `key`.
 
     Raises:
         SettingsError: names the object, the setting and what is allowed.
@@ -117,7 +115,7 @@ def parse_settings(text: bytes, key: str) -> FeedSettings:
 _NAMES: Final = [to_camel(name) for name in FeedSettings.model_fields]
 
 
-#: pydantic's kinds of type errors, for a person; those of one setting are alternatives.
+#: pydantic's type errors in words. Several for one setting are alternatives.
 _KINDS: Final = {
     "bool_type": "true or false",
     "dict_type": "an object",
@@ -129,7 +127,7 @@ _KINDS: Final = {
 
 
 def _sentences(errors: ValidationError) -> list[str]:
-    """pydantic's errors, for a person: one sentence a setting."""
+    """Put pydantic's errors into words, one sentence for each setting."""
     kinds: dict[str, list[str]] = {}
     sentences: list[str] = []
     for error in errors.errors():
@@ -146,7 +144,7 @@ def _sentences(errors: ValidationError) -> list[str]:
 def _sentence(name: str, error: Any) -> str:
     match error["type"]:
         case "extra_forbidden":
-            import difflib  # not in every cold start for this
+            import difflib  # kept out of the cold start
 
             close = difflib.get_close_matches(name, _NAMES, n=1)
             folded = [each for each in _NAMES if each.casefold() == re.sub(r"[\W_]", "", name).casefold()]

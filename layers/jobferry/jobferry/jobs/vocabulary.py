@@ -1,12 +1,15 @@
-"""What the boards are known to know: the state codes, and LocumJobsOnline's documented licences and specialties.
+"""The state codes, and the licenses and specialties that LocumJobsOnline documents.
 
-A state outside the list is an error, because the board refuses it. A licence or specialty outside its list is only a
-warning: the lists are per board and known to be incomplete, and an account may have mapped a term of its own.
+A state outside the list is an error, because the board refuses it. A license or specialty outside its list is only a
+warning: each board has its own incomplete lists, and an account may have mapped a term of its own.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from jobferry.jobs.warnings import MAX_QUOTED, RowWarning, quoted
 
 #: USPS Publication 28, appendix B: states, DC, territories, freely associated states, military.
 STATES: Final = {
@@ -81,13 +84,13 @@ _OTHER_NAMES: Final = {
     "micronesia": "FM",
 }
 
-#: A state's full name, in lower case and letters only, to its code.
+#: The code for each state's name, in lower case.
 STATE_CODES: Final = {name.casefold(): code for code, name in STATES.items()} | _OTHER_NAMES
 
-#: LocumJobsOnline's: medical, then dental.
+#: LocumJobsOnline's licenses, first medical, then dental.
 LICENSES: Final = frozenset({"MD", "DO", "PA", "NP", "CRNA", "DPM", "OD", "CAA", "DMD", "DDS"})
 
-#: Documented for LocumJobsOnline.
+#: LocumJobsOnline's specialties.
 SPECIALTIES: Final = frozenset(
     {
         "Addiction Medicine",
@@ -158,3 +161,20 @@ SPECIALTIES: Final = frozenset(
         "Vascular Surgery",
     }
 )
+
+
+def warn_of_unlisted_terms(job: Mapping[str, Any]) -> list[RowWarning]:
+    """Warn of a license or specialty outside the documented lists. The board may or may not know it."""
+    warnings = []
+    if isinstance(value := job.get("license"), str) and value not in LICENSES:
+        warnings.append(_unlisted("license", value, LICENSES))
+    if isinstance(value := job.get("specialty"), str) and value not in SPECIALTIES:
+        warnings.append(_unlisted("specialty", value, SPECIALTIES))
+    return warnings
+
+
+def _unlisted(name: str, value: str, listed: Collection[str]) -> RowWarning:
+    near = next((each for each in listed if each.casefold() == value.casefold()), None)
+    hint = f", which writes {near!r}" if near else ""
+    message = f"{name} {quoted(value)} is not on the board's documented list{hint}: the board decides"
+    return RowWarning((name, "unknown", value[:MAX_QUOTED]), message)

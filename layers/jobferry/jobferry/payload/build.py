@@ -1,8 +1,8 @@
-"""From a feed's objects to what a request is made of: the jobs, checked, in files on the disk.
+"""Build a request's payload from a feed's objects: the checked jobs, in files.
 
-Everything is streamed. `build` reads each row once and spools the jobs as they will be sent, an entry for each row and
-the problems; reference numbers that are there twice are sorted out afterwards, in a second pass over the entries that
-only a feed with such numbers pays for; then the parts are packed for the archive.
+Everything is streamed. `build` reads each row once and spools the jobs as they will be sent, their entries and the
+problems. Only a feed with repeated reference numbers needs a second pass to resolve them. Then the parts are compressed
+for the archive.
 """
 
 from __future__ import annotations
@@ -16,37 +16,33 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from isal import igzip
 from pydantic_core import from_json, to_json
 
 from jobferry.errors import FeedMissingError, FeedTooLargeError
 from jobferry.exact_json import EncodingError, ObjectError
 from jobferry.feeds.objects import FeedObject, FeedReader, read_rows
-from jobferry.feeds.rows import Broken, Row
+from jobferry.feeds.rows import Row, RowWithWarning, UnreadableRow
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK, Allowance, encoding_error
-from jobferry.jobs.corrections import Warned, shown, unusual, usual
-from jobferry.jobs.reading import Reading, RowReader
-from jobferry.payload.manifest import Entry, EntrySpool, read_entries, write_manifest
+from jobferry.jobs.job_reader import JobReader
+from jobferry.jobs.warnings import RowWarning, quoted
+from jobferry.payload.manifest import Entry, EntrySpool, open_gzip, read_entries, write_manifest
 from jobferry.payload.problems import Problem, Source, WarningGroup
 from jobferry.payload.references import ReferenceSet
 
-#: Characters of a title in a manifest, a problem, a notice.
-TITLE: Final = 200
-#: isal's levels go from 0 to 3; 1 packs job texts as well as 2, and faster.
-_GZIP_LEVEL: Final = 1
-#: Kinds of warnings that are told apart; a feed with more of them has the rest counted as one.
-_WARNING_GROUPS: Final = 200
+#: Characters of a title in a manifest, a problem or a notice.
+MAX_TITLE: Final = 200
+#: Kinds of warnings that are counted separately. All others are counted together.
+_MAX_WARNING_GROUPS: Final = 200
 
 
 class Part(NamedTuple):
-    """One import: all of a feed, or the next maxJobsPerImport of it.
+    """One import: all jobs of a feed, or the next maxJobsPerImport of them.
 
     Attributes:
-        jobs: how many.
-        body: JSON Lines, each job as its feed's own JSON where that is clean, else compact, and a line feed, which stands
-            nowhere else.
-        archive: the same, gzip. Line n+1 is the board's index n.
+        jobs: their number.
+        body: JSON Lines, one job on each line.
+        archive: the same with gzip. Line n+1 is the board's index n.
         manifest: gzip JSON Lines, for each job in the same order `{"referenceNumber", "title", "key", "row"}`.
     """
 
@@ -58,19 +54,20 @@ class Part(NamedTuple):
 
 @dataclass
 class Payload:
-    """What a feed comes to.
+    """The result of building a feed.
 
     Attributes:
-        parts: in order; none when no job can be sent.
-        sources: the objects it was made of: key, etag, stored bytes.
-        rows: rows read.
-        jobs: jobs to be sent, with deleteJobs the invalid ones among them.
-        invalid: rows that are errors, whether they are sent for the board to judge or held back.
-        warnings: how often something was put right or is unusual.
-        warning_groups: the same by kind.
+        parts: the imports in order; none if no job can be sent.
+        sources: the objects: key, etag, stored bytes.
+        rows: the number of rows read.
+        jobs: the number of jobs to send. With deleteJobs, this includes invalid ones.
+        invalid: the number of rows with errors, whether they are sent or held back.
+        warnings: the number of corrections and unusual values.
+        warning_groups: the warnings by kind.
         problems: the spool of all problems; `read_problems` reads it.
-        references: the reference numbers of the jobs to be sent.
-        unprotected: rows that protect no posting: not sendable, without a reference number, or contradicting another.
+        references: the reference numbers of the jobs to send.
+        unprotected: the number of rows that protect no posting: they cannot be sent, have no reference number, or
+            contradict another row.
     """
 
     parts: list[Part]
@@ -85,7 +82,7 @@ class Payload:
     unprotected: int = 0
 
     def read_problems(self) -> Iterator[Problem]:
-        """All problems: by row, then those about reference numbers."""
+        """Yield all problems: first by row, then those about reference numbers."""
         with self.problems.open("rb") as lines:
             for line in lines:
                 value = from_json(line)
@@ -99,14 +96,14 @@ class Payload:
 
 
 def build(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSettings, directory: Path) -> Payload:
-    """Reads the feed's objects in key order and writes what is to be sent into `directory`.
+    """Read the feed's objects in key order and write what will be sent into `directory`.
 
-    Whether so many invalid jobs may be sent at all is for the caller to decide.
+    The caller decides whether a feed with so many invalid jobs may be sent (`reason_not_to_send`).
 
     Raises:
         FeedMissingError: there is no object.
         FeedUnreadableError: an object cannot be read to its end.
-        FeedTooLargeError: more than maxFeedBytes, or than the disk holds.
+        FeedTooLargeError: more than maxFeedBytes, or than fits on the disk.
     """
     if not objects:
         raise FeedMissingError("the feed has no object: nothing was exported to its prefix")
@@ -125,7 +122,7 @@ def build(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSetti
 
 
 def reason_not_to_send(payload: Payload, settings: FeedSettings) -> str | None:
-    """Why nothing of the feed may be sent, in words: no job is valid, or too many are not. None: it may."""
+    """Return the reason why nothing may be sent: no job is valid, or too many are invalid. None if the feed may be sent."""
     if not payload.rows:
         return "the feed has no job: its files hold none"
     if payload.invalid >= payload.rows:
@@ -137,9 +134,9 @@ def reason_not_to_send(payload: Payload, settings: FeedSettings) -> str | None:
 
 
 def spool(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSettings, directory: Path) -> Payload:
-    """The payload without its archives: all that a request needs."""
+    """Build the payload without its archives, which a request does not need."""
     with _Spool(settings, directory) as spooled:
-        rows = RowReader(settings)
+        rows = JobReader(settings)
         allowance = Allowance(settings.max_feed_bytes)
         for obj in sorted(objects, key=lambda each: each.key):
             with reader.open_object(obj) as stream:
@@ -151,45 +148,43 @@ def spool(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSetti
 
 
 def pack(part: Part) -> None:
-    """Writes the part's archive and its manifest."""
-    with part.body.open("rb") as body, igzip.open(part.archive, "wb", compresslevel=_GZIP_LEVEL) as archive:  # type: ignore[no-untyped-call]
+    """Write the part's archive and its manifest."""
+    with part.body.open("rb") as body, open_gzip(part.archive) as archive:
         shutil.copyfileobj(body, archive, CHUNK)
     entries = _spooled(part.manifest)
-    write_manifest(entries, part.manifest, _GZIP_LEVEL)
+    write_manifest(entries, part.manifest)
     entries.unlink()
 
 
-def _read_object(key: str, rows: Iterator[Row], reader: RowReader, spooled: _Spool) -> int:
-    """Spools an object's rows and counts them."""
+def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spool) -> int:
+    """Spool an object's rows and count them."""
     count = 0
     for number, row in rows:
         count += 1
-        content = row
-        if not isinstance(content, (bytes, dict)):
-            if isinstance(content, Broken):
-                spooled.unreadable(Source(key, number), content.message)
-                continue
-            spooled.warn(Source(key, number), Warned(("row", content.message[:20]), f"a row {content.message}"))
-            content = content.fields
-        clean = reader.clean(content)
-        if clean is not None:
-            job, body = clean
-            if not usual(job):
-                for each in unusual(job):
-                    spooled.warn(Source(key, number), each)
-            spooled.job(job["referenceNumber"], job.get("title"), body, key, number)
+        if isinstance(row, UnreadableRow):
+            spooled.unreadable(Source(key, number), row.message)
             continue
+        if isinstance(row, RowWithWarning):
+            spooled.warn(Source(key, number), RowWarning(("row", row.message[:20]), f"a row {row.message}"))
+            row = row.fields
         try:
-            spooled.careful(reader.read(content), Source(key, number))
+            job, body, errors, warnings = reader.read(row)
         except EncodingError as error:
             raise encoding_error(key, error.reason.start, error.reason, "UTF-8", number) from error
         except ObjectError as error:
             spooled.unreadable(Source(key, number), str(error))
+            continue
+        for warning in warnings:
+            spooled.warn(Source(key, number), warning)
+        if errors:
+            spooled.invalid(job, body, errors, Source(key, number))
+        else:
+            spooled.job(job["referenceNumber"], job.get("title"), body, key, number)
     return count
 
 
 class _Spool:
-    """The files of a payload that is being built, and its counts."""
+    """The files and counts of a payload while it is built."""
 
     def __init__(self, settings: FeedSettings, directory: Path) -> None:
         self._directory = directory
@@ -199,10 +194,10 @@ class _Spool:
         self._part = Part(0, directory / "jobs.jsonl", directory / "jobs.jsonl.gz", directory / "manifest.jsonl.gz")
         self._jobs = self._part.body.open("wb", CHUNK)
         self._entries = EntrySpool(_spooled(self._part.manifest))
-        #: Of invalid rows that are not sent: their reference numbers still are in the feed.
+        #: The entries of invalid rows that are not sent. Their reference numbers still are in the feed.
         self._held = EntrySpool(directory / "held.jsonl")
         self._problems = (directory / "problems.jsonl").open("wb", CHUNK)
-        #: Which of the jobs are sent though they are invalid, counted from 0, ascending.
+        #: The positions, from 0, of invalid jobs that are sent.
         self._invalid_jobs = array("Q")
         self.payload = Payload([], [], directory / "problems.jsonl", ReferenceSet())
 
@@ -214,46 +209,42 @@ class _Spool:
             file.close()
 
     def job(self, reference: str, title: str | None, body: bytes, key: str, row: int | None) -> None:
-        """A job to be sent."""
+        """Spool a job that will be sent."""
         self.payload.jobs += 1
         self.payload.references.add(reference)
-        self._jobs.write(body)  # by itself: that is cheaper than to copy it
+        self._jobs.write(body)  # separately, because adding the line feed would copy it
         self._jobs.write(b"\n")
-        self._entries.add(reference, title and title[:TITLE], key, row)
+        self._entries.add(reference, title and title[:MAX_TITLE], key, row)
 
-    def careful(self, reading: Reading, source: Source) -> None:
-        """A row that is not clean as it stands."""
-        for each in reading.warnings:
-            self.warn(source, each)
-        reference, title = reading.job.get("referenceNumber"), _title(reading.job)
+    def invalid(self, job: Mapping[str, Any], body: bytes, errors: Sequence[str], source: Source) -> None:
+        """Spool a row that a person has to fix. In a full sync its job is sent all the same."""
+        reference, title = job.get("referenceNumber"), _title(job)
         if not isinstance(reference, str):
-            self._problem(Problem(source, tuple(reading.errors), None, title), protected=False)
-        elif not reading.errors:
-            self.job(reference, title, reading.body, source.key, source.row)
+            self._problem(Problem(source, tuple(errors), None, title), protected=False)
         elif self._sends_invalid:
-            self._problem(Problem(source, tuple(reading.errors), reference, title, sent=True))
+            self._problem(Problem(source, tuple(errors), reference, title, sent=True))
             self._invalid_jobs.append(self.payload.jobs)
-            self.job(reference, title, reading.body, source.key, source.row)
+            self.job(reference, title, body, source.key, source.row)
         else:
-            self._problem(Problem(source, tuple(reading.errors), reference, title))
+            self._problem(Problem(source, tuple(errors), reference, title))
             self._held.add(reference, title, source.key, source.row)
 
     def unreadable(self, source: Source, message: str) -> None:
-        """A row that is nothing that could be sent."""
+        """Record a row that cannot be sent at all."""
         self._problem(Problem(source, (f"the row {message}",)), protected=False)
 
-    def warn(self, source: Source, warned: Warned) -> None:
+    def warn(self, source: Source, warned: RowWarning) -> None:
         self.payload.warnings += 1
         group = self._groups.get(warned.group)
         if group is None:
-            if len(self._groups) >= _WARNING_GROUPS:
+            if len(self._groups) >= _MAX_WARNING_GROUPS:
                 group = self._groups.setdefault((), WarningGroup("other warnings", 0, source))
             else:
                 group = self._groups[warned.group] = WarningGroup(warned.message, 0, source)
         group.count += 1
 
     def finish(self) -> Payload:
-        """Sorts out the reference numbers that are there twice, and makes the parts."""
+        """Resolve repeated reference numbers and make the parts."""
         for file in (self._jobs, self._entries, self._held):
             file.close()
         repeated = self._repeated()
@@ -266,7 +257,7 @@ class _Spool:
         return self.payload
 
     def _repeated(self) -> dict[str, _Repeated]:
-        """The reference numbers that more than one row has. Equal hashes say where to look, the texts decide."""
+        """Return the reference numbers that several rows have. Equal hashes select candidates; their texts are compared."""
         suspects = self.payload.references.repeated()
         for entry in read_entries(self._held.path):
             if entry.reference_number in self.payload.references:
@@ -283,7 +274,7 @@ class _Spool:
         return {reference: each for reference, each in found.items() if each.count > 1}
 
     def _rewrite(self, repeated: dict[str, _Repeated]) -> None:
-        """Copies the jobs into as many parts as it takes, without those whose reference number is there twice."""
+        """Copy the jobs into parts, without those that contradict or repeat another."""
         payload = self.payload
         payload.references.discard({reference for reference, each in repeated.items() if each.differ})
         payload.jobs = 0
@@ -300,8 +291,8 @@ class _Spool:
                 group = repeated.get(reference)
                 if group is not None and group.differ:
                     message = (
-                        f"referenceNumber {shown(reference)} is in {group.count} rows that differ, {group.first} and "
-                        f"{group.second}: neither is sent, since nobody knows which is right"
+                        f"referenceNumber {quoted(reference)} is in {group.count} rows that differ, {group.first} and "
+                        f"{group.second}: none is sent, because jobferry cannot know which is right"
                     )
                     problem = Problem(source, (message,), reference, title)
                     if counted:
@@ -310,8 +301,8 @@ class _Spool:
                     else:
                         self._problem(problem, protected=False)
                 elif group is not None and reference in sent:
-                    message = f"referenceNumber {shown(reference)} is in {group.count} rows that are alike: one is sent"
-                    self.warn(source, Warned(("referenceNumber", "repeated"), message))
+                    message = f"referenceNumber {quoted(reference)} is in {group.count} identical rows: one is sent"
+                    self.warn(source, RowWarning(("referenceNumber", "repeated"), message))
                 else:
                     if group is not None:
                         sent.add(reference)
@@ -353,13 +344,13 @@ class _Spool:
         self._problems.write(to_json(line) + b"\n")
 
     def _read_jobs(self) -> Iterator[tuple[Entry, bytes]]:
-        """The spooled jobs: their entries, and their bodies with the line feed."""
+        """Yield the spooled jobs' entries and their bodies with the line feed."""
         with self._part.body.open("rb", CHUNK) as jobs:
             yield from zip(read_entries(self._entries.path), jobs, strict=True)
 
 
 class _Repeated:
-    """The rows of one reference number."""
+    """The rows with one reference number."""
 
     __slots__ = ("_digest", "count", "differ", "first", "second")
 
@@ -381,7 +372,7 @@ class _Repeated:
 
 
 class _Parts:
-    """The parts, being written one after the other."""
+    """The parts while they are written one after the other."""
 
     def __init__(self, directory: Path, limit: int | None) -> None:
         self._directory = directory
@@ -416,14 +407,14 @@ class _Parts:
 
 def _title(job: Mapping[str, Any]) -> str | None:
     title = job.get("title")
-    return title[:TITLE] if isinstance(title, str) else None
+    return title[:MAX_TITLE] if isinstance(title, str) else None
 
 
 def _digest(body: bytes) -> bytes:
-    """Of a job's content: the order of its fields does not count."""
+    """Return the hash of a job's content, regardless of the order of its fields."""
     return blake2b(to_json(sorted(from_json(body).items())), digest_size=16).digest()
 
 
 def _spooled(manifest: Path) -> Path:
-    """Where a manifest's entries are before it is written."""
+    """Return the path of a manifest's entries before it is written."""
     return manifest.with_suffix("")

@@ -1,12 +1,12 @@
-"""The manifest of an import: for each job, in the jobs' order, what names it to a person, and where in the feed it stands.
+"""The manifest of an import: for each job, in the jobs' order, its reference number, its title and its place in the feed.
 
-While a payload is built its entries are spooled in blocks, which costs a fifth of what a manifest's lines do; the lines
-are made when the archive is.
+While a payload is built, its entries are spooled as short lists. The manifest itself is written with the archive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -15,9 +15,8 @@ from pydantic_core import from_json, to_json
 
 from jobferry.feeds.streams import CHUNK
 
-#: Entries that are written at once, some 20 KB of them; and characters of their reference numbers, which have no limit.
-_BLOCK: Final = 200
-_CHARACTERS: Final = 1 << 16
+#: isal's levels are 0 to 3. Level 1 compresses job texts as well as 2, and faster.
+GZIP_LEVEL: Final = 1
 
 
 class Entry(NamedTuple):
@@ -26,8 +25,8 @@ class Entry(NamedTuple):
     Attributes:
         reference_number: the job's.
         title: the job's, cut, if it has one.
-        key: the object that it is in.
-        row: in that object.
+        key: the object that holds it.
+        row: its row in that object.
     """
 
     reference_number: str
@@ -37,55 +36,40 @@ class Entry(NamedTuple):
 
 
 class EntrySpool:
-    """Entries on their way to a file of the disk; `read_entries` reads it."""
+    """A file of entries while it is written; `read_entries` reads it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: BinaryIO = path.open("wb", CHUNK)
-        self._block: list[tuple[str, str | None, str, int | None]] = []
-        self._characters = 0
 
     def add(self, reference_number: str, title: str | None, key: str, row: int | None) -> None:
-        self._block.append((reference_number, title, key, row))
-        self._characters += len(reference_number)
-        if len(self._block) == _BLOCK or self._characters > _CHARACTERS:
-            self._flush()
+        self._file.write(to_json((reference_number, title, key, row)) + b"\n")
 
     def close(self) -> None:
-        if not self._file.closed:
-            self._flush()
-            self._file.close()
-
-    def _flush(self) -> None:
-        self._file.write(to_json(self._block) + b"\n")
-        self._block.clear()
-        self._characters = 0
+        self._file.close()
 
 
 def read_entries(path: Path) -> Iterator[Entry]:
-    """The entries of a spool."""
-    for block in _read_blocks(path):
-        yield from map(Entry._make, block)
+    """Yield the entries of a spool."""
+    with path.open("rb", CHUNK) as lines:
+        for line in lines:
+            yield Entry(*from_json(line))
 
 
-def write_manifest(spool: Path, path: Path, compresslevel: int) -> None:
-    """Writes a spool's entries as gzip JSON Lines, each `{"referenceNumber", "title", "key", "row"}`."""
-    with igzip.open(path, "wb", compresslevel=compresslevel) as manifest:  # type: ignore[no-untyped-call]
-        for block in _read_blocks(spool):  # gzip is slow to take lines one by one
-            manifest.write(b"".join(map(_line, block)))
-
-
-def _read_blocks(path: Path) -> Iterator[list[Any]]:
-    with path.open("rb", CHUNK) as blocks:
-        yield from map(from_json, blocks)
+def write_manifest(spool: Path, path: Path) -> None:
+    """Write a spool's entries as gzip JSON Lines, each `{"referenceNumber", "title", "key", "row"}`."""
+    with open_gzip(path) as manifest:
+        for reference_number, title, key, row in read_entries(spool):
+            line = {"referenceNumber": reference_number, "title": title, "key": key, "row": row}
+            manifest.write(to_json(line) + b"\n")
 
 
 def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a manifest."""
+    """Yield the lines of a manifest."""
     with igzip.open(path, "rb") as lines:  # type: ignore[no-untyped-call]
         yield from map(from_json, lines)
 
 
-def _line(entry: Sequence[Any]) -> bytes:
-    reference_number, title, key, row = entry
-    return to_json({"referenceNumber": reference_number, "title": title, "key": key, "row": row}) + b"\n"
+def open_gzip(path: Path) -> io.BufferedWriter:
+    """Open a gzip file for writing. The buffer makes many short writes fast."""
+    return io.BufferedWriter(igzip.open(path, "wb", compresslevel=GZIP_LEVEL), CHUNK)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What is wrong with a row of a feed, and where a person finds it."""
+"""Problems of a feed's rows, and where a person finds them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class Source(NamedTuple):
-    """Where a job stands in the feed.
+    """A job's place in the feed.
 
     Attributes:
-        key: the object's key in the bucket, or the file's path on a laptop.
+        key: the object's key in the bucket, or the file's path.
         row: as a person counts in that file: the line of a JSONL file, the spreadsheet's row of a CSV (the header is
-            row 1), the position in a JSON array or among an XML file's elements (from 1). None: the whole object.
+            row 1), the position in a JSON array or among an XML file's elements (from 1). None for the whole object.
     """
 
     key: str
@@ -23,14 +23,14 @@ class Source(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A row that is an error, found before sending.
+    """A row with errors, found before sending.
 
     Attributes:
-        source: where it stands.
-        messages: what to mend, a sentence each; they name the field and the value (cut).
+        source: its place.
+        messages: what to fix, one sentence each, with the field and the value (cut).
         reference_number: the job's, if it has one.
         title: the job's, cut, if it has one.
-        sent: the job is sent all the same, for the board to judge: in a full sync its posting would be deleted otherwise.
+        sent: whether the job is sent all the same. In a full sync, its posting would be deleted otherwise.
     """
 
     source: Source
@@ -42,11 +42,11 @@ class Problem(NamedTuple):
 
 @dataclass(slots=True)
 class WarningGroup:
-    """Warnings of one kind: what was put right, or is unusual but the board's to decide.
+    """Warnings of one kind: what was corrected, or is unusual but for the board to decide.
 
     Attributes:
-        message: the kind, in words; of the first row's value.
-        count: how many rows.
+        message: the first row's warning.
+        count: the number of warnings.
         first: the first row.
     """
 

@@ -1,4 +1,4 @@
-"""Which reference numbers a feed has, in eight bytes each whatever their texts."""
+"""The reference numbers of a feed in eight bytes each."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _BUCKETS = 256
 class ReferenceSet:
     """A set of texts, kept as their 64-bit hashes: a million take 8 MB.
 
-    Two texts of one hash are one in it; among a million that happens once in tens of millions of feeds, and who must
-    know for certain (`repeated`) looks at the texts. Python's hash of a text is keyed anew in each process, so nobody
-    can bring it about. First everything is added, then asked.
+    Two texts with one hash count as one. Among a million texts this happens once in tens of millions of feeds, and the
+    caller of `repeated` compares the texts. It cannot be provoked, because each process has a new key for hashes. Add all
+    texts first, then ask.
     """
 
     def __init__(self) -> None:
         self._added = array("q")
-        #: By a byte of the hash, so that what is made of one of them at a time is small.
+        #: By a byte of the hash, so that a copy of one bucket is small.
         self._buckets = [array("q") for _ in range(_BUCKETS)]
         self._in_order = True
 
@@ -27,7 +27,7 @@ class ReferenceSet:
         self._added.append(hash(reference))
 
     def discard(self, references: set[str]) -> None:
-        """Takes out every one of `references`, however often it was added."""
+        """Remove all `references`, however often they were added."""
         for code in {hash(each) for each in references}:
             bucket = self._sorted()[code % _BUCKETS]
             at = bisect_left(bucket, code)
@@ -35,10 +35,10 @@ class ReferenceSet:
                 bucket.pop(at)
 
     def repeated(self) -> ReferenceSet:
-        """Those that were added more than once, or share the hash of another; almost always empty."""
+        """Return those that were added more than once, or share the hash of another. There are hardly ever any."""
         found = ReferenceSet()
         for bucket in self._spread():
-            if len(set(bucket)) < len(bucket):  # a tenth of what sorting costs
+            if len(set(bucket)) < len(bucket):  # ten times as fast as sorting
                 found._added.extend(code for code, after in pairwise(sorted(bucket)) if code == after)
         return found
 
@@ -52,7 +52,7 @@ class ReferenceSet:
         return sum(len(set(bucket)) for bucket in self._spread())
 
     def _spread(self) -> list[array[int]]:
-        """The buckets with everything in them."""
+        """Return the buckets, with everything that was added."""
         for code in self._added:
             self._buckets[code % _BUCKETS].append(code)
         if self._added:

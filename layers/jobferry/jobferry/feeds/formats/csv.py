@@ -1,4 +1,4 @@
-"""CSV and TSV: a header, then rows; comma, semicolon, tab or bar, told from the header."""
+"""CSV and TSV: a header, then rows. The header shows whether the delimiter is a comma, semicolon, tab or bar."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import chain, islice
 from typing import Final
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import Broken, Fields, Noted, Row
-from jobferry.feeds.streams import MAX_ROW, Chunks, encoding_error, pieces
+from jobferry.feeds.rows import Fields, Row, RowWithWarning, UnreadableRow
+from jobferry.feeds.streams import MAX_ROW, Chunks, encoding_error
 
 _DELIMITERS: Final = ",;\t|"
 
@@ -17,7 +17,7 @@ csv.field_size_limit(MAX_ROW)
 
 
 def read_table(key: str, chunks: Chunks) -> Iterator[Row]:
-    """The rows below the header, numbered as in a spreadsheet: the header is row 1, line breaks in a cell do not count.
+    """Yield the rows below the header, numbered as in a spreadsheet: the header is row 1, and line breaks in cells do not count.
 
     Raises:
         FeedUnreadableError: no header; cut off in a quoted field or in the last row; a quotation mark that is not
@@ -29,7 +29,7 @@ def read_table(key: str, chunks: Chunks) -> Iterator[Row]:
     try:
         first = next(text, "")
         while first and (not first.strip() or first.lower().startswith("sep=")):
-            # Excel writes sep=; above the header where the comma is the decimal sign.
+            # Excel writes "sep=;" above the header in countries where the comma is the decimal sign.
             number, first = number + 1, next(text, "")
         delimiter = _delimiter(first)
         header = islice(csv.reader(chain([first], text), delimiter=delimiter, strict=True), 1)
@@ -61,9 +61,9 @@ class Columns:
     """The header of a table.
 
     Attributes:
-        names: of each column, trimmed; "" where the header has none.
-        count: how many.
-        plain: each column has a name of its own.
+        names: the columns' trimmed names; "" for a column without one.
+        count: the number of columns.
+        plain: whether each column has a different name.
     """
 
     def __init__(self, header: Sequence[str]) -> None:
@@ -73,10 +73,10 @@ class Columns:
         self.count = len(self.names)
         self.plain = len({*self.names, ""}) == self.count + 1
 
-    def fields(self, cells: Sequence[str]) -> Fields | Noted | Broken:
-        """The fields of a row that does not quite fit the header."""
+    def fields(self, cells: Sequence[str]) -> Fields | RowWithWarning | UnreadableRow:
+        """Return the fields of a row that may not fit the header."""
         if any(cell.strip() for cell in cells[self.count :]):
-            return Broken(
+            return UnreadableRow(
                 f"has {len(cells)} columns, the header {self.count}: a separator in a text that is not in quotation marks?"
             )
         fields: Fields = {}
@@ -86,30 +86,32 @@ class Columns:
             if value and not name:
                 nameless = nameless or position
             elif value and fields.setdefault(name, value) != value:
-                return Broken(f'has two different values in the two columns named "{name:.80}"')
+                return UnreadableRow(f'has two different values in the two columns named "{name:.80}"')
         if nameless:
-            return Noted(fields, f"has a value in column {nameless}, which has no name in the header: it is left out")
+            return RowWithWarning(
+                fields, f"has a value in column {nameless}, which has no name in the header: it is left out"
+            )
         if len(cells) < self.count:
-            # Excel leaves out the last columns where sixteen rows in a block have nothing in them.
-            return Noted(
+            # Excel omits the last columns of a block of sixteen rows if they are empty in all of them.
+            return RowWithWarning(
                 fields, f"has only {len(cells)} of the header's {self.count} columns: the others are taken as empty"
             )
         return fields
 
 
 class Text:
-    """The text from here on: its lines, with their ends (a line break, a carriage return, or both), or its rows.
+    """The rest of the text, as lines with their ends (a line break, a carriage return, or both) or as rows.
 
-    Each line or row is decoded for itself: in Python one “ makes all of a text twice as wide, and slower.
+    Each line or row is decoded separately: in Python, one “ doubles the size of a whole text.
 
     Attributes:
-        ended: whether what was taken last had a line end.
-        since_row: bytes since the last row, for whoever counts rows to set to 0; there may not be more than MAX_ROW.
+        ended: whether the last line or row had a line end.
+        since_row: bytes since the last row, at most MAX_ROW. The caller sets it to 0 after each row.
     """
 
     def __init__(self, key: str, chunks: Chunks) -> None:
         self._key = key
-        self._pieces = pieces(chunks)
+        self._chunks = chunks
         self._buffer = b""
         self._at = 0
         self._before = 0  # bytes that are no longer in the buffer
@@ -121,7 +123,7 @@ class Text:
         return self
 
     def __next__(self) -> str:
-        """Takes a line."""
+        """Take a line."""
         while not (end := self._end_of_line()):
             self._check_size(len(self._buffer) - self._at)
             if not self._more():
@@ -142,16 +144,18 @@ class Text:
         return text
 
     def rows(self, delimiter: str) -> Iterator[list[str]]:
-        """Takes the rows. What cannot be told at a glance is read by csv, a character at a time."""
+        """Take the rows. Those that `_split_row` cannot split are read by Python's csv, with which a feed takes a third more time."""
         while True:
-            cells = self._at_a_glance(delimiter) or next(csv.reader(self, delimiter=delimiter, strict=True), None)
+            cells = self._split_row(delimiter) or next(csv.reader(self, delimiter=delimiter, strict=True), None)
             if cells is None:
                 return
             yield cells
 
-    def _at_a_glance(self, delimiter: str) -> list[str] | None:
-        """Takes a row that is written as most programs do, and is in the buffer to its end: where a line ends, as the one
-        before did, after as many quotation marks as are opened and closed."""
+    def _split_row(self, delimiter: str) -> list[str] | None:
+        """Take a row that is quoted in the usual way and is in the buffer to its end; None if there is none.
+
+        A row ends where a line ends in the same way as the one before, after an even number of quotation marks.
+        """
         buffer, end, marks = self._buffer, self._at, 0
         while end == self._at or marks % 2:
             start, stop = end, buffer.find(self._line_end[:1], end)
@@ -169,7 +173,7 @@ class Text:
         return cells
 
     def _end_of_line(self) -> int:
-        """Where the line that begins here ends, 0 if that is not in the buffer: a line break may follow the last "\\r"."""
+        """Return the end of the next line, 0 if it is not in the buffer. A line break may follow a "\\r" at the buffer's end."""
         end = self._buffer.find(b"\n", self._at) + 1
         seen = end - 1 if end else len(self._buffer)
         bare = self._buffer.find(b"\r", self._at, seen) + 1
@@ -182,7 +186,7 @@ class Text:
             )
 
     def _more(self) -> bool:
-        piece = next(self._pieces, b"")
+        piece = next(self._chunks, b"")
         self._before += self._at
         self._buffer = self._buffer[self._at :] + piece
         self._at = 0
@@ -190,10 +194,10 @@ class Text:
 
 
 def _cells(row: str, delimiter: str) -> list[str] | None:
-    """The cells of a row, None where that takes a closer look.
+    """Return the cells of a row; None if it is not quoted in the usual way.
 
-    Its quotation marks begin and end quoted texts in turn. A cell is one of them, or several without anything between
-    them: there a doubled quotation mark was.
+    Quotation marks begin and end quoted texts in turn. A cell is one quoted text, or several with nothing between them,
+    where a doubled quotation mark was.
     """
     parts = row.split('"')
     quoted = parts[1::2]
@@ -212,7 +216,7 @@ def _cells(row: str, delimiter: str) -> list[str] | None:
 
 
 def _delimiter(header: str) -> str:
-    """The one of the delimiters that the header has most of, outside quotation marks."""
+    """Return the delimiter that occurs most often in the header outside quotation marks."""
     bare = "".join(header.split('"')[::2])
     return max(_DELIMITERS, key=bare.count)
 

@@ -1,7 +1,7 @@
-"""JSON: an array of objects, or an object whose `jobs` is one, read without ever holding more than an element.
+"""JSON: an array of objects, or an object whose `jobs` is one, read element by element.
 
-Each element is passed on as its own text, so that jobs of an array are read like those of JSON Lines: nothing is
-rounded, replaced or merged on the way, and an element that is not JSON is that row's problem.
+Each element is passed on as text, so that jobs of an array are read exactly like those of JSON Lines, and an element that
+is not JSON is a problem of that row only.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from collections.abc import Iterator
 from typing import Final
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import Broken, Row
-from jobferry.feeds.streams import MAX_ROW, Chunks, pieces
+from jobferry.feeds.rows import Row, UnreadableRow
+from jobferry.feeds.streams import MAX_ROW, Chunks
 
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
-#: After an element: a comma and the first key of the next one. Within a text this cannot stand, since its quotation
-#: marks are escaped; nor across the end of one, after which no such key begins.
+#: After an element: a comma and the first key of the next element. This cannot be within a text, whose quotation marks are
+#: escaped, nor across the end of a text, after which no key begins.
 _NEXT: Final = re.compile(rb'(\}[ \t\r\n]*,[ \t\r\n]*)\{[ \t\r\n]*"(?![ \t\r\n,:\]}])[^"\\]+"[ \t\r\n]*:')
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _SCALAR: Final = re.compile(rb'[^"{}\[\],]*+')
-#: To the next bracket, over texts and whatever is in them.
+#: To the next bracket outside of texts.
 _TO_BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _BRACE: Final = ord("{")
 _OPEN: Final = b"{["
 _CLOSE: Final = b"}]"
-#: What is left of the buffer when more is read, so that an object is not looked at twice. Bytes.
+#: When less than this is left in the buffer, more is read. Bytes.
 _SOON: Final = 1 << 16
 
 
 def read_array(key: str, chunks: Chunks) -> Iterator[Row]:
-    """The array's elements, numbered from 1.
+    """Yield the array's elements, numbered from 1.
 
     Raises:
         FeedUnreadableError: cut off; not an array; an object without `jobs`; an element beyond MAX_ROW.
@@ -43,7 +43,9 @@ def read_array(key: str, chunks: Chunks) -> Iterator[Row]:
     elif first == b"{":
         yield from _jobs(text)
     elif first == b"":
-        raise FeedUnreadableError(f"{key} holds nothing but white space: an export that was cut off?")
+        raise FeedUnreadableError(
+            f"{key} holds nothing but white space: an export that was cut off?", feed_is_empty=True
+        )
     else:
         raise FeedUnreadableError(f"{key} is not JSON: it begins with {first.decode(errors='replace')!r}")
     if text.next():
@@ -66,7 +68,10 @@ def _elements(text: _Text) -> Iterator[Row]:
         number += 1
         text.where = f"row {number}"
         value = text.value()
-        yield number, value if value[:1] == b"{" else Broken(f"is not an object with a job's fields: {_shown(value)}")
+        yield (
+            number,
+            value if value[:1] == b"{" else UnreadableRow(f"is not an object with a job's fields: {_shown(value)}"),
+        )
         if text.next() == b"]":
             text.take(b"]")
             return
@@ -74,7 +79,7 @@ def _elements(text: _Text) -> Iterator[Row]:
 
 
 def _jobs(text: _Text) -> Iterator[Row]:
-    """The elements of `jobs`; other keys of the object are skipped."""
+    """Yield the elements of `jobs`, and skip the object's other keys."""
     text.take(b"{")
     found = False
     names: list[str] = []
@@ -103,17 +108,17 @@ def _jobs(text: _Text) -> Iterator[Row]:
 
 
 class _Text:
-    """The object's bytes from here on, read as they are needed."""
+    """The rest of the object's bytes, read as they are needed."""
 
     def __init__(self, key: str, chunks: Chunks) -> None:
         self.key = key
         self.where = "the beginning"
-        self._pieces = pieces(chunks)
+        self._chunks = chunks
         self._buffer = b""
         self._at = 0
 
     def next(self) -> bytes:
-        """The next byte that is not white space, which stays; nothing at the end."""
+        """Return the next byte that is not white space without taking it; b"" at the end."""
         while True:
             match = _SPACE.match(self._buffer, self._at)
             self._at = match.end() if match else self._at
@@ -123,14 +128,14 @@ class _Text:
                 return b""
 
     def take(self, byte: bytes) -> None:
-        """Takes a byte that has to be there."""
+        """Take a byte that has to be there."""
         found = self.next()
         if found != byte:
             raise self._cut() if not found else self._error(f"{byte.decode()} is missing before {_shown(found)}")
         self._at += 1
 
     def name(self) -> str:
-        """Takes a key of an object."""
+        """Take a key of an object."""
         if self.next() != b'"':
             raise self._error("a key is missing") if self.next() else self._cut()
         text = self.value()
@@ -140,11 +145,11 @@ class _Text:
             raise self._error(f"{_shown(text)} is not a key") from error
 
     def flat_objects(self) -> Iterator[bytes]:
-        """Takes the objects of a list that can be told at a glance, up to the first that cannot.
+        """Take the flat objects of a list, up to the first other element.
 
-        That is the usual element: it is flat, so its first } is its end, and another one follows it.
+        A flat object ends at its first }, and another object follows it. Most elements are flat.
         """
-        between, gap = b"", 0  # two objects: what is there, usually the same, and where in it the next one begins
+        between, gap = b"", 0  # the bytes between two objects, usually the same, and where in them the next one begins
         while True:
             buffer, at = self._buffer, self._at
             while (end := buffer.find(b"}", at)) >= 0 and buffer[at] == _BRACE and buffer.find(b"{", at + 1, end) < 0:
@@ -160,7 +165,7 @@ class _Text:
                 return
 
     def value(self) -> bytes:
-        """Takes a value whole, whatever is in it; `next` was called before."""
+        """Take a whole value. Call `next` before."""
         end = self._end()
         value = self._buffer[self._at : end].rstrip()
         if not value:
@@ -169,18 +174,18 @@ class _Text:
         return value
 
     def _end(self) -> int:
-        """Where the value that begins here ends, told by its brackets and quotation marks alone."""
+        """Return the end of the next value, found by its brackets and quotation marks alone."""
         if self._buffer[self._at : self._at + 1] not in (b"{", b"["):
             while (end := self._end_of_simple()) is None:
                 self._grow()
             return end
-        depth = seen = 0  # brackets that are open, and bytes that need not be looked at again
+        depth = seen = 0  # open brackets, and bytes that were searched
         while True:
             buffer, at = self._buffer, self._at + seen
             while (inner := _TO_BRACKET.match(buffer, at)) and inner.end() < len(buffer):
                 byte = buffer[inner.end()]
                 if byte not in _OPEN and byte not in _CLOSE:
-                    break  # a text that has no end so far
+                    break  # a text without an end so far
                 depth += 1 if byte in _OPEN else -1
                 at = inner.end() + 1
                 if depth == 0:
@@ -189,7 +194,7 @@ class _Text:
             self._grow()
 
     def _end_of_simple(self) -> int | None:
-        """Where the text, number or word that begins here ends, if that is in the buffer."""
+        """Return the end of the next text, number or word, if it is in the buffer."""
         if self._buffer.startswith(b'"', self._at):
             text = _STRING.match(self._buffer, self._at)
             return text.end() if text else None
@@ -197,14 +202,14 @@ class _Text:
         return word.end() if word and word.end() < len(self._buffer) else None
 
     def _grow(self) -> None:
-        """Reads more of a value that has no end so far."""
+        """Read more of a value without an end so far."""
         if len(self._buffer) - self._at > MAX_ROW:
             raise self._error(f"it is longer than {MAX_ROW:,} bytes; is a quotation mark or a bracket missing?")
         if not self._more():
             raise self._cut()
 
     def _more(self) -> bool:
-        piece = next(self._pieces, b"")
+        piece = next(self._chunks, b"")
         self._buffer = self._buffer[self._at :] + piece
         self._at = 0
         return bool(piece)

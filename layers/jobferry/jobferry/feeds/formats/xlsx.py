@@ -1,6 +1,6 @@
-"""An .xlsx workbook: its first sheet, the first row that is not blank being the header.
+"""An .xlsx workbook: its first sheet, whose first row that is not blank is the header.
 
-A workbook cannot be streamed (its texts stand apart from its cells), so its size is bounded instead.
+A workbook cannot be streamed, because its texts are stored apart from its cells, so its size is limited instead.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from jobferry.feeds.formats.csv import Columns
 from jobferry.feeds.rows import Row
 from jobferry.feeds.streams import CHUNK, OLD_WORKBOOK, PACKED, Allowance, Chunks
 
-#: A workbook may not be larger, uncompressed. It takes about three times as much memory. Bytes.
+#: The largest workbook, uncompressed. It takes about three times as much memory. Bytes.
 MAX_WORKBOOK: Final = 64 << 20
-#: Nor may a sheet reach further: empty cells between two others take memory too, about thirty bytes each.
+#: The cells of the largest sheet. Empty cells between two others take memory, too, about thirty bytes each.
 MAX_CELLS: Final = 8_000_000
 
 #: The columns and the rows of the cells and rows in a piece of a sheet.
 _COLUMN: Final = re.compile(rb"""\br\s*=\s*["']([A-Z]{1,3})[0-9]""")
 _ROW: Final = re.compile(rb"""\br\s*=\s*["'][A-Z]{0,3}([0-9]{1,9})["']""")
-#: Longer than what they match, which may be in two pieces.
+#: Characters kept from one piece to the next. What the patterns match is shorter.
 _OVERLAP: Final = 64
 
 type Cell = str | int | float | bool | date | datetime | time | timedelta
 
 
 def read_workbook(key: str, chunks: Chunks, allowance: Allowance) -> Iterator[Row]:
-    """The rows below the header, numbered as in the spreadsheet.
+    """Yield the rows below the header, numbered as in the spreadsheet.
 
     Raises:
         FeedUnreadableError: not a workbook, or a damaged one; no header.
@@ -67,7 +67,7 @@ def _rows(key: str, rows: Iterator[tuple[int, list[Cell]]]) -> Iterator[Row]:
 
 
 def _text(cell: Cell) -> str:
-    """A cell as a person reads it."""
+    """Return a cell as a person reads it."""
     match cell:
         case bool():
             return "true" if cell else "false"
@@ -92,7 +92,7 @@ def _whole(key: str, chunks: Chunks) -> io.BytesIO:
 
 
 def _check_size(key: str, book: io.BytesIO, allowance: Allowance) -> None:
-    """Unpacks everything once: what an archive says of its own size is not to be believed."""
+    """Decompress everything once: the sizes that an archive declares cannot be trusted."""
     total = 0
     try:
         with zipfile.ZipFile(book) as archive:
@@ -126,7 +126,7 @@ def _check_reach(key: str, columns: int, rows: int) -> None:
 
 
 def _column(letters: bytes) -> int:
-    """A column's number, from 1: A, B, … Z, AA."""
+    """Return a column's number, from 1: A, B, … Z, AA."""
     number = 0
     for letter in letters:
         number = number * 26 + letter - 64

@@ -11,51 +11,49 @@ from typing import Any, Final
 from lxml import etree
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import Broken, Fields, Row
-from jobferry.feeds.streams import MAX_ROW, Chunks, look
+from jobferry.feeds.rows import Fields, Row, UnreadableRow
+from jobferry.feeds.streams import MAX_ROW, Chunks, peek
 
-#: The element that is a row, where a format of that root is known to have others first (RSS, RDF, Atom).
+#: For known root elements (RSS, RDF, Atom), the element that is a row. Others may come before it.
 _KNOWN: Final = {"rss": "item", "RDF": "item", "feed": "entry"}
 _DECLARED: Final = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
-#: Fields whose markup is meant: XHTML written as elements.
+#: Fields that may have XHTML written as elements.
 _MARKUP: Final = frozenset({"description", "requirements", "benefits"})
 
-#: Of a document, from which it is told what its rows are. Bytes.
+#: The beginning of a document that shows which elements are rows. Bytes.
 _HEAD: Final = 1 << 20
-#: Names that are remembered; a document has a few dozen.
-_NAMES: Final = 1000
-_NONE: Final = "{jobferry}none"  # an element that no document has
+_NONE: Final = "{jobferry}none"  # a name that no element has
 
-# Nothing outside the file is read and no entity is put in its place: neither bombs nor files of ours. libxml2's own
-# limits stay on: 10 MB of text in one place, 256 levels.
+# Entities are not replaced and nothing outside the file is read, so that a feed cannot expand without end or read our files.
+# libxml2's own limits stay on: 10 MB of text in one place, 256 levels.
 _PARSER: Final = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
 
 
-def says_encoding(start: bytes) -> bool:
-    """Whether the document says in its declaration how it is encoded.
+def declares_encoding(start: bytes) -> bool:
+    """Decide whether the document declares its encoding.
 
-    One that says UTF-16 in single bytes was put into another encoding afterwards, as .NET's StringWriter has it.
+    A declaration of UTF-16 in single bytes is wrong: the text was encoded differently later, as with .NET's StringWriter.
     """
     declared = _DECLARED.match(start)
     return declared is not None and not declared[1].lower().startswith((b"utf-16", b"ucs-2", b"iso-10646-ucs-2"))
 
 
 def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Row]:
-    """The row elements, numbered from 1: their children by name, their attributes by name with an @ before it.
+    """Yield the row elements, numbered from 1: their children by name, their attributes by name with an @ before it.
 
-    A child with children of its own is told by its path, `location/city`; one that is there several times is a list.
+    A grandchild is named by its path, such as `location/city`. A name that occurs several times becomes a list.
 
     Args:
         key: the object's.
         chunks: the document.
-        encoding: of it; None: what its declaration says.
+        encoding: of the document; None if it declares one.
 
     Raises:
         FeedUnreadableError: not well-formed, cut off, an entity of its own, no element that could be a row.
     """
-    head, chunks = look(chunks, _HEAD)
+    head, chunks = peek(chunks, _HEAD)
     tag, parent = _row_element(key, head[:_HEAD], encoding)
-    source, fields = _Source(key, chunks), _Fields()
+    source = _Source(key, chunks)
     number = 0
     rows_are_in: etree._Element | None = None
     events = etree.iterparse(source, tag=tag, encoding=encoding, **_PARSER)
@@ -68,7 +66,7 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
                 rows_are_in = above
             number += 1
             source.since_row = 0
-            yield number, fields.of(element)
+            yield number, _fields(element)
             element.clear()
             while element.getprevious() is not None:
                 del above[0]
@@ -78,16 +76,16 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
 
 
 class _EntityError(ValueError):
-    """An entity that is not one of XML's five: what it stands for is not looked up."""
+    """An entity that is not one of XML's five. It is not replaced."""
 
 
 def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]:
-    """The name of the elements that are rows, and of the one they are in, told from the beginning of the document.
+    """Return the names of the row elements and of their parent, found in the beginning of the document.
 
-    They are the outermost elements below the root that are there more than once and have children. Where none is there
-    twice: the outermost that has a child without children.
+    Rows are the outermost elements below the root that occur more than once and have children. If none occurs twice, the
+    row is the outermost element with a child that has no children.
     """
-    families, leafy, damage = _look_at(key, head, encoding)
+    families, leafy, damage = _survey(key, head, encoding)
     if not families:
         raise damage or FeedUnreadableError(f"{key} is not XML: it has no element")
     root = next(iter(families))[:1]
@@ -110,11 +108,15 @@ def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]
 type _Path = tuple[str, ...]
 
 
-def _look_at(
+def _survey(
     key: str, head: bytes, encoding: str | None
 ) -> tuple[Counter[_Path], set[_Path], FeedUnreadableError | None]:
-    """How often each path of elements with children is there, the root's first; which have a child without; and what is
-    wrong with the document, as far as that shows."""
+    """Survey the beginning of the document.
+
+    Returns:
+        How often each path of elements with children occurs, the root's first; which of them have a child without
+        children; and the error in the document, if there is one.
+    """
     parser = etree.XMLPullParser(events=("start", "end"), encoding=encoding, **_PARSER)  # type: ignore[arg-type]
     families: Counter[_Path] = Counter()
     leafy: set[_Path] = set()
@@ -128,7 +130,7 @@ def _look_at(
         damage = FeedUnreadableError(f"{key} is not well-formed XML: {_words(parser.feed_error_log, error)}")
         damage.__cause__ = error
     for event, element in parser.read_events():
-        assert isinstance(element, etree._Element)  # noqa: S101  # as those events have it
+        assert isinstance(element, etree._Element)  # noqa: S101  # these events have no others
         if event == "start":
             path.append(element.tag)
             families[tuple(path[:-1] or path)] += 0
@@ -142,63 +144,42 @@ def _look_at(
     return families, leafy, damage
 
 
-class _Fields:
-    """Reads the fields of row elements."""
-
-    def __init__(self) -> None:
-        #: The tags seen that are plain names.
-        self._names: set[object] = set()
-
-    def of(self, element: etree._Element) -> Fields | Broken:
-        """The element's attributes and children.
-
-        The usual element is told at a glance: its children are texts, each with a name of its own.
-        """
-        count = empty = 0
-        fields: Fields = {}
-        for node in element.iterdescendants():
-            count += 1
-            if (text := node.text) and (text := text.strip()):
-                fields[node.tag] = text
-            else:
-                empty += 1
-        usual = count == len(element) == len(fields) + empty and self._names.issuperset(fields) and not element.keys()
-        return fields if usual else self._any(element)
-
-    def _any(self, element: etree._Element) -> Fields | Broken:
-        fields: Fields = {}
-        for attribute, value in element.items():
-            if content := str(value).strip():
-                fields[f"@{attribute!s}"] = content
-        try:
-            for child in element:
-                tag = child.tag
-                if isinstance(tag, str) and not tag.startswith("{") and len(self._names) < _NAMES:
-                    self._names.add(tag)
-                _add_nested(fields, child)
-        except _EntityError as error:
-            return Broken(f"has the entity {error}, which a feed may not bring: the character itself is needed")
-        return fields
+def _fields(element: etree._Element) -> Fields | UnreadableRow:
+    """Read a row element's attributes and children."""
+    fields: Fields = {}
+    for attribute, value in element.items():
+        if content := str(value).strip():
+            fields[f"@{attribute!s}"] = content
+    try:
+        for child in element:
+            _add_element(fields, child)
+    except _EntityError as error:
+        return UnreadableRow(f"has the entity {error}, which a feed may not define: the character itself is needed")
+    return fields
 
 
-def _add_nested(fields: Fields, element: etree._Element, path: str = "") -> None:
-    """Adds the fields of a child: its text, or those of its own children."""
-    if isinstance(element, etree._Entity):
-        raise _EntityError(element.text)
-    if isinstance(element, (etree._Comment, etree._ProcessingInstruction)):
+def _add_element(fields: Fields, element: etree._Element, path: str = "") -> None:
+    """Add a child's text, or the fields of its own children."""
+    tag: Any = element.tag
+    if not isinstance(tag, str):  # a comment, a processing instruction, or an entity
+        if isinstance(element, etree._Entity):
+            raise _EntityError(element.text)
         return
-    name = path + _name(element)
-    children = [child for child in element if isinstance(child.tag, str)]
-    if not children or name in _MARKUP:
-        if text := _inner(element).strip():
-            _add(fields, name, text)
+    name = path + (_name(element) if tag.startswith("{") else tag)
+    if not len(element):
+        text = element.text or ""
+    elif name in _MARKUP or not any(isinstance(child.tag, str) for child in element):
+        text = _inner(element)
+    else:
+        for child in element:
+            _add_element(fields, child, f"{name}/")
         return
-    for child in element:
-        _add_nested(fields, child, f"{name}/")
+    if text := text.strip():
+        _add(fields, name, text)
 
 
 def _inner(element: etree._Element) -> str:
-    """What is written within an element: its text, and its children with their tags."""
+    """Return the content of an element: its text, and its children with their tags."""
     parts = [element.text or ""]
     for child in element:
         if isinstance(child, etree._Entity):
@@ -206,7 +187,7 @@ def _inner(element: etree._Element) -> str:
         if isinstance(child.tag, str):
             if (entity := next(child.iter(etree.Entity), None)) is not None:
                 raise _EntityError(entity.text)
-            alone = deepcopy(child)  # without namespaces, its own and those of the elements above it: HTML has none
+            alone = deepcopy(child)  # HTML has no namespaces, so they are removed
             for each in alone.iter(etree.Element):
                 each.tag = _local(str(each.tag)).rpartition(":")[2]
             etree.cleanup_namespaces(alone)
@@ -226,18 +207,18 @@ def _add(fields: Fields, name: str, text: str) -> None:
 
 
 def _name(element: etree._Element) -> str:
-    """An element's name as the file writes it: with its prefix, if it has one."""
+    """Return an element's name as the file writes it, with its prefix if it has one."""
     local = _local(str(element.tag))
     return f"{element.prefix}:{local}" if element.prefix else local
 
 
 def _local(tag: str) -> str:
-    """Without its namespace. A prefix that is not declared stays, which lxml's own QName refuses."""
+    """Remove the namespace. A prefix that is not declared stays; lxml's own QName rejects it."""
     return tag.rpartition("}")[2]
 
 
 class _Source:
-    """The stream, which may not go on for long without a row: what is not a row stays in memory."""
+    """The stream. It may not continue for long without a row, because what is not a row stays in memory."""
 
     def __init__(self, key: str, chunks: Chunks) -> None:
         self._key = key
@@ -253,7 +234,7 @@ class _Source:
 
 
 def _words(log: Any, error: etree.XMLSyntaxError) -> str:
-    """What is wrong with a document, for a person: the first thing that the parser could not go on from."""
+    """Explain the first error that stopped the parser."""
     fatal = next((entry for entry in log if entry.level_name == "FATAL"), None)
     if fatal is None:
         said = error.msg or "it is empty"

@@ -1,0 +1,50 @@
+"""The shortcut for JSON rows that need no correction.
+
+It saves a third of the time in which a JSON feed is built (docs/performance.md). A property test holds it to the road.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import CoreConfig, SchemaValidator, core_schema, to_json
+
+from jobferry.feeds.settings import FeedSettings
+from jobferry.jobs.fields import FIELDS, Job, WholeNumber
+
+#: Finds escaped control characters and colons with Rust's regular expressions, which pydantic has. Python's take four times
+#: as long.
+_find_escape: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u00(?:[01]|3[aA])")).isinstance_python
+
+type CleanJsonReader = Callable[[bytes], tuple[dict[str, Any], bytes] | None]
+
+
+def clean_json_reader(settings: FeedSettings) -> CleanJsonReader | None:
+    """Return a function that parses, renames and checks a JSON row in one step; None if the settings need more than that.
+
+    It returns a job only if the row has nothing but fields of the board, all of which can be sent as they are. pydantic's
+    parser silently keeps the last of two fields with one name, and the check drops unknown fields. Each field has a colon,
+    so such a row has more colons than its job, unless a colon within a text is written as an escape.
+    """
+    names = settings.fields
+    renames_only = not settings.values and not settings.defaults
+    if not renames_only or not set(names.values()) <= FIELDS or not FIELDS.isdisjoint(names):
+        return None
+    schema: Any = TypeAdapter(Job[WholeNumber]).core_schema
+    for theirs, ours in names.items():
+        schema["fields"][ours]["validation_alias"] = theirs
+    config = CoreConfig(strict=True, str_strip_whitespace=True, str_min_length=1)
+    parse = SchemaValidator({**schema, "config": config}).validate_json
+
+    def read(text: bytes) -> tuple[dict[str, Any], bytes] | None:
+        try:
+            job: dict[str, Any] = parse(text)
+        except ValidationError:
+            return None
+        body = to_json(job)
+        colons = text.count(b":")
+        return None if (colons != len(job) and colons != body.count(b":")) or _find_escape(text) else (job, body)
+
+    return read

@@ -1,0 +1,80 @@
+"""The correction of a job's fields, only of those that the check named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+from jobferry.jobs.corrections.amounts import correct_amount
+from jobferry.jobs.corrections.dates import correct_date
+from jobferry.jobs.corrections.employment_types import correct_employment_types
+from jobferry.jobs.corrections.field import CannotCorrectError, FieldCorrection
+from jobferry.jobs.corrections.states import correct_state
+from jobferry.jobs.corrections.texts import correct_text
+from jobferry.jobs.corrections.whole_numbers import correct_whole_number
+from jobferry.jobs.corrections.zip_codes import correct_zip_code
+from jobferry.jobs.fields import AMOUNT_FIELDS, FIELDS, WHOLE_NUMBER_FIELDS
+from jobferry.jobs.warnings import MAX_QUOTED, RowWarning, quoted
+
+_CORRECTIONS: Final[dict[str, Callable[[FieldCorrection, Any], Any]]] = (
+    dict.fromkeys(FIELDS, correct_text)
+    | dict.fromkeys(WHOLE_NUMBER_FIELDS, correct_whole_number)
+    | dict.fromkeys(AMOUNT_FIELDS, correct_amount)
+    | {
+        "state": correct_state,
+        "postalCode": correct_zip_code,
+        "startDate": correct_date,
+        "employmentType": correct_employment_types,
+    }
+)
+#: Names, as letters only, that a reference number often has in other systems.
+_LIKELY_REFERENCE_NUMBERS: Final = frozenset({
+    "referencenumber", "reference", "referenceid", "refnumber", "ref", "refno", "jobid", "jobnumber", "jobref", "id", "reqid",
+})  # fmt: skip
+
+
+def correct(
+    fields: Mapping[str, Any], names: Collection[str], *, typed: bool
+) -> tuple[dict[str, Any], list[str], list[RowWarning]]:
+    """Correct the named fields.
+
+    Args:
+        fields: all of the row's. Texts are trimmed, and no value is empty.
+        names: the fields to correct.
+        typed: whether the format has JSON's types.
+
+    Returns:
+        All fields (one that cannot be corrected stays as it is), what a person has to fix, and what was corrected.
+    """
+    corrected = dict(fields)
+    errors: list[str] = []
+    warnings: list[RowWarning] = []
+    for name in fields:
+        if name not in names:
+            continue
+        field = FieldCorrection(name, typed=typed)
+        try:
+            value = _CORRECTIONS[name](field, fields[name])
+        except CannotCorrectError as error:
+            errors.append(f"{name} {error}")
+        else:
+            if value is None:
+                del corrected[name]
+            else:
+                corrected[name] = value
+        warnings += field.warnings
+    if "referenceNumber" not in corrected:
+        errors.insert(0, _no_reference_number(corrected))
+    return corrected, errors, warnings
+
+
+def _no_reference_number(job: Mapping[str, Any]) -> str:
+    """Name the field that may be the reference number, since a different name is the usual reason."""
+    for name in job:
+        if len(name) <= MAX_QUOTED and re.sub(r"[^a-z]", "", name.casefold()) in _LIKELY_REFERENCE_NUMBERS:
+            return (
+                f"referenceNumber is missing; if it is what {quoted(name)} holds, say so in feed.json: "
+                f'"fields": {{"{name}": "referenceNumber"}}'
+            )
+    return "referenceNumber is missing"

@@ -1,0 +1,21 @@
+"""Texts: a number where a text belongs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobferry.exact_json import kind
+from jobferry.jobs.corrections.field import CannotCorrectError, FieldCorrection
+from jobferry.jobs.warnings import quoted
+
+
+def correct_text(field: FieldCorrection, value: Any) -> str:
+    """Return the value as a text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CannotCorrectError(f"is {kind(value)}, a text is needed: {quoted(value)}")
+    text = str(int(value)) if value == value // 1 else str(value)
+    if field.typed:
+        field.warn("is a number", value, text)
+    return text

@@ -1,0 +1,97 @@
+"""The one road from a row to a job: map its fields, check them, correct those that the check named, check again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic_core import to_json
+
+from jobferry.exact_json import parse_object
+from jobferry.feeds.rows import Fields
+from jobferry.feeds.settings import FeedSettings
+from jobferry.jobs.check import FieldsError, check
+from jobferry.jobs.clean_json import clean_json_reader
+from jobferry.jobs.corrections.control_characters import may_have_control_characters, remove_control_characters
+from jobferry.jobs.corrections.employment_types import split_values
+from jobferry.jobs.corrections.job import correct
+from jobferry.jobs.fields import CONVERTED_FIELDS
+from jobferry.jobs.mapping import drop_empty, map_fields
+from jobferry.jobs.vocabulary import warn_of_unlisted_terms
+from jobferry.jobs.warnings import RowWarning, quoted
+
+
+class JobResult(NamedTuple):
+    """What a row became.
+
+    Attributes:
+        job: its fields as they would be sent.
+        body: the job as JSON on one line.
+        errors: what a person has to fix, one sentence each; none if the job is valid.
+        warnings: what was corrected or is unusual.
+    """
+
+    job: Mapping[str, Any]
+    body: bytes
+    errors: Sequence[str] = ()
+    warnings: Sequence[RowWarning] = ()
+
+
+class JobReader:
+    """Reads the rows of one feed by its settings."""
+
+    def __init__(self, settings: FeedSettings) -> None:
+        self._settings = settings
+        self._maps = bool(settings.fields or settings.values or settings.defaults)
+        self._read_clean_json = clean_json_reader(settings)
+
+    def read(self, row: bytes | Fields) -> JobResult:
+        """Read one row: a JSON object's text, or the fields of a format without types, which may be changed.
+
+        Raises:
+            ObjectError: the row cannot be sent at all. EncodingError is one of these: a byte is not UTF-8.
+        """
+        if isinstance(row, bytes) and self._read_clean_json and (clean := self._read_clean_json(row)):
+            return JobResult(clean[0], clean[1], (), warn_of_unlisted_terms(clean[0]))
+        return self.take_road(row)
+
+    def take_road(self, row: bytes | Fields) -> JobResult:
+        """Take the whole road, without the shortcut of `read`."""
+        typed = isinstance(row, bytes)
+        fields = drop_empty(parse_object(row)) if isinstance(row, bytes) else row
+        if self._maps:
+            fields = map_fields(fields, self._settings)
+        result = _read_fields(fields, typed=typed)
+        if may_have_control_characters(result.body):
+            cleaned, errors, warnings = remove_control_characters(fields)
+            if warnings or errors:
+                result = _read_fields(drop_empty(cleaned), typed=typed)
+                result = result._replace(errors=[*errors, *result.errors], warnings=[*warnings, *result.warnings])
+        return result._replace(warnings=[*result.warnings, *warn_of_unlisted_terms(result.job)])
+
+
+def _read_fields(fields: Fields, *, typed: bool) -> JobResult:
+    """Check the fields, correct those that the check names, and check again."""
+    if not typed:
+        _split_employment_types(fields)
+    errors: list[str] = []
+    warnings: list[RowWarning] = []
+    try:
+        job = check(fields, typed=typed)
+    except FieldsError as wrong:
+        job, errors, warnings = correct(fields, wrong.names, typed=typed)
+        if errors:  # The check would have converted some values that it accepts.
+            job, errors, warnings = correct(fields, wrong.names.union(CONVERTED_FIELDS), typed=typed)
+        else:
+            try:
+                job = check(job, typed=typed)
+            except FieldsError as still_wrong:
+                errors = [f"{name} cannot be sent as {quoted(job.get(name))}" for name in sorted(still_wrong.names)]
+    return JobResult(job, to_json(job), errors, warnings)
+
+
+def _split_employment_types(fields: Fields) -> None:
+    """Make a list of several values in one text, which is how a format without lists writes them."""
+    text = fields.get("employmentType")
+    if isinstance(text, str) and len(values := split_values(text)) > 1:
+        fields["employmentType"] = values

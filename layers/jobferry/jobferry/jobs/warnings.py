@@ -1,0 +1,38 @@
+"""Warnings about a row: what was corrected in it, or is unusual; and how messages quote its values."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from pydantic_core import to_json
+
+#: Characters of a value, or of a field's name, that a message quotes.
+MAX_QUOTED: Final = 80
+_SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f]+")
+
+
+class RowWarning(NamedTuple):
+    """One warning about one row.
+
+    Attributes:
+        group: warnings with the same group are counted together.
+        message: in words, with this row's value.
+    """
+
+    group: tuple[str, ...]
+    message: str
+
+
+def field_warning(name: str, kind: str, message: str) -> RowWarning:
+    """Return a warning about one field; its message begins with the field's name."""
+    name = name[:MAX_QUOTED]
+    return RowWarning((name, kind), f"{name} {message}")
+
+
+def quoted(value: object) -> str:
+    """Return a value for a message, cut and on one line: a text in quotation marks, anything else as JSON."""
+    text = value if isinstance(value, str) else to_json(value).decode()
+    text = _SPACE.sub(" ", text[: MAX_QUOTED + 1])
+    text = text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…"
+    return f'"{text}"' if isinstance(value, str) else text
