@@ -230,7 +230,8 @@ def test_memory_does_not_grow_with_the_live_set(tmp_path: Path) -> None:
     """Neither to hold it against what is sent, nor to read it again, so that a million postings are no matter."""
     small, large = peak(26_000, tmp_path), peak(56_000, tmp_path)
 
-    assert (large - small) / 30_000 < 1, f"{small:,} and {large:,} bytes"
+    # A posting takes more than a hundred bytes. A buffer that comes or goes between the two measurements takes two.
+    assert (large - small) / 30_000 < 10, f"{small:,} and {large:,} bytes"
 
 
 def peak(count: int, directory: Path) -> int:
