@@ -32,8 +32,6 @@ JobferryError
 A message is written for the person who has to act on it: it names the object, the row and the field.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from enum import StrEnum
 

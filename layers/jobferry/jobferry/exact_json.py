@@ -1,7 +1,5 @@
 """Parse one JSON object exactly: nothing is guessed, dropped or rounded."""
 
-from __future__ import annotations
-
 import json
 import math
 from typing import Any, Final

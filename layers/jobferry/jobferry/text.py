@@ -1,7 +1,5 @@
 """Words for people: times, counts, and other people's texts made harmless."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The configuration of AWS clients: no call may outlast the function that makes it."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The board's API over HTTP."""
 
-from __future__ import annotations
-
 import base64
 import threading
 import time

@@ -1,7 +1,5 @@
 """CloudWatch metrics in the embedded metric format: settled imports and overdue feeds."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from aws_lambda_powertools import Metrics, single_metric

@@ -1,7 +1,5 @@
 """The accounts: which API key belongs to which board. A key is sent only to the board that its secret names."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What the board's answer to a request means."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus

@@ -1,7 +1,5 @@
 """The URL to which the board posts an import's result, and the token that it contains."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from typing import Final

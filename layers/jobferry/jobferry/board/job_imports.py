@@ -4,8 +4,6 @@ Only the id and the status have to be right. Everything else is read leniently, 
 another type must not lose a result. Fields that the API's page does not have are kept.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self

@@ -1,7 +1,5 @@
 """The commands of `jobferry`."""
 
-from __future__ import annotations
-
 import inspect
 import io
 import shlex

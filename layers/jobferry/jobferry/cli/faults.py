@@ -1,7 +1,5 @@
 """AWS's errors in words that say what to do."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Following imports until they end."""
 
-from __future__ import annotations
-
 import re
 import sys
 import time

@@ -1,7 +1,5 @@
 """The outcome of an import: in words for people, as data for programs, as an exit status for scripts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import UTC
 from typing import Any, Final, Protocol

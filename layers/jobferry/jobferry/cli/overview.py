@@ -1,7 +1,5 @@
 """The state of feeds: what runs, how the last run ended, what may be on the board, and when they run next."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Retrying failed jobs: out of the archive into a file that a person corrects, and back."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager

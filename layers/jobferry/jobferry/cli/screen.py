@@ -1,7 +1,5 @@
 """Output for people and programs. What people see is harmless in a terminal."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys

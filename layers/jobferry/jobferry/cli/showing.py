@@ -1,7 +1,5 @@
 """One import in full, the imports of a feed in a line each, and what a run would do."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final

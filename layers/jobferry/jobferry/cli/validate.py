@@ -4,8 +4,6 @@ PATH is a file, or a folder like `feeds/{feed}/`, whose feed.json has the settin
 Exit status: 0 if the feed has no problems, 1 if some jobs have problems or none could be sent, 2 if it cannot be read.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import json

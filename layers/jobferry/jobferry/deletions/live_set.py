@@ -4,8 +4,6 @@ It is a gzip JSON Lines file beside the archive: first what an import sends, the
 live set, with a mark. It is only streamed: a million postings take 8 MB of memory.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b

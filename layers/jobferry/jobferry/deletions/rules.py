@@ -4,8 +4,6 @@ Source: docs/deletions.md, whose numbers the rules have here. `deleteJobs: true`
 the account that is not in the import, no matter who posted it, so it is sent only if there is no objection.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Final, NamedTuple
 

@@ -1,7 +1,5 @@
 """The objects of a feed, and the rows in them in any format."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple, Protocol
 

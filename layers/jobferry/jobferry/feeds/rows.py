@@ -1,7 +1,5 @@
 """The rows that the readers of all formats yield."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 

@@ -1,7 +1,5 @@
 """A feed's settings, `feeds/{feed}/feed.json`. All are optional; an unknown one is an error."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from typing import Annotated, Any, Final, Self

@@ -1,7 +1,5 @@
 """An object's bytes as UTF-8: decompressed, counted against the feed's limit, and decoded."""
 
-from __future__ import annotations
-
 import codecs
 from collections.abc import Iterator
 from itertools import chain, islice

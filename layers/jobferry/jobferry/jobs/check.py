@@ -1,7 +1,5 @@
 """The check of a row's fields against the model in `fields`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Final

@@ -3,8 +3,6 @@
 It saves a third of the time in which a JSON feed is built (docs/performance.md). A property test holds it to the road.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Final
 

@@ -3,8 +3,6 @@
 Source: the board's page on job imports and its example request. Field names are the board's.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from typing import Annotated, Final, Literal, Required

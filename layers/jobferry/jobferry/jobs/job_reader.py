@@ -1,7 +1,5 @@
 """The one road from a row to a job: map its fields, check them, correct those that the check named, check again."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """A feed's own names and values, replaced with the board's by the settings in feed.json."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

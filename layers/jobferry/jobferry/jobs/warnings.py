@@ -1,7 +1,5 @@
 """Warnings about a row: what was corrected in it, or is unusual; and how messages quote its values."""
 
-from __future__ import annotations
-
 import re
 from typing import Final, NamedTuple
 

@@ -1,7 +1,5 @@
 """An import and its failed jobs, read from the table once and streamed as often as needed."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

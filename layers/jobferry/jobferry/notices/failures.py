@@ -3,8 +3,6 @@
 There may be hundreds of thousands, so they are streamed. Only counts, reasons and the first of each kind are kept.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What happened to an import: a headline, and a few sentences that say whether anything is lost."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from jobferry.notices.advice.causes import advice_on_ending, was_not_sent

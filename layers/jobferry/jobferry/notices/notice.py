@@ -5,8 +5,6 @@ docs/notice.schema.json. Every part is cut and every list is short, so a notice 
 (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html) whatever the board says.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 While a payload is built, its entries are spooled as short lists. The manifest itself is written with the archive.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from pathlib import Path

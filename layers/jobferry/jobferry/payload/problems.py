@@ -1,7 +1,5 @@
 """Problems of a feed's rows, and where a person finds them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Where the records are kept, and how a transition is written: read, decide, write on condition, or decide again."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -5,8 +5,6 @@ returns nothing if the import stays as it is. The callers read, call one of thes
 wrote in between (`store.apply`). docs/states.md has them as a table, which a test holds against this module.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final

@@ -4,8 +4,6 @@ A caller proves only that it knows the URL. So what is recorded is what the boar
 import; what the callback says is recorded only if the board cannot be asked.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Callable

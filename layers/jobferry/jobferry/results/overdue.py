@@ -1,7 +1,5 @@
 """Feeds without a completed import for too long: a single silent feed shows in no other figure of the stack."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import batched, chain, islice

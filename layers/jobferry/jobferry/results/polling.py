@@ -4,8 +4,6 @@ The poller asks for the imports for which no callback came, gives up those whose
 in the middle, and starts the feeds that skipped a run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

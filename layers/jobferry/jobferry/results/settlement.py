@@ -4,8 +4,6 @@ The errors are written first, then the record, so `complete` means that everythi
 from two sides at once, it ends in the same items and one transition.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Preparation: a feed is read, checked, compared with the live set, archived and recorded, so that it can be sent."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta

@@ -8,8 +8,6 @@ second delivery of the event, the poller) continues where it broke off:
 - `submitting`: it may have reached the board, and is sent again from the archive, which the board's upsert makes safe.
 """
 
-from __future__ import annotations
-
 import random
 import shutil
 from collections.abc import Iterator, Sequence

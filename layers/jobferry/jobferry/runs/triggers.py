@@ -3,8 +3,6 @@
 An import's id is derived from its trigger, so that a trigger that is delivered twice meets its own record.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a run of a feed needs from outside, and the Lambda request that does the work."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """JSON Lines: one object on each line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from jobferry.errors import FeedUnreadableError

@@ -3,8 +3,6 @@
 A workbook cannot be streamed, because its texts are stored apart from its cells, so its size is limited instead.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import zipfile

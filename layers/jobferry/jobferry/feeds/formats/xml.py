@@ -1,7 +1,5 @@
 """XML: repeated elements whose children are fields. An RSS feed is one."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator

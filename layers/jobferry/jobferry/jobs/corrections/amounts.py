@@ -1,7 +1,5 @@
 """Amounts of money: `$1,737.5` is 1737.50."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Control characters: no text needs them, and databases reject some, so they are removed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Dates: `3/2/2024` is March 2, as in the USA."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final

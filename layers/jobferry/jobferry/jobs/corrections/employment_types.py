@@ -1,7 +1,5 @@
 """Employment types, of which a job may have several: `Part-Time; Locum Tenens` is a list of two."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """One field of a row while it is corrected, and the error for a value that cannot be corrected."""
 
-from __future__ import annotations
-
 from jobferry.jobs.warnings import RowWarning, field_warning, quoted
 
 

@@ -1,7 +1,5 @@
 """The correction of a job's fields, only of those that the check named."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final

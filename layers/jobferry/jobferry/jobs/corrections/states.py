@@ -1,7 +1,5 @@
 """States: `Texas`, `tx` and `T.X.` are TX."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final
 

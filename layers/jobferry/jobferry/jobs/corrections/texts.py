@@ -1,7 +1,5 @@
 """Texts: a number where a text belongs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from jobferry.exact_json import kind

@@ -1,7 +1,5 @@
 """Whole numbers: `4.0` and `"4"` are 4."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final
 

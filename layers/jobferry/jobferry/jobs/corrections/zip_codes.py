@@ -1,7 +1,5 @@
 """ZIP codes: spreadsheets drop the leading zero, so `2134` is 02134."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final
 

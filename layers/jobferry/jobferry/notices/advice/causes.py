@@ -3,8 +3,6 @@
 The texts name things in braces; `steps` fills them in.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 

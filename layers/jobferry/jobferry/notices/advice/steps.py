@@ -3,8 +3,6 @@
 The texts are for somebody in operations who did not build any of this and reads them at seven in the morning.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

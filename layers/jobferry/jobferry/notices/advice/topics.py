@@ -1,7 +1,5 @@
 """What a notice is about, and how urgent it is."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Final
 

@@ -3,8 +3,6 @@
 Both are stored beside the archive, as `archive/{feed}/{importId}.report.html` and `.report.csv`, and need no other file.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

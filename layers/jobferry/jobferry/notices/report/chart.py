@@ -1,7 +1,5 @@
 """The history of a feed, as the report's page draws it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import dropwhile, islice

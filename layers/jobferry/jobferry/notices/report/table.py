@@ -4,8 +4,6 @@ Source: RFC 4180, with a BOM, without which Excel takes UTF-8 for the code page 
 injection, https://owasp.org/www-community/attacks/CSV_Injection: a text that would be a formula gets a ' before it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final
