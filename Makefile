@@ -61,7 +61,7 @@ bench: .venv/ready
 ## validate: check a feed on this machine, no AWS: make validate FEED=path [SETTINGS=feed.json]
 validate: .venv/ready
 	@test -n "$(FEED)" || { echo "which feed? make validate FEED=path [SETTINGS=feed.json]" >&2; exit 2; }
-	@$(BIN)/python -m jobferry.cli.validate $(if $(SETTINGS),--settings "$(SETTINGS)") "$(FEED)"
+	@$(BIN)/jobferry validate $(if $(SETTINGS),--settings "$(SETTINGS)") "$(FEED)"
 
 ## redrive: do again what is in the dead letter queue of a stack: make redrive STACK=name
 redrive: .venv/ready

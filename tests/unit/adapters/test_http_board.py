@@ -245,7 +245,7 @@ def test_an_unknown_name_is_certain(body: RequestBody, monkeypatch: pytest.Monke
 
 
 def test_a_connection_that_is_never_made_is_certain(body: RequestBody, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(adapter, "BOARD_CONNECT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
         waiting = [socket.socket() for _ in range(3)]

@@ -42,12 +42,12 @@ def test_every_client_has_the_projects_timeouts(path: object) -> None:
 
 
 def test_a_callback_is_answered_though_one_call_hangs_and_the_board_too() -> None:
-    asked_twice = 2 * callbacks.ASK_SECONDS  # the second time with the key as it is after a 401
+    asked_twice = 2 * callbacks.ANSWER_SECONDS  # the second time with the key as it is after a 401
     assert asked_twice + LONGEST < seconds("ReceiveCallback")
 
 
 def test_the_poller_ends_before_its_time() -> None:
-    assert polling._MARGIN.total_seconds() > 2 * polling.ASK_SECONDS, "and settling has some of it"
+    assert polling._MARGIN.total_seconds() > 2 * polling.POLL_SECONDS, "and settling has some of it"
     assert polling._MARGIN.total_seconds() + LONGEST < seconds("PollImports")
 
 

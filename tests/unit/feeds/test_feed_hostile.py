@@ -336,7 +336,7 @@ def test_a_damaged_workbook_does_not_end_the_process(tmp_path: Path) -> None:
     path.write_bytes(content)
 
     ended = subprocess.run(
-        [sys.executable, "-m", "jobferry.cli.validate", str(path)],
+        [sys.executable, "-m", "jobferry.cli", "validate", str(path)],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},

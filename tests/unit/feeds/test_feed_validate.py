@@ -1,4 +1,4 @@
-"""`make validate`: the same checks on a laptop, for people and for scripts."""
+"""`jobferry validate`: the same checks on a laptop, for people and for scripts."""
 
 import gzip
 import json
@@ -11,9 +11,17 @@ from typing import Any
 import pytest
 from feed_support import jsonl, table
 
-from jobferry.cli.validate import main
+from jobferry.cli.commands import app
 
 MC = 'state "MC" is not a state of the USA: its two-letter code is needed, such as PA'
+
+
+def main(arguments: list[str]) -> int:
+    """Run `jobferry validate` and return its exit status."""
+    with pytest.raises(SystemExit) as ended:
+        app(["validate", *arguments], prog_name="jobferry")
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
 
 
 @pytest.fixture(autouse=True)
@@ -239,7 +247,7 @@ def test_as_a_command(feed: Path) -> None:
     )
 
     ended = subprocess.run(
-        [sys.executable, "-m", "jobferry.cli.validate", str(feed)],
+        [sys.executable, "-m", "jobferry.cli", "validate", str(feed)],
         capture_output=True,
         env={"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "ascii", "PATH": os.environ["PATH"]},
         timeout=60,

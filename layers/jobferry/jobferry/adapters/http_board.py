@@ -18,7 +18,7 @@ from jobferry.board.client import RequestBody
 from jobferry.board.job_imports import JobImport
 from jobferry.errors import BoardUnknownError, BoardUnreachableError
 
-CONNECT_SECONDS: Final = 5.0
+BOARD_CONNECT_SECONDS: Final = 5.0
 #: The largest answer that is read, in bytes. It has room for some 100,000 errors.
 MAX_ANSWER: Final = 32 << 20
 
@@ -50,7 +50,7 @@ class HttpBoard:
     def _send(self, method: str, url: str, seconds: float, body: RequestBody | None = None) -> Answer:
         deadline = time.monotonic() + seconds
         upload = None if body is None else _Upload(body, deadline)
-        timeout = (min(CONNECT_SECONDS, seconds), seconds)
+        timeout = (min(BOARD_CONNECT_SECONDS, seconds), seconds)
         headers = self._headers if body is None else self._headers | {"Content-Type": "application/json"}
 
         def exchange() -> Answer:

@@ -13,12 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from jobferry.errors import FeedChangedError, FeedUnreadableError
 from jobferry.feeds.objects import FeedObject
+from jobferry.feeds.settings import SETTINGS_NAME
 from jobferry.feeds.streams import CHUNK
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-SETTINGS: Final = "feed.json"
 _UNREADABLE: Final = frozenset({"AccessDenied", "InvalidObjectState"})
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NoSuchVersion"})
 #: The configuration of a client that creates links. By default boto3 signs them with version 2 and for the global host, which
@@ -56,7 +56,7 @@ class FeedsBucket:
             FeedObject(found["Key"], found["ETag"], found["Size"])
             for page in pages
             for found in page.get("Contents", [])
-            if found["Key"] != prefix + SETTINGS and not found["Key"].endswith("/")
+            if found["Key"] != prefix + SETTINGS_NAME and not found["Key"].endswith("/")
         ]
 
     def find(self, key: str) -> FeedObject | None:
@@ -68,7 +68,7 @@ class FeedsBucket:
 
     def settings(self, feed: str) -> tuple[str, bytes | None]:
         """Return the key and the text of the feed's settings. The text is None if the feed has no settings."""
-        key = f"feeds/{feed}/{SETTINGS}"
+        key = f"feeds/{feed}/{SETTINGS_NAME}"
         try:
             answer = self._client.get_object(Bucket=self._name, Key=key)
         except ClientError as error:

@@ -54,7 +54,6 @@ class Accounts(Protocol):
         Raises:
             SecretError: the secret is not set or is not an account. The message says what to do.
         """
-        ...
 
 
 def account_of(record: Import, accounts: Accounts, *, fresh: bool = False) -> Account:

@@ -26,11 +26,9 @@ class Board(Protocol):
             BoardRefusedError, BoardUnreachableError: the board did not accept the import.
             BoardUnknownError: the board may have accepted it.
         """
-        ...
 
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
         """Return the import as it is now; give up after `seconds`. Raise BoardError."""
-        ...
 
 
 #: Opens the board of an account.

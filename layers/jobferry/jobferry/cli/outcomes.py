@@ -25,7 +25,6 @@ class RecordSource(Protocol):
 
     def get(self, import_id: str) -> Import | None:
         """Return an import's record; None if there is none."""
-        ...
 
 
 def exit_status(record: Import) -> int:

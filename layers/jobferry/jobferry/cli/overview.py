@@ -86,7 +86,7 @@ def _look_at(stack: Stack, feed: str, now: datetime) -> FeedStatus:
     settings, fault = FeedSettings(), None
     key, content = stack.bucket.settings(feed)
     try:
-        settings = settings if content is None else parse_settings(content, key)
+        settings = parse_settings(content, key)
     except SettingsError as error:
         fault = str(error)
     record = stack.table.get_feed(feed)

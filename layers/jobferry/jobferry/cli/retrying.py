@@ -92,7 +92,7 @@ def checked(path: Path, record: Import, stack: Stack) -> Iterator[tuple[Payload,
     if path.suffix != SUFFIX:
         raise CannotBeDoneError(f"{path} is no {SUFFIX} file, as --export writes one: a job a line, as JSON")
     key, text = stack.bucket.settings(record.feed)
-    settings = (FeedSettings() if text is None else parse_settings(text, key)).for_retry()
+    settings = parse_settings(text, key).for_retry()
     if settings.paused:
         raise CannotBeDoneError(f"{record.feed} is paused: `{stack.command(f'resume {record.feed}')}` first")
     with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:

@@ -1,10 +1,5 @@
-"""Check a feed on this machine without AWS: `python -m jobferry.cli.validate [--settings feed.json] [--json] PATH`.
+"""`jobferry validate`: check a feed on this machine without AWS."""
 
-PATH is a file, or a folder like `feeds/{feed}/`, whose feed.json has the settings.
-Exit status: 0 if the feed has no problems, 1 if some jobs have problems or none could be sent, 2 if it cannot be read.
-"""
-
-import argparse
 import io
 import json
 import re
@@ -12,21 +7,21 @@ import shutil
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from jobferry.errors import FeedError, FeedUnreadableError, SettingsError
 from jobferry.feeds.objects import FeedObject
-from jobferry.feeds.settings import FeedSettings, parse_settings
+from jobferry.feeds.settings import SETTINGS_NAME, FeedSettings, parse_settings
 from jobferry.payload.build import Payload, build, reason_not_to_send
+from jobferry.text import counted
 
 CLEAN, PROBLEMS, UNREADABLE = 0, 1, 2
-SETTINGS: Final = "feed.json"
 #: Problems that the table lists; `--json` has them all.
 _MAX_LISTED_PROBLEMS: Final = 50
-SENT_ANYWAY: Final = "it is sent all the same, so that its posting is not deleted: the board decides"
+_SENT_ANYWAY: Final = "it is sent all the same, so that its posting is not deleted: the board decides"
 
 
 class FeedFolder:
@@ -40,7 +35,7 @@ class FeedFolder:
         return [
             FeedObject(name, etag="", size=path.stat().st_size)
             for path in sorted(self._root.rglob("*"))
-            if path.is_file() and (name := path.relative_to(self._root).as_posix()) != SETTINGS
+            if path.is_file() and (name := path.relative_to(self._root).as_posix()) != SETTINGS_NAME
             if not any(part.startswith(".") for part in Path(name).parts)
         ]
 
@@ -55,20 +50,13 @@ class FeedFolder:
             raise FeedUnreadableError(f"{obj.key} cannot be opened: {error.strerror}") from error
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Check the feed that the command line names, print the result and return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="jobferry.cli.validate", description="Checks a feed on this machine, with no AWS."
-    )
-    parser.add_argument("path", type=Path, help="a file, or a folder with the feed's objects")
-    parser.add_argument("--settings", type=Path, help=f"the feed's settings; of a folder, its {SETTINGS} if not given")
-    parser.add_argument("--json", action="store_true", help="for programs: one JSON document with every problem")
-    options = parser.parse_args(arguments)
-    return check(options.path, options.settings, as_json=options.json)
-
-
 def check(path: Path, given: Path | None, *, as_json: bool) -> int:
-    """Check a file or a folder by the given settings or its own, print the result and return the exit status."""
+    """Check a file or a folder by the given settings or its own, and print the result.
+
+    Returns:
+        The exit status: 0 if the feed has no problems, 1 if some jobs have problems or none could be sent, 2 if it
+        cannot be read.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack characters of a feed
     try:
@@ -92,7 +80,7 @@ def print_result(payload: Payload, settings: FeedSettings, *, as_json: bool) -> 
 
 
 def _settings(path: Path, given: Path | None) -> FeedSettings:
-    beside = path / SETTINGS
+    beside = path / SETTINGS_NAME
     file = given or (beside if beside.is_file() else None)
     if file is None:
         return FeedSettings()
@@ -145,7 +133,7 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     reason = reason_not_to_send(payload, settings)
     verb = "could" if reason else "would"
     yield (
-        f"{_count(len(payload.sources), 'file')}, {_count(payload.rows, 'row')}: {_count(payload.jobs, 'job')} {verb} be "
+        f"{counted(len(payload.sources), 'file')}, {counted(payload.rows, 'row')}: {counted(payload.jobs, 'job')} {verb} be "
         f"sent{imports}, {payload.invalid:,} with problems"
     )
     if reason:
@@ -156,7 +144,7 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
         yield from ("", "To mend:")
     for problem in islice(payload.read_problems(), _MAX_LISTED_PROBLEMS):
         job = " ".join(filter(None, (problem.reference_number, problem.title)))
-        messages = "; ".join([*problem.messages, *([SENT_ANYWAY] if problem.sent else [])])
+        messages = "; ".join([*problem.messages, *([_SENT_ANYWAY] if problem.sent else [])])
         yield from _wrapped(f"{problem.source}{f' ({job:.80})' if job else ''}: {messages}", width)
     if payload.invalid > _MAX_LISTED_PROBLEMS:
         yield f"  … and more, {payload.invalid:,} in all: --json has every one"
@@ -167,10 +155,6 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
         yield from _wrapped(f"{group.message}{times}", width)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
 def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(_plain(text), width, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
 
@@ -178,7 +162,3 @@ def _wrapped(text: str, width: int) -> list[str]:
 def _plain(text: str) -> str:
     """Replace what a terminal would obey: control characters, and marks that change the direction of text."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]", "�", text)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -29,7 +29,6 @@ class FeedReader(Protocol):
 
     def open_object(self, obj: FeedObject) -> BinaryIO:
         """Open exactly that version. Raise FeedUnreadableError if it was replaced."""
-        ...
 
 
 def read_rows(obj: FeedObject, stream: BinaryIO, encoding: str, allowance: Allowance) -> Iterator[Row]:

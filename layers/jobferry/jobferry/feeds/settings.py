@@ -11,6 +11,8 @@ from pydantic_core import PydanticCustomError
 from jobferry.errors import FeedNameError, SettingsError
 from jobferry.exact_json import ObjectError, parse_object
 
+#: The name of the settings' object in a feed's folder.
+SETTINGS_NAME: Final = "feed.json"
 FEED_NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
 SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_+=.@-][A-Za-z0-9/_+=.@-]{0,255}")
 
@@ -96,12 +98,14 @@ def check_feed_name(feed: str) -> str:
     return feed
 
 
-def parse_settings(text: bytes, key: str) -> FeedSettings:
-    """Parse the settings in `text`, the content of the object `key`.
+def parse_settings(text: bytes | None, key: str) -> FeedSettings:
+    """Parse the settings in `text`, the content of the object `key`; the defaults if there is no such object.
 
     Raises:
         SettingsError: names the object, the setting and what is allowed.
     """
+    if text is None:
+        return FeedSettings()
     try:
         return FeedSettings.model_validate(parse_object(text.removeprefix(codecs.BOM_UTF8)))
     except ObjectError as error:

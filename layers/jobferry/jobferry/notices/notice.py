@@ -61,7 +61,6 @@ class Publisher(Protocol):
 
     def publish(self, notice: Notice) -> None:
         """Publish a notice; return when it is certain to be delivered."""
-        ...
 
 
 #: Stores the report of an import and returns where it is; None if it could not, which does not hold back the notice.

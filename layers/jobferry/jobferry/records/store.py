@@ -28,17 +28,14 @@ class ImportStore(Protocol):
 
     def get_feed(self, feed: str) -> Feed:
         """Return the feed's record; one of revision 0 if there is none."""
-        ...
 
     def save(self, *records: Import | Feed) -> None:
         """Write all records or none, each only if its revision is still that of the store. Raises ConflictError."""
-        ...
 
     def read_failed(self, import_id: str, kind: FailedKind) -> Iterator[FailedJob]: ...
 
     def write_failed(self, import_id: str, kind: FailedKind, failed: Iterable[FailedJob], expires: datetime) -> None:
         """Write failed jobs, replacing those with the same numbers."""
-        ...
 
     def delete_failed(self, import_id: str, kind: FailedKind) -> None: ...
 
@@ -46,7 +43,6 @@ class ImportStore(Protocol):
 
     def history(self, feed: str) -> Iterator[Import]:
         """Return the feed's imports, newest first. They may be a moment behind."""
-        ...
 
 
 #: What the import and its feed become, or nothing if they stay as they are; one of `records.transitions`.

@@ -54,10 +54,7 @@ def claim_run(
     A skipped run is made up for: the feed remembers to run again, with the skipped run's confirmation code.
 
     Args:
-        feed: the feed's record.
         import_id: of the run's first import, which has no record yet.
-        claim: the invocation that does the work.
-        now: the time.
         retry: the key of corrected jobs that are sent instead of the feed.
         confirmed_with: the code with which a person confirms deletions.
         run_again: the skipped import that this run makes up for; nothing happens if the feed has run since.
@@ -111,7 +108,6 @@ def make_ready(record: Import | None, feed: Feed, prepared: Import) -> Records:
 
     Args:
         record: the import's record; None if it is a further import of a split feed that has none yet.
-        feed: the feed's record.
         prepared: the import as it was prepared. One that was sent meanwhile stays as it is.
     """
     if record is not None and record.state is not State.PREPARING:
@@ -136,8 +132,6 @@ def block(
     """End an import of which nothing can be sent.
 
     Args:
-        record: the import.
-        feed: its feed.
         claimed_by: the invocation that found out; another one's import stays as it is.
         ending: why.
         valid: jobs that could have been sent.
@@ -173,9 +167,6 @@ def start_sending(record: Import, claim: Claim, now: datetime, *, deletions: Del
     """Record that the request may reach the board from now on.
 
     Args:
-        record: the import.
-        claim: the invocation that sends it.
-        now: the time.
         deletions: what holds of the deletions right before sending.
         key_mark: of the key that is used.
     """
@@ -212,8 +203,6 @@ def reject(
     """End an import that the board did not take; keep only the words if an earlier request may have reached the board.
 
     Args:
-        record: the import.
-        feed: its feed.
         claimed_by: the invocation that sent it; another one's import stays as it is.
         ending: what the board said, or why it was not asked.
         sent_before: the import was already being sent when this invocation began.
@@ -308,8 +297,6 @@ def mark_notified(record: Import, feed: Feed, state: State, now: datetime) -> Re
     """Record that the notice was published, and with it the announcement of deletions.
 
     Args:
-        record: the import.
-        feed: its feed.
         state: what the notice was about. A result that came meanwhile gets a notice of its own.
         now: when the notice was published.
     """

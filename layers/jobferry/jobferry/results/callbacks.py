@@ -30,7 +30,7 @@ from jobferry.records.store import ImportStore, apply
 from jobferry.results.settlement import ArchiveReader, settle
 
 #: The board has this long to answer. Seconds.
-ASK_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 5.0
 #: Clocks may differ by this much; an import that the board took even earlier than we sent ours is another one.
 _CLOCK_SKEW: Final = timedelta(minutes=2)
 
@@ -111,7 +111,7 @@ def receive(callback: Callback, receiver: Receiver, now: datetime) -> Received:
         return Received(HTTPStatus.OK, record)
     answer, verified = said, False
     try:
-        answer = retrieve(record, said.id, receiver.accounts, receiver.boards, ASK_SECONDS)
+        answer = retrieve(record, said.id, receiver.accounts, receiver.boards, ANSWER_SECONDS)
         verified = True
     except BoardRefusedError as error:
         if error.status == HTTPStatus.NOT_FOUND and record.sent.board_import_id is None:
@@ -154,7 +154,7 @@ def _receive_earlier(record: Import, said: JobImport, receiver: Receiver) -> Rec
     try:
         if record.sent.attempts < 2:  # there was no earlier request
             raise CallbackMismatchError("the body belongs to another import")
-        answer = retrieve(record, said.id, receiver.accounts, receiver.boards, ASK_SECONDS)
+        answer = retrieve(record, said.id, receiver.accounts, receiver.boards, ANSWER_SECONDS)
     except (BoardError, SecretError) as error:
         raise CallbackMismatchError("the body belongs to an import that the board does not know") from error
     _require_ours(record, answer)

@@ -22,11 +22,9 @@ class FeedRecords(Protocol):
 
     def feeds(self, names: Iterable[str]) -> Iterator[Feed]:
         """Return the records of those feeds that have one."""
-        ...
 
     def history(self, feed: str) -> Iterator[Import]:
         """Return the feed's imports, newest first."""
-        ...
 
 
 class FeedFolders(Protocol):
@@ -73,6 +71,6 @@ def is_overdue(feed: Feed, records: FeedRecords, now: datetime, after: timedelta
 def _is_paused(feed: str, folders: FeedFolders) -> bool:
     key, content = folders.settings(feed)
     try:
-        return content is not None and parse_settings(content, key).paused
+        return parse_settings(content, key).paused
     except SettingsError:  # nothing is sent with such settings, so the feed counts as overdue
         return False

@@ -20,7 +20,7 @@ from jobferry.records.store import ImportStore, apply
 from jobferry.results.settlement import ArchiveReader, settle
 
 #: One answer of the board may take this long. Seconds.
-ASK_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 10.0
 #: After this many failed answers in a row, a board is left alone until the next run.
 _FAILURES_OF_A_BOARD: Final = 3
 #: What settling one import may take.
@@ -171,7 +171,7 @@ def _ask(record: Import, poller: Poller, boards: _BoardFailures) -> Import | Non
     now, board = poller.now(), record.destination.board
     apply(poller.store, record.import_id, lambda current, _: transitions.note_poll(current, now))
     try:
-        answer = retrieve(record, record.sent.board_import_id or "", poller.accounts, poller.boards, ASK_SECONDS)
+        answer = retrieve(record, record.sent.board_import_id or "", poller.accounts, poller.boards, POLL_SECONDS)
     except BoardRefusedError as error:
         if error.status != HTTPStatus.NOT_FOUND:  # that concerns this import, not the board
             boards.failed(board, error)

@@ -33,7 +33,6 @@ class ArchiveReader(Protocol):
 
     def fetch(self, key: str, path: Path) -> bool:
         """Fetch an object into a file; return False if it is gone."""
-        ...
 
 
 def settle(

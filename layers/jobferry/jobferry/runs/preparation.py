@@ -141,7 +141,7 @@ def load(trigger: Trigger, world: World, directory: Path) -> LoadedFeed:
 
 def _settings(feed: str, world: World) -> FeedSettings:
     key, text = world.bucket.settings(feed)
-    return FeedSettings() if text is None else parse_settings(text, key)
+    return parse_settings(text, key)
 
 
 def _corrected_jobs(key: str, world: World) -> FeedObject:

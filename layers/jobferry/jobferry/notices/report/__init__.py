@@ -41,15 +41,12 @@ class ReportArchive(Protocol):
 
     def fetch(self, key: str, path: Path) -> bool:
         """Fetch an object into a file; False if the object is gone."""
-        ...
 
     def store(self, key: str, path: Path, content_type: str) -> None:
         """Store a file."""
-        ...
 
     def link(self, key: str, time: timedelta) -> str:
         """Return a URL with which anyone can read the object for this time at most."""
-        ...
 
 
 class ReportFiles(NamedTuple):
