@@ -84,15 +84,7 @@ class Payload:
     def read_problems(self) -> Iterator[Problem]:
         """Yield all problems: first by row, then those about reference numbers."""
         with self.problems.open("rb") as lines:
-            for line in lines:
-                value = from_json(line)
-                yield Problem(
-                    Source(value["key"], value["row"]),
-                    tuple(value["messages"]),
-                    value["referenceNumber"],
-                    value["title"],
-                    sent=value["sent"],
-                )
+            yield from map(_parse_problem, lines)
 
 
 def build(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSettings, directory: Path) -> Payload:
@@ -321,27 +313,18 @@ class _Spool:
         self._problems = self.payload.problems.open("wb", CHUNK)
         with before.open("rb", CHUNK) as lines:
             for line in lines:
-                value = from_json(line)
-                if message := messages.get(Source(value["key"], value["row"])):
-                    value["messages"].append(message)
-                    value["sent"] = False
-                self._problems.write(to_json(value) + b"\n")
+                problem = _parse_problem(line)
+                if message := messages.get(problem.source):
+                    problem = problem._replace(messages=(*problem.messages, message), sent=False)
+                self._problems.write(to_json(problem) + b"\n")
         before.unlink()
 
     def _problem(self, problem: Problem, *, protected: bool = True) -> None:
-        """Records a problem, the only one of its row."""
+        """Record a problem, the only one of its row."""
         self.payload.invalid += 1
         if not protected:
             self.payload.unprotected += 1
-        line = {
-            "key": problem.source.key,
-            "row": problem.source.row,
-            "messages": problem.messages,
-            "referenceNumber": problem.reference_number,
-            "title": problem.title,
-            "sent": problem.sent,
-        }
-        self._problems.write(to_json(line) + b"\n")
+        self._problems.write(to_json(problem) + b"\n")
 
     def _read_jobs(self) -> Iterator[tuple[Entry, bytes]]:
         """Yield the spooled jobs' entries and their bodies with the line feed."""
@@ -403,6 +386,11 @@ class _Parts:
         jobs.write(body)
         entries.add(*entry)
         self.parts[-1] = self.parts[-1]._replace(jobs=self.parts[-1].jobs + 1)
+
+
+def _parse_problem(line: bytes) -> Problem:
+    source, messages, *others = from_json(line)
+    return Problem(Source(*source), tuple(messages), *others)
 
 
 def _title(job: Mapping[str, Any]) -> str | None:

@@ -52,15 +52,7 @@ class Callback:
 
 @dataclass(frozen=True)
 class Receiver:
-    """What it takes to receive callbacks.
-
-    Attributes:
-        store: the records.
-        archive: what was sent.
-        accounts: the secrets.
-        boards: opens the board of an account.
-        signing_key: signs the callback URLs.
-    """
+    """What it takes to receive callbacks. `signing_key` signs the callback URLs."""
 
     store: ImportStore
     archive: ArchiveReader

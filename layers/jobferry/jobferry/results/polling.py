@@ -37,17 +37,7 @@ class FeedStarter(Protocol):
 
 @dataclass(frozen=True)
 class Poller:
-    """What it takes to poll.
-
-    Attributes:
-        store: the records.
-        archive: what was sent.
-        accounts: the secrets.
-        boards: opens the board of an account.
-        feeds: starts feeds.
-        now: returns the time.
-        failed: is told of an import or feed that could not be handled, and why; the others go on.
-    """
+    """What it takes to poll. `failed` is told of an import or feed that could not be handled; the others go on."""
 
     store: ImportStore
     archive: ArchiveReader

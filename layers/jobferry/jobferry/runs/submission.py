@@ -10,7 +10,7 @@ second delivery of the event, the poller) continues where it broke off:
 
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -35,7 +35,6 @@ from jobferry.errors import (
 )
 from jobferry.feeds.streams import CHUNK
 from jobferry.records import transitions
-from jobferry.records.feeds import Feed
 from jobferry.records.imports import Ending, Import, State, part_id
 from jobferry.records.store import apply, retry_on_conflict
 from jobferry.runs.preparation import first_problems, load, plan, plan_again, prepare
@@ -160,14 +159,10 @@ def _claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impo
         if not written:
             return record, False
         store.save(*written)
-        claimed = _import_of(written)
+        claimed = next(each for each in written if isinstance(each, Import))
         return claimed.changed(revision=claimed.revision + 1), claimed.state in transitions.UNSENT
 
     return retry_on_conflict(attempt)
-
-
-def _import_of(written: Sequence[Import | Feed]) -> Import:
-    return next(each for each in written if isinstance(each, Import))
 
 
 def _imports_of_run(first: Import, world: World) -> Iterator[Import]:

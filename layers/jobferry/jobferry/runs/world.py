@@ -52,18 +52,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class World:
-    """What a run needs from outside.
-
-    Attributes:
-        store: the records.
-        bucket: the feeds and the archive.
-        accounts: the secrets.
-        boards: opens the board of an account.
-        callbacks: base of the callback URLs, `{api}/callbacks`.
-        signing_key: signs the callback URLs.
-        now: returns the time.
-        sleep: waits this many seconds.
-    """
+    """What a run needs from outside. `callbacks` is the base of the callback URLs, which `signing_key` signs."""
 
     store: ImportStore
     bucket: FeedStore
