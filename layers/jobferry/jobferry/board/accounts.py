@@ -65,7 +65,9 @@ def account_of(record: Import, accounts: Accounts, *, fresh: bool = False) -> Ac
 
 
 class _Secret(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, alias_generator=to_camel, hide_input_in_errors=True, defer_build=True
+    )
 
     api_key: str
     board_url: str | None = None

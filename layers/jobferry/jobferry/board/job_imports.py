@@ -64,7 +64,9 @@ type _Time = Annotated[datetime | None, BeforeValidator(_time)]
 
 
 class _BoardObject(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
 
 class JobError(_BoardObject):
