@@ -239,7 +239,7 @@ def test_withheld_deletions_are_confirmed(person: Person) -> None:
 
     wrong = person("confirm", feed, "AAAA-BBBB", "--wait")
     assert wrong.status == 1
-    assert "blocked: the code in confirmDeletes is for another list than the current 20 deletions" in wrong.out
+    assert "blocked: the code in confirmDeletes does not match the current list of 20 deletions" in wrong.out
     dry = person("submit", feed, "--dry-run")
     assert dry.out.startswith("20 jobs would be sent, with 20 deletions withheld.\n")
     assert f"  code     {command.split()[-1]}\n" in dry.out

@@ -62,7 +62,7 @@ def test_another_code_sends_nothing(stage: Stage) -> None:
     right = code(stage.complete())
     wrong = right.replace(right[0], "B" if right[0] != "B" else "C", 1)
 
-    assert_refused(stage, wrong, "the code in confirmDeletes is for another list than the current 30 deletions")
+    assert_refused(stage, wrong, "the code in confirmDeletes does not match the current list of 30 deletions")
     assert stage.postings() == REFERENCES
 
 
@@ -71,7 +71,7 @@ def test_a_code_of_another_list_sends_nothing(stage: Stage, now: list[str]) -> N
     stale = code(stage.complete())
     stage.put_jobs(*now)
 
-    assert_refused(stage, stale, "the code in confirmDeletes is for another list than")
+    assert_refused(stage, stale, "the code in confirmDeletes does not match the current list of")
     assert stage.postings() == REFERENCES
 
 

@@ -34,9 +34,9 @@ CALLS: dict[str, list[Callable[[Import, Feed], transitions.Records]]] = {
     ],
     "take_over": [lambda record, _: transitions.take_over(record, CLAIM, NOW)],
     "make_ready": [lambda record, feed: transitions.make_ready(record, feed, record)],
-    "drop": [transitions.drop],
+    "drop_part": [transitions.drop_part],
     "block": [lambda record, feed: transitions.block(record, feed, "me", ENDING)],
-    "free": [lambda record, feed: transitions.free(record, feed, NOW + timedelta(hours=1))],
+    "abandon": [lambda record, feed: transitions.abandon(record, feed, NOW + timedelta(hours=1))],
     "start_sending": [
         lambda record, _: transitions.start_sending(record, CLAIM, NOW, deletions=Deletions(), key_mark="k")
     ],

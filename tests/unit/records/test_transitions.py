@@ -128,10 +128,10 @@ def test_a_blocked_import_says_why_and_frees_its_feed() -> None:
 
 def test_an_abandoned_import_is_freed_only_after_lambdas_own_retries() -> None:
     abandoned = record(State.PREPARING, claimed_by="gone", claimed_until=NOW - timedelta(minutes=9))
-    assert not transitions.free(abandoned, feed(), NOW)
-    freed, unlocked = both(transitions.free(abandoned, feed(), NOW + timedelta(minutes=1)))
+    assert not transitions.abandon(abandoned, feed(), NOW)
+    freed, unlocked = both(transitions.abandon(abandoned, feed(), NOW + timedelta(minutes=1)))
     assert (freed.state, freed.ending.cause, unlocked.open_imports) == (State.BLOCKED, Cause.ABANDONED, [])
-    further, _ = both(transitions.free(changed(abandoned, run="f-first"), feed(), NOW + timedelta(minutes=1)))
+    further, _ = both(transitions.abandon(changed(abandoned, run="f-first"), feed(), NOW + timedelta(minutes=1)))
     assert further.state is State.SKIPPED
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import State
-from jobferry.results.overdue import MOST, is_hourly_run, overdue_feeds
+from jobferry.results.overdue import MAX_REPORTED, is_hourly_run, overdue_feeds
 from tests.events import load_event
 from tests.fakes import MemoryBucket, MemoryStore
 from tests.records import an_import
@@ -106,10 +106,10 @@ def test_settings_are_read_only_of_those_that_seem_overdue() -> None:
 
 def test_when_all_are_overdue_a_look_still_ends_soon() -> None:
     world = World()
-    for number in range(MOST + 50):
+    for number in range(MAX_REPORTED + 50):
         world.feed(f"feed-{number}", complete=30)
-    assert len(world.overdue()) == MOST
-    assert len(world.settings_read) == MOST
+    assert len(world.overdue()) == MAX_REPORTED
+    assert len(world.settings_read) == MAX_REPORTED
 
 
 def test_it_is_looked_for_in_one_of_the_pollers_runs_an_hour() -> None:
@@ -128,8 +128,8 @@ def test_a_run_by_hand_does_not_look(event: dict[str, Any]) -> None:
 def test_of_too_many_the_same_ones_are_told_each_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is told by itself, and one that comes and goes would be told again and again."""
     world = World()
-    for number in range(2 * MOST):
+    for number in range(2 * MAX_REPORTED):
         world.feed(f"feed-{number:03}", complete=30)
     feeds = world.store.feeds
     monkeypatch.setattr(world.store, "feeds", lambda names: reversed(list(feeds(names))))
-    assert world.overdue() == [f"feed-{number:03}" for number in range(MOST)]
+    assert world.overdue() == [f"feed-{number:03}" for number in range(MAX_REPORTED)]

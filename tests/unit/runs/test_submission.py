@@ -166,7 +166,7 @@ def test_what_was_made_ready_and_deleted_is_not_sent_and_the_next_run_begins_ane
         record = stage.run()
 
     assert (record.state, record.ending.cause) == (State.REJECTED, "archive-gone")
-    assert record.ending.reason == f"the jobs that were made ready are gone from the bucket: {record.prepared.payload}"
+    assert record.ending.reason == f"the archived jobs are missing from the bucket: {record.prepared.payload}"
     assert stage.board.requests == []
 
     stage.complete()

@@ -74,7 +74,7 @@ def test_an_upload_is_one_run_for_each_version_of_the_object() -> None:
         ([], "an object such as"),
         ({"feed": "a", "confirm": "x"}, "the event has confirm; known are confirmDeletes, dryRun, feed"),
         ({"feed": "a", "scheduledAt": "at two"}, "scheduledAt is not a date and time of RFC 3339"),
-        ({"feed": "a", "confirmDeletes": ""}, "confirmDeletes is the code of a notice"),
+        ({"feed": "a", "confirmDeletes": ""}, "confirmDeletes must be the code from a notice"),
         ({"feed": "a", "dryRun": "yes"}, "dryRun is true or false"),
         ({"feed": "a", "resume": "b-20261124T020000Z"}, "resume is not the id of an import of a"),
         ({"feed": "a", "runAgain": "a-20261124T020000Z/../x"}, "runAgain is not the id of an import of a"),

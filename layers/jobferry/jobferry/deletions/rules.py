@@ -1,6 +1,6 @@
 """Whether an import may delete postings: the rules that protect live ones.
 
-Source: docs/deletions.md, whose numbers the rules have here. `deleteJobs: true` makes the board delete every posting of
+Source: docs/deletions.md, which numbers the rules. `deleteJobs: true` makes the board delete every posting of
 the account that is not in the import, no matter who posted it, so it is sent only if there is no objection.
 """
 
@@ -19,12 +19,12 @@ _UNCONFIRMABLE: Final = frozenset({Objection.FIRST, Objection.SHARED_ACCOUNT})
 
 
 class Circumstances(NamedTuple):
-    """What speaks for or against deletions, apart from the lists themselves.
+    """The facts besides the lists of postings that decide whether deletions are sent.
 
     Attributes:
         announced: people were told that other postings will be deleted, and had time to read it (rule 3).
         announced_at: when they were told; None if they were not, for this account and key.
-        unprotected: rows that protect no posting (rule 2).
+        unprotected: rows that cannot be matched to a posting, which might be deleted wrongly (rule 2).
         objects: how many objects the feed has.
         objects_before: how many it had at its last complete import.
         shared_with: other feeds of the same account (rule 5).
@@ -61,7 +61,7 @@ def decide(
     objections = _objections(settings, carried, circumstances)
     confirmable = carried.missing > 0 and not _UNCONFIRMABLE & set(objections)
     if confirmed_with is not None:
-        if not confirmable or _bare(confirmed_with) != _bare(carried.code):
+        if not confirmable or _normalized(confirmed_with) != _normalized(carried.code):
             raise ConfirmationError(_refusal(carried, circumstances, objections))
         objections = []
     return Deletions(
@@ -121,11 +121,11 @@ def _refusal(carried: Carried, circumstances: Circumstances, objections: list[Ob
     if not carried.missing:
         return "confirmDeletes was given, but nothing is to be deleted any more: run the feed without it"
     return (
-        f"the code in confirmDeletes is for another list than the current {carried.missing:,} deletions: run the feed "
+        f"the code in confirmDeletes does not match the current list of {carried.missing:,} deletions: run the feed "
         "without it, and the next notice has the current list and its code"
     )
 
 
-def _bare(code: str) -> str:
-    """Return a code without what a person may type differently."""
+def _normalized(code: str) -> str:
+    """Return a code without spaces and hyphens, in upper case."""
     return "".join(code.split()).replace("-", "").upper()

@@ -15,8 +15,8 @@ from jobferry.records.imports import Frozen, Instant, ShortText
 class FailedKind(StrEnum):
     """Who says that a job failed; the beginning of the items' keys.
 
-    An unverified callback's word is kept apart from what the board itself answers. The later in this list, the better
-    its word on since when a job has been failing.
+    Results of unverified callbacks are stored apart from the board's own. `failing_since` reads the kinds in this
+    order, so a later kind overrides an earlier one.
     """
 
     INVALID = "invalid"
@@ -34,7 +34,7 @@ class FailedJob(Frozen):
         title: None if it has none, or if it is not known.
         key: the object of the feed.
         row: the row in that object.
-        since: when the import was claimed with which it began to fail.
+        since: when the first import in which it failed was claimed.
         sent: it was found to be invalid and sent all the same, for the board to judge.
     """
 

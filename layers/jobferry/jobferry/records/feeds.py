@@ -19,7 +19,7 @@ class LiveSet(Frozen):
         created_at: when that import was claimed.
         account: board and secret whose postings they are.
         key_mark: identifies the key that was in the secret.
-        whole: the postings that were carried over count; otherwise only what that import sent.
+        whole: includes the postings that were carried over. If the import's deletions are confirmed, they are gone.
         announced_at: when people were told that a full sync deletes other postings; None if they were not.
     """
 
@@ -43,8 +43,8 @@ class Feed(Frozen):
         last_complete: the latest run with a result, by its first import.
         last_complete_at: when that import was claimed.
         live_set: the postings that may be on the board.
-        objects: how many objects the last complete import was made of that withheld no deletions.
-        run_again: the first import that was skipped since the run began: the feed is to run once more.
+        objects: the number of objects in the last complete import; while deletions are withheld, at least that before.
+        run_again: the first import that was skipped during the open run; if set, the feed runs once more after it.
         run_again_at: when it was skipped.
         run_again_confirm: the confirmation code that a person gave with a skipped run.
         revision: how often the record was written; 0 if it is new.

@@ -15,7 +15,7 @@ from jobferry.errors import Cause
 
 #: An import without a result is given up after this time.
 RESULT_DEADLINE: Final = timedelta(hours=12)
-#: Lambda repeats a failed invocation after one and three minutes, so nobody else takes over within this time.
+#: Lambda retries a failed invocation after about one and three minutes. The poller waits for this time.
 LAMBDA_RETRIES: Final = timedelta(minutes=10)
 #: Records are kept for this time.
 RETENTION: Final = timedelta(days=400)
@@ -62,7 +62,7 @@ class SettledBy(StrEnum):
 
 
 class Unreadable(StrEnum):
-    """What of another feed cannot be read, so that it may use the same account."""
+    """The part of another feed that cannot be read. Without it, the feed may use the same account."""
 
     SETTINGS = "feed.json"
     SECRET = "secret"  # noqa: S105  # a word
@@ -160,7 +160,7 @@ class Prepared(Frozen):
         sources: the first of these objects: key, etag, bytes.
         payload: key of the archived jobs.
         manifest: key of the list that says where in the feed each job stands.
-        live_set: key of the live set that holds once the import has ended.
+        live_set: key of the live set that becomes the feed's when the import ends.
         notify_on_success: the feed's setting.
     """
 
@@ -185,8 +185,8 @@ class Deletions(Frozen):
     """What was decided about deletions.
 
     Attributes:
-        full_sync: the feed's setting deleteJobs, whatever is sent.
-        delete_jobs: what is sent.
+        full_sync: the feed's setting deleteJobs.
+        delete_jobs: what is actually sent.
         expected: postings that the import deletes.
         withheld: postings that the feed no longer has and that stay.
         because: why deletions are withheld.
@@ -211,12 +211,12 @@ class Deletions(Frozen):
     @property
     def announces_deletions(self) -> bool:
         """Tell whether this import's notice announces the deletions of the next ones."""
-        # While the account is shared nothing begins.
+        # No full sync starts while the account is shared.
         return Objection.FIRST in self.because and Objection.SHARED_ACCOUNT not in self.because
 
     @property
     def objections(self) -> list[Objection]:
-        """The reasons that withhold something: the first full sync withholds nothing."""
+        """The objections except FIRST, which withholds nothing because there is no list yet."""
         return [each for each in self.because if each is not Objection.FIRST]
 
 
@@ -242,13 +242,13 @@ class Result(Frozen):
     """What the board said in the end.
 
     Attributes:
-        counts: the board's counts, and whatever else it says beside them; None without a result.
+        counts: the board's counts and any extra fields; None without a result.
         unaccounted: jobs that the counts leave out.
         completed_at: when the board was done, by its clock.
         settled_at: when the result was recorded.
         settled_by: which way it came.
         verified: the board itself confirmed it.
-        late: people had been told that there was no result, or another one.
+        late: a notice had already reported no result, or another one.
     """
 
     counts: dict[str, Any] | None = Field(None, alias="results")
@@ -292,7 +292,7 @@ class Import(Frozen):
         created_at: when it was claimed.
         state: where it is.
         run: the run's first import; only a further import of a split feed has it.
-        parts: how many imports the run consists of; only its first import knows.
+        parts: the number of imports in the run; set on the first one only.
         retry: the key of the corrected jobs that are sent instead of the feed.
         previous: the feed's last complete run when this import was claimed.
         polled_at: when the poller last asked for it.
@@ -323,7 +323,7 @@ class Import(Frozen):
 
     @property
     def deadline(self) -> datetime:
-        """The time until which a result is waited for."""
+        """When the import expires if there is no result."""
         return self.created_at + RESULT_DEADLINE
 
     @property

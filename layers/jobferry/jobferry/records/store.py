@@ -1,4 +1,4 @@
-"""Where the records are kept, and how a transition is written: read, decide, write on condition, or decide again."""
+"""The record store, and optimistic writes: read, decide, write if nothing has changed, otherwise repeat."""
 
 import random
 import time
@@ -50,7 +50,7 @@ type Transition = Callable[[Import, Feed], Sequence[Import | Feed]]
 
 
 def apply(store: ImportStore, import_id: str, transition: Transition) -> Import:
-    """Move an import to what a transition makes of it, and its feed with it.
+    """Apply a transition to an import and its feed, and save the result.
 
     Args:
         store: where the records are.
@@ -78,7 +78,7 @@ def apply(store: ImportStore, import_id: str, transition: Transition) -> Import:
 
 
 def retry_on_conflict[T](attempt: Callable[[], T]) -> T:
-    """Return the result of the first attempt that no other writer disturbed. Raises ConflictError after many."""
+    """Repeat an attempt while it raises ConflictError, up to twenty times."""
     for number in range(_ATTEMPTS):
         try:
             return attempt()

@@ -1,8 +1,8 @@
-"""Everything that may happen to an import, a pure function each.
+"""The transitions of an import, one pure function each.
 
-A transition takes the import and its feed as they are, and what has been learned, and returns what they become; it
-returns nothing if the import stays as it is. The callers read, call one of these, and write on condition that nobody
-wrote in between (`store.apply`). docs/states.md has them as a table, which a test holds against this module.
+A transition takes the current import and feed plus new information, and returns their new versions, or nothing if the
+import stays as it is. `store.apply` writes them, and repeats the transition if either record has changed since it was
+read. docs/states.md has the transitions as a table, which a test compares with this module.
 """
 
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ from jobferry.records.imports import (
 
 #: The request may have reached the board, and no result has come.
 AWAITING: Final = frozenset({State.SUBMITTING, State.PENDING, State.RUNNING})
-#: A result may still complete these. A board that refused, or was silent for too long, may turn out to have accepted.
+#: A result may still complete these: the board may have accepted a rejected or expired import after all.
 MAY_COMPLETE: Final = AWAITING | {State.EXPIRED, State.REJECTED}
-#: The board does not have the import for certain, so it may be sent.
-UNSENT: Final = frozenset({State.PREPARING, State.SUBMITTING})
+#: It is not certain that the board has the import, so it may be sent, perhaps again.
+MAY_BE_SENT: Final = frozenset({State.PREPARING, State.SUBMITTING})
 
 type Records = Sequence[Import | Feed]
 
@@ -95,7 +95,7 @@ def _skip(record: Import, feed: Feed) -> Records:
 
 def take_over(record: Import, claim: Claim, now: datetime) -> Records:
     """Claim an import that was left in the middle; one that has another claim or is sent already stays as it is."""
-    if record.state not in UNSENT or (record.claim.by != claim.by and record.claim.is_held(now)):
+    if record.state not in MAY_BE_SENT or (record.claim.by != claim.by and record.claim.is_held(now)):
         return _NOTHING
     return (record.changed(claim=claim),)
 
@@ -118,18 +118,18 @@ def make_ready(record: Import | None, feed: Feed, prepared: Import) -> Records:
     return ready, feed.changed(open_imports=[*feed.open_imports, prepared.import_id])
 
 
-def drop(record: Import, feed: Feed) -> Records:
+def drop_part(record: Import, feed: Feed) -> Records:
     """End a further import of a split feed that a later reading of the feed does not need."""
     if record.state is not State.PREPARING:
         return _NOTHING
     ending = Ending(cause=Cause.FEWER_PARTS, reason="a later reading of the feed needs fewer imports")
-    return _end(record, State.SKIPPED, ending), _without(feed, record)
+    return _end(record, State.SKIPPED, ending), _close_unsent(feed, record)
 
 
 def block(
     record: Import, feed: Feed, claimed_by: str | None, ending: Ending, *, valid: int = 0, invalid: int = 0
 ) -> Records:
-    """End an import of which nothing can be sent.
+    """End an import from which nothing can be sent.
 
     Args:
         claimed_by: the invocation that found out; another one's import stays as it is.
@@ -140,10 +140,10 @@ def block(
     if record.state is not State.PREPARING or record.claim.by != claimed_by:
         return _NOTHING
     counted = record.changed(prepared=record.prepared.changed(jobs=valid, invalid=invalid))
-    return _end(counted, State.BLOCKED, ending), _without(feed, record)
+    return _end(counted, State.BLOCKED, ending), _close_unsent(feed, record)
 
 
-def free(record: Import, feed: Feed, now: datetime) -> Records:
+def abandon(record: Import, feed: Feed, now: datetime) -> Records:
     """End an import that was claimed and abandoned before anything was sent."""
     if record.state is not State.PREPARING:
         return _NOTHING
@@ -152,7 +152,7 @@ def free(record: Import, feed: Feed, now: datetime) -> Records:
     reason = "the run was cut off before anything was sent, and Lambda's own retries did not finish it"
     # People are told once for the whole run, so its further imports are only skipped.
     state = State.BLOCKED if record.run is None else State.SKIPPED
-    return _end(record, state, Ending(cause=Cause.ABANDONED, reason=reason)), _without(feed, record)
+    return _end(record, state, Ending(cause=Cause.ABANDONED, reason=reason)), _close_unsent(feed, record)
 
 
 # Sending
@@ -160,7 +160,7 @@ def free(record: Import, feed: Feed, now: datetime) -> Records:
 
 def may_send(record: Import, claimed_by: str, now: datetime) -> bool:
     """Tell whether an invocation may send an import: it is unsent, and nobody else works on it."""
-    return record.state in UNSENT and (record.claim.by == claimed_by or not record.claim.is_held(now))
+    return record.state in MAY_BE_SENT and (record.claim.by == claimed_by or not record.claim.is_held(now))
 
 
 def start_sending(record: Import, claim: Claim, now: datetime, *, deletions: Deletions, key_mark: str) -> Records:
@@ -200,20 +200,20 @@ def accept(record: Import, feed: Feed, board_import_id: str, requested_at: datet
 def reject(
     record: Import, feed: Feed, claimed_by: str, ending: Ending, *, sent_before: bool, may_have_arrived: bool
 ) -> Records:
-    """End an import that the board did not take; keep only the words if an earlier request may have reached the board.
+    """End an import that the board did not accept. If an earlier request may have reached it, only record the reason.
 
     Args:
         claimed_by: the invocation that sent it; another one's import stays as it is.
         ending: what the board said, or why it was not asked.
         sent_before: the import was already being sent when this invocation began.
-        may_have_arrived: a board that says "later" has been known to mean "accepted": what was sent may be live.
+        may_have_arrived: the board answered 429 or 503. It may have accepted all the same, so the jobs may be live.
     """
-    if record.claim.by != claimed_by or record.state not in UNSENT:
+    if record.claim.by != claimed_by or record.state not in MAY_BE_SENT:
         return _NOTHING
     if sent_before or record.sent.attempts > 1:
         return (record.changed(ending=ending),)
     rejected = _end(record, State.REJECTED, ending)
-    return rejected, _after(feed, rejected) if may_have_arrived else _without(feed, rejected)
+    return rejected, _close_sent(feed, rejected) if may_have_arrived else _close_unsent(feed, rejected)
 
 
 # The result
@@ -240,8 +240,8 @@ def complete(
 ) -> Records:
     """Record a result.
 
-    A result that differs from what people were told, or that comes after they were told that there is none, is late:
-    its notice goes out again. An unverified one stays open, so that the poller asks the board.
+    A result is late if a notice has reported another result or none; its notice is sent again. An import with an
+    unverified result stays open, so that the poller asks the board.
     """
     if not takes_result(record, verified=result.verified):
         return _NOTHING
@@ -258,11 +258,11 @@ def complete(
         notified_at=None if late else record.notified_at,
         open=None if result.verified else record.open,
     )
-    return completed, _after(feed, completed)
+    return completed, _close_sent(feed, completed)
 
 
 def add_earlier_deletions(record: Import, deleted: int) -> Records:
-    """Count the postings that an earlier request deleted whose answer was lost; only once."""
+    """Add the deletions of an earlier request whose answer was lost. The second time changes nothing."""
     if record.sent.deleted_before or not deleted:
         return _NOTHING
     counted = record.changed(sent=record.sent.changed(deleted_before=deleted))
@@ -287,14 +287,14 @@ def expire(record: Import, feed: Feed, now: datetime) -> Records:
     if record.state is State.SUBMITTING and record.ending.reason:
         reason += f"; its answer to the last attempt: {record.ending.reason}"
     expired = _end(record, State.EXPIRED, Ending(cause=Cause.NO_RESULT, reason=reason))
-    return expired, _after(feed, expired)
+    return expired, _close_sent(feed, expired)
 
 
 # The notice
 
 
 def mark_notified(record: Import, feed: Feed, state: State, now: datetime) -> Records:
-    """Record that the notice was published, and with it the announcement of deletions.
+    """Record that the notice was published, and that it announced a full sync if it did.
 
     Args:
         state: what the notice was about. A result that came meanwhile gets a notice of its own.
@@ -318,23 +318,23 @@ def _end(record: Import, state: State, ending: Ending) -> Import:
     return record.changed(state=state, claim=Claim(), ending=ending, open=None)
 
 
-def _without(feed: Feed, record: Import) -> Feed:
+def _close_unsent(feed: Feed, record: Import) -> Feed:
     """Return the feed after an import of it that never reached the board."""
     return feed.changed(open_imports=[each for each in feed.open_imports if each != record.import_id])
 
 
-def _after(feed: Feed, ended: Import) -> Feed:
+def _close_sent(feed: Feed, ended: Import) -> Feed:
     """Return the feed after an import that may have reached the board; an older import replaces nothing.
 
-    A retry is not a run of the feed: it only adds to the live set. What failed and how many objects there were is
-    still that of the last run, and a full sync that was announced stays announced.
+    A retry is not a run of the feed: it only adds to the live set. It does not change the last complete run or the
+    number of objects, and a full sync that was announced stays announced.
     """
-    feed = _without(feed, ended)
+    feed = _close_unsent(feed, ended)
     complete = ended.state is State.COMPLETE
     newest = feed.last_complete_at is None or feed.last_complete_at <= ended.created_at
     if complete and newest and not ended.retry:
         objects = ended.prepared.objects
-        # While deletions are withheld, the feed is compared with what it was before, so they do not slip through later.
+        # While deletions are withheld, the larger number stays, so that the next run is compared with it too.
         if ended.deletions.withheld:
             objects = max(objects, feed.objects or 0)
         feed = feed.changed(
@@ -342,7 +342,7 @@ def _after(feed: Feed, ended: Import) -> Feed:
         )
     before = feed.live_set
     if ended.prepared.live_set and (before is None or before.created_at <= ended.created_at):
-        # While two feeds share an account, any posting may be the other's: afterwards it is announced again.
+        # While two feeds share an account, a posting may belong to either, so the full sync is announced again later.
         shared = Objection.SHARED_ACCOUNT in ended.deletions.because
         still_announced = (ended.deletions.full_sync or ended.retry) and not shared
         live_set = LiveSet(

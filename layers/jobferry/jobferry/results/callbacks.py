@@ -31,7 +31,7 @@ from jobferry.results.settlement import ArchiveReader, settle
 
 #: The board has this long to answer. Seconds.
 ANSWER_SECONDS: Final = 5.0
-#: Clocks may differ by this much; an import that the board took even earlier than we sent ours is another one.
+#: Tolerated difference of clocks. An import that the board took earlier than we sent ours is another one.
 _CLOCK_SKEW: Final = timedelta(minutes=2)
 
 
@@ -52,7 +52,7 @@ class Callback:
 
 @dataclass(frozen=True)
 class Receiver:
-    """What it takes to receive callbacks. `signing_key` signs the callback URLs."""
+    """The dependencies of `receive`. `signing_key` signs the callback URLs."""
 
     store: ImportStore
     archive: ArchiveReader
@@ -67,7 +67,7 @@ def parse_callback(event: dict[str, Any]) -> Callback:
     try:
         content = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
     except (binascii.Error, ValueError) as error:
-        raise CallbackMalformedError("the body is not what the API says it is") from error
+        raise CallbackMalformedError("the body is not valid base64") from error
     path, query = event.get("pathParameters") or {}, event.get("queryStringParameters") or {}
     return Callback(str(path.get("importId", "")), query.get("token"), content)
 
@@ -79,7 +79,7 @@ class Received:
     Attributes:
         status: 200 if the result is recorded, or was already; 202 if the board says that it is not complete.
         record: of the import.
-        settled: this callback brought the board's own result.
+        settled: this callback recorded a verified result.
     """
 
     status: HTTPStatus
@@ -141,7 +141,7 @@ def _parse(body: bytes) -> JobImport:
 def _receive_earlier(record: Import, said: JobImport, receiver: Receiver) -> Received:
     """Record the result of an earlier request whose answer was lost; another import's result is a mismatch.
 
-    The jobs' result is that of the last request. But what was deleted is gone, whichever request did it.
+    The job counts come from the last request. The deletions of earlier ones are added, because those postings are gone.
     """
     try:
         if record.sent.attempts < 2:  # there was no earlier request
@@ -158,9 +158,9 @@ def _receive_earlier(record: Import, said: JobImport, receiver: Receiver) -> Rec
 
 
 def _require_ours(record: Import, answer: JobImport) -> None:
-    """Raise CallbackMismatchError unless a result that came before the board's 202 fits what was sent.
+    """Raise CallbackMismatchError unless the time and the number of jobs match what was sent.
 
-    No id says yet that it is ours.
+    The result came before the board's 202, so the import's id at the board is not known yet.
     """
     sent_at = record.sent.submitted_at
     requested_at = answer.requested_at

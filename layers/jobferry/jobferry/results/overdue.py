@@ -1,4 +1,4 @@
-"""Feeds without a completed import for too long: a single silent feed shows in no other figure of the stack."""
+"""Overdue feeds: feeds without a complete import for too long. No other metric shows a single such feed."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from jobferry.records.feeds import Feed
 from jobferry.records.imports import Import
 
 #: Report at most this many; beyond that the fault is systemic, and checking each feed would outlast the function.
-MOST: Final = 100
+MAX_REPORTED: Final = 100
 #: Records that are read at once: one request to DynamoDB may name this many.
 _BATCH: Final = 100
 
@@ -45,7 +45,7 @@ def is_hourly_run(event: dict[str, Any]) -> bool:
 
 
 def overdue_feeds(records: FeedRecords, folders: FeedFolders, now: datetime, after: timedelta) -> list[Feed]:
-    """Find the feeds of the bucket that are overdue and not paused; the first MOST of them by name.
+    """Find the feeds of the bucket that are overdue and not paused; the first MAX_REPORTED of them by name.
 
     This reads one record for each feed, and the settings and imports only of those that seem overdue.
     """
@@ -54,11 +54,11 @@ def overdue_feeds(records: FeedRecords, folders: FeedFolders, now: datetime, aft
     parts = (sorted(records.feeds(some), key=attrgetter("feed")) for some in batched(names, _BATCH, strict=False))
     known = chain.from_iterable(parts)
     late = (each for each in known if is_overdue(each, records, now, after))
-    return list(islice((each for each in late if not _is_paused(each.feed, folders)), MOST))
+    return list(islice((each for each in late if not _is_paused(each.feed, folders)), MAX_REPORTED))
 
 
 def is_overdue(feed: Feed, records: FeedRecords, now: datetime, after: timedelta) -> bool:
-    """Tell whether a feed completed nothing for this long; one that never did, since its first import.
+    """Tell whether the last complete import, or else the first import, is older than this.
 
     A retry does not count as an import. A feed that never ran waits for its first file or its schedule.
     """

@@ -1,7 +1,7 @@
-"""Polling: the second way to a result, and the place where loose ends are tied up.
+"""Polling: the second way to a result.
 
-The poller asks for the imports for which no callback came, gives up those whose time is over, continues what was left
-in the middle, and starts the feeds that skipped a run.
+The poller fetches results that no callback delivered, expires imports, resumes interrupted ones, and starts the feeds
+that skipped a run.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from jobferry.results.settlement import ArchiveReader, settle
 POLL_SECONDS: Final = 10.0
 #: After this many failed answers in a row, a board is left alone until the next run.
 _FAILURES_OF_A_BOARD: Final = 3
-#: What settling one import may take.
+#: Time reserved to settle one more import.
 _MARGIN: Final = timedelta(seconds=35)
 
 
@@ -37,7 +37,7 @@ class FeedStarter(Protocol):
 
 @dataclass(frozen=True)
 class Poller:
-    """What it takes to poll. `failed` is told of an import or feed that could not be handled; the others go on."""
+    """The dependencies of `poll`. `failed` is told of an import or feed that could not be handled; the others go on."""
 
     store: ImportStore
     archive: ArchiveReader
@@ -55,11 +55,11 @@ class Polled:
     Attributes:
         settled: imports whose result it fetched.
         expired: imports that it gave up.
-        freed: imports that were abandoned before anything was sent.
+        freed: imports that it ended because they were abandoned before anything was sent.
         resumed: imports that it continued.
         started: feeds that it started.
         failed: imports and feeds that could not be handled.
-        left: how many imports are left for the next run.
+        left: the number of imports that it did not reach.
     """
 
     settled: list[Import] = field(default_factory=list)
@@ -80,7 +80,7 @@ def poll(poller: Poller, deadline: datetime) -> Polled:
     polled = Polled()
     boards = _BoardFailures()
     found = poller.store.open_records()
-    # What the last runs did not reach comes first, so every import gets its turn however many are open.
+    # The least recently polled come first, so that every import is reached.
     imports = sorted(found.imports, key=lambda each: (each.polled_at or each.created_at, each.created_at))
     for number, record in enumerate(imports):
         if poller.now() + _MARGIN > deadline:
@@ -121,7 +121,7 @@ class _BoardFailures:
 
 def _check(record: Import, poller: Poller, boards: _BoardFailures, polled: Polled) -> None:
     now = poller.now()
-    if record.state in transitions.UNSENT and record.sent.board_import_id is None:
+    if record.state in transitions.MAY_BE_SENT and record.sent.board_import_id is None:
         _check_unsent(record, poller, polled)
         return
     if boards.are_too_many(record.destination.board):
@@ -144,7 +144,7 @@ def _check_unsent(record: Import, poller: Poller, polled: Polled) -> None:
         poller.feeds.resume(record.feed, record.import_id)
         polled.resumed.append(record.import_id)
     else:
-        freed = apply(poller.store, record.import_id, lambda current, feed: transitions.free(current, feed, now))
+        freed = apply(poller.store, record.import_id, lambda current, feed: transitions.abandon(current, feed, now))
         if freed.ending.cause is Cause.ABANDONED:
             polled.freed.append(record.import_id)
 
@@ -157,7 +157,7 @@ def _is_ready(record: Import, store: ImportStore) -> bool:
 
 def _ask(record: Import, poller: Poller, boards: _BoardFailures) -> Import | None:
     """Ask the board and record its answer; return None if it cannot be asked."""
-    # Before asking, not after: an import whose answer ends the function must not be the first again in the next run.
+    # Recorded before asking: if this import's answer crashes the function, the import moves to the end.
     now, board = poller.now(), record.destination.board
     apply(poller.store, record.import_id, lambda current, _: transitions.note_poll(current, now))
     try:

@@ -1,7 +1,7 @@
 """Settlement: the board's answer becomes the import's result, whichever way it came.
 
-The errors are written first, then the record, so `complete` means that everything is there. Done twice, halfway, or
-from two sides at once, it ends in the same items and one transition.
+The errors are written first, then the record, so `complete` means that everything is there. Settling is idempotent:
+repeats, crashes, and a callback and a poll at the same time all lead to the same result.
 """
 
 import tempfile
@@ -49,17 +49,16 @@ def settle(
 
     Args:
         store: where the records are.
-        archive: says where in the feed a failed job stands.
+        archive: has the manifest, which names each job's row.
         import_id: of a record that exists.
         answer: the board's.
         by: which way it came.
-        verified: the board itself said it when it was asked. Otherwise anybody may have called back, so the poller goes
-            on asking.
+        verified: the board itself gave the answer. If not, the poller keeps asking.
         now: the time.
     """
     record = store.get(import_id)
     if record is None or not transitions.takes_result(record, verified=verified):
-        return apply(store, import_id, lambda *_: ())
+        return apply(store, import_id, lambda *_: ())  # reads the record again
     results = answer.results
     if results is None or not answer.is_complete:
         return apply(

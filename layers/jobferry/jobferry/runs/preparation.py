@@ -31,18 +31,18 @@ from jobferry.records.store import apply, failing_since, retry_on_conflict
 from jobferry.runs.triggers import Trigger
 from jobferry.runs.world import Invocation, World, workspace
 
-#: A feed whose objects are replaced while it is read is read this often.
+#: Attempts to read a feed whose objects are replaced meanwhile.
 _ATTEMPTS: Final = 3
 #: Kinds of warnings, and problems of a dry run, that are named.
-_NAMED: Final = 20
+_MAX_NAMED: Final = 20
 #: Bytes at the beginning of a gzip file that hold the time.
 _GZIP_HEADER: Final = 10
 #: Problems that are recorded one by one; DynamoDB takes a thousand items of one import a second.
-_RECORDED: Final = 50_000
+_MAX_RECORDED: Final = 50_000
 #: After the announcement, unattended runs may not delete for this long, so that people can object.
 _TIME_TO_OBJECT: Final = timedelta(hours=12)
 #: Bytes of the objects' keys that a record names; DynamoDB's limit is 400 KB an item.
-_SOURCES: Final = 50_000
+_MAX_SOURCE_BYTES: Final = 50_000
 #: The most imports of one run: their ids are in the feed's record.
 MAX_PARTS: Final = 200
 
@@ -105,7 +105,7 @@ def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: Wor
         planned = plan(trigger, loaded, record.deletions.confirmed_with, world, directory)
         imports = _describe(record, loaded, planned)
         _archive(imports, loaded, planned, world)
-        # The first import is recorded last: only when it has its payload, the run is ready to be sent.
+        # The first import is recorded last: its payload marks the whole run as ready to be sent.
         for part in reversed(imports[1:]):
             _record_ready(part, record, invocation, world)
         _drop_parts(record, len(imports), world)
@@ -168,8 +168,8 @@ def plan(trigger: Trigger, loaded: LoadedFeed, confirmed_with: str | None, world
         with before.open("rb") as stream:
             known = read_live_set(stream, whole=live.whole)
             carried = carry_over(known, payload.parts, payload.references, directory)
-    # Another key in the same secret may belong to this account or to another one, which cannot be told. So the live set
-    # is still compared with the feed, and other postings are deleted only after another notice.
+    # If the key in the secret has changed, it may still belong to the same account. So the live set is compared with the
+    # feed all the same, and other postings are deleted only after a new announcement.
     announced_at = live.announced_at if live is not None and live.key_mark == key_mark else None
     may_object = trigger.unattended and announced_at is not None and world.now() < announced_at + _TIME_TO_OBJECT
     circumstances = Circumstances(
@@ -203,7 +203,7 @@ def plan_again(record: Import, account: Account, key_mark: str, world: World) ->
 
 
 def _feeds_sharing(account: Account, feed: str, world: World) -> Iterator[OtherFeed]:
-    """Find the other feeds that use an account, whatever their secret is called. One that cannot be read may use it."""
+    """Find the other feeds that use an account, or may use it because they cannot be read."""
     for other in world.bucket.feeds():
         if other == feed:
             continue
@@ -222,7 +222,7 @@ def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
     """Return the records of the run's imports as they are when it is ready to be sent."""
     payload = loaded.payload
     archive, mark = f"archive/{record.feed}", _mark(payload, plan)
-    # A retry adds to a live set. If there is none, its few jobs must not pass for one.
+    # A retry adds to a live set. Without one, its few jobs must not be stored as the live set.
     live_set = f"{archive}/{record.import_id}.{mark}.live.jsonl.gz" if plan.has_live_set or not record.retry else None
     imports = []
     for number, part in enumerate(payload.parts, 1):
@@ -262,7 +262,7 @@ def _deletions_of_part(deletions: Deletions) -> Deletions:
 
 
 def _warned(payload: Payload) -> list[str]:
-    groups = payload.warning_groups[:_NAMED]
+    groups = payload.warning_groups[:_MAX_NAMED]
     return [f"{each.message} ({each.count:,} times, first in {each.first})" for each in groups]
 
 
@@ -278,7 +278,7 @@ def _mark(payload: Payload, plan: Plan) -> str:
 
 def _named(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return as many of the objects as a record has room for."""
-    room, named = _SOURCES, []
+    room, named = _MAX_SOURCE_BYTES, []
     for source in sources:
         room -= len(source["key"].encode())
         if room < 0:
@@ -317,7 +317,7 @@ def _failed_job(number: int, problem: Problem, record: Import) -> FailedJob:
 
 def _record_invalid(record: Import, payload: Payload, world: World) -> None:
     known = failing_since(world.store, record.previous)
-    problems = islice(payload.read_problems(), _RECORDED)
+    problems = islice(payload.read_problems(), _MAX_RECORDED)
     failed = (_failed_job(number, problem, record).failing_since(known) for number, problem in enumerate(problems))
     world.store.delete_failed(record.import_id, FailedKind.INVALID)  # of an earlier reading
     world.store.write_failed(record.import_id, FailedKind.INVALID, failed, record.expires)
@@ -352,7 +352,7 @@ def _drop_parts(record: Import, parts: int, world: World) -> None:
     """End the further imports that an earlier reading of the feed recorded and that it no longer needs."""
     number = parts + 1
     while world.store.get(part_id(record.import_id, number)) is not None:
-        apply(world.store, part_id(record.import_id, number), transitions.drop)
+        apply(world.store, part_id(record.import_id, number), transitions.drop_part)
         number += 1
 
 
@@ -365,5 +365,5 @@ def first_problems(payload: Payload) -> list[dict[str, Any]]:
             "referenceNumber": problem.reference_number,
             "messages": list(problem.messages),
         }
-        for problem in islice(payload.read_problems(), _NAMED)
+        for problem in islice(payload.read_problems(), _MAX_NAMED)
     ]

@@ -1,7 +1,7 @@
 """A run: a feed is claimed, read, archived, recorded and sent to the board.
 
-What has happened is recorded before the next step begins, so that whoever comes after a crash (Lambda's own retry, a
-second delivery of the event, the poller) continues where it broke off:
+Each step is recorded before the next one begins. So after a crash, Lambda's own retry, a second delivery of the event,
+or the poller can continue:
 
 - `preparing` without a payload: nothing was sent, so the feed is read again;
 - `preparing` with a payload: it is in the archive, and is sent from there;
@@ -45,7 +45,7 @@ from jobferry.runs.world import Invocation, World, workspace
 REQUEST_SECONDS: Final = 120.0
 #: What the function needs for itself after the board's answer.
 MARGIN: Final = timedelta(seconds=20)
-#: The longest wait between requests that were not accepted; they begin at one second and double. Seconds.
+#: The longest pause between attempts. Pauses begin at one second and double. Seconds.
 _LONGEST_WAIT: Final = 60.0
 #: Characters of a reason that a record keeps.
 _REASON_LENGTH: Final = 4000
@@ -129,7 +129,7 @@ def submit(trigger: Trigger, invocation: Invocation, world: World) -> Outcome:
 def _claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Import | None, bool]:
     """Return the run's first import, and whether this invocation works on it.
 
-    There is none if the poller wants to make up for a skipped run that another run has made up for.
+    There is no import if the poller starts a skipped run that a later run has already made up for.
     """
     store = world.store
 
@@ -138,7 +138,7 @@ def _claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impo
         feed = store.get_feed(trigger.feed)
         record = store.get(trigger.import_id)
         if record is None and feed.last_request == invocation.id and feed.last_import is not None:
-            # Lambda's retry of a run by hand: the time of the call, and so the id, is another one now.
+            # Lambda's retry of a run by hand, whose id comes from the time of the call: the retry has another id.
             record = store.get(feed.last_import)
         if record is None:
             if trigger.resume:
@@ -160,7 +160,7 @@ def _claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impo
             return record, False
         store.save(*written)
         claimed = next(each for each in written if isinstance(each, Import))
-        return claimed.changed(revision=claimed.revision + 1), claimed.state in transitions.UNSENT
+        return claimed.changed(revision=claimed.revision + 1), claimed.state in transitions.MAY_BE_SENT
 
     return retry_on_conflict(attempt)
 
@@ -241,7 +241,7 @@ def _start_sending(record: Import, account: Account, invocation: Invocation, wor
 
 
 def _deliver(body: RequestBody, record: Import, account: Account, invocation: Invocation, world: World) -> JobImport:
-    """Send an import until the board accepts it, refuses it, or the time is over."""
+    """Send an import until the board accepts it, refuses it, or time runs out."""
     key_read_again = False
     wait = 1.0
     while True:
@@ -250,7 +250,7 @@ def _deliver(body: RequestBody, record: Import, account: Account, invocation: In
             return world.boards(account).create(body, max(seconds, 1.0))
         except BoardRefusedError as error:
             if error.status != HTTPStatus.UNAUTHORIZED or key_read_again or record.deletions.delete_jobs:
-                raise  # another key may be of another account, where nothing was announced
+                raise  # a new key may belong to another account, for which no deletions were announced
             key_read_again = True  # it may have been rotated since it was read
             account = account_of(record, world.accounts, fresh=True)
         except BoardUnreachableError as error:
@@ -274,7 +274,7 @@ def _unpack(record: Import, world: World, directory: Path) -> Path:
     packed, jobs = directory / "payload.jsonl.gz", directory / "payload.jsonl"
     payload = record.prepared.payload
     if payload is None or not world.bucket.fetch(payload, packed):
-        raise ArchiveGoneError(f"the jobs that were made ready are gone from the bucket: {payload}")
+        raise ArchiveGoneError(f"the archived jobs are missing from the bucket: {payload}")
     with igzip.open(packed, "rb") as source, jobs.open("wb") as target:  # type: ignore[no-untyped-call]
         shutil.copyfileobj(source, target, CHUNK)
     packed.unlink()

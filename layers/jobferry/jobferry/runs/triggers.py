@@ -1,6 +1,6 @@
 """What starts a run: the schedule, an upload, a person, or the poller.
 
-An import's id is derived from its trigger, so that a trigger that is delivered twice meets its own record.
+An import's id is derived from its trigger, so that a duplicate event finds the existing record.
 """
 
 import re
@@ -32,7 +32,7 @@ class Trigger:
         import_id: of the run's first import.
         confirm_deletes: the code of deletions that a person confirms.
         dry_run: do everything but the claim, the archive and the request.
-        run_again: the skipped import for which the poller starts the feed again.
+        run_again: the skipped import that the poller makes up for.
         resume: the import exists already, and was left in the middle.
         retry: the key of corrected jobs that are sent instead of the feed, deleting nothing.
         uploaded: an upload started it.
@@ -49,7 +49,7 @@ class Trigger:
 
     @property
     def unattended(self) -> bool:
-        """Tell whether neither a person nor the schedule started it."""
+        """Tell whether an upload or the poller started it."""
         return self.uploaded or self.run_again is not None
 
 
@@ -88,7 +88,7 @@ def parse_trigger(event: object, now: datetime) -> Trigger:
         return _retry(event["retry"], feed, dry_run=dry_run)
     at = _instant(event["scheduledAt"], "scheduledAt") if "scheduledAt" in event else now
     if confirm is not None and (not isinstance(confirm, str) or not confirm.strip()):
-        raise EventError("confirmDeletes is the code of a notice, a text")
+        raise EventError("confirmDeletes must be the code from a notice")
     return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}", confirm, dry_run)
 
 
@@ -113,7 +113,7 @@ def _retry(key: object, feed: str, *, dry_run: bool) -> Trigger:
     match = _RETRY_KEY.fullmatch(key) if isinstance(key, str) else None
     if match is None or match["feed"] != feed:
         raise EventError(
-            f"retry is not the key of corrected jobs: archive/{feed}/{{importId}}.retry-{{time}}.jsonl is needed"
+            f"retry must be the key of corrected jobs, such as archive/{feed}/{{importId}}.retry-{{time}}.jsonl"
         )
     _import_id(match["retried"], feed, "retry")
     return Trigger(feed, f"{feed}-{match['time']}-retry", dry_run=dry_run, retry=match[0])
