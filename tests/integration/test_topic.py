@@ -168,7 +168,12 @@ class TestPublishNotice:
     ) -> None:
         inbox = Inbox(stack, cloud)
         record = an_import(
-            import_id=IMPORT_ID, feed="default", created_at=CREATED, state=State.BLOCKED, cause="feed-missing"
+            import_id=IMPORT_ID,
+            feed="default",
+            created_at=CREATED,
+            state=State.BLOCKED,
+            cause="feed-missing",
+            feed_is_empty=True,
         )
         store.save(record)
         app.handler(load_event("notice-blocked", importId=IMPORT_ID), _Context())

@@ -16,7 +16,7 @@ def check(
 ) -> tuple[int, dict[str, object]]:
     (folder / "feed.json").write_text(json.dumps(sample_feed.SAMPLE_SETTINGS))
     (folder / "jobs.csv").write_bytes(sample_feed.as_csv(rows))
-    status = validate.main([str(folder), "--json"])
+    status = validate.check(folder, None, as_json=True)
     return status, json.loads(capsys.readouterr().out)
 
 
