@@ -41,11 +41,11 @@ def store_report(view: ImportView) -> reports.Links | None:
 
 def publish_notice(record: DynamoDBRecord) -> None:
     """Publish the notice of one import if it is due. The processor reports each record that fails, and goes on."""
-    if (change := record.dynamodb) is None or change.keys["item"] != "import":
-        return
-    import_id = change.keys["importId"]
-    logger.append_keys(importId=import_id, feed=change.new_image.get("feed"))
     try:
+        if (change := record.dynamodb) is None or change.keys["item"] != "import":
+            return
+        import_id = change.keys["importId"]
+        logger.append_keys(importId=import_id, feed=change.new_image.get("feed"))
         published = publish(imports, NoticesTopic(sns, topic), import_id, datetime.now(UTC), commands, store_report)
     except Exception:
         logger.exception("notice not published")

@@ -148,6 +148,13 @@ def test_the_first_request_sets_the_time_and_each_counts() -> None:
     assert (again.sent.attempts, again.sent.submitted_at) == (2, NOW)
 
 
+def test_deletions_that_were_turned_off_are_not_turned_on_again() -> None:
+    deleting = Deletions(full_sync=True, delete_jobs=True, expected=3)
+    prepared = record(State.PREPARING, full_sync=True, delete_jobs=True, expected_deletes=3)
+    withheld = only(transitions.start_sending(prepared, MINE, NOW, deletions=Deletions(withheld=3), key_mark="k1"))
+    assert not transitions.start_sending(withheld, MINE, NOW, deletions=deleting, key_mark="k1")
+
+
 def test_an_acceptance_reopens_what_was_given_up() -> None:
     rejected = record(State.REJECTED, open=None, reason="the board answered 503", cause="board-unreachable")
     pending, reopened = both(transitions.accept(rejected, feed(open_imports=[]), "b", NOW))

@@ -35,7 +35,7 @@ def _row(record: Import) -> list[object]:
     return [
         record.import_id,
         f"{record.state} ({advice_on_ending(record).briefly})" if is_explained else record.state.value,
-        record.prepared.jobs,
+        None if record.state is State.BLOCKED else record.prepared.jobs,
         *map(count, ("added", "updated", "unchanged", "failed")),
         record.prepared.invalid,
         count("deleted"),

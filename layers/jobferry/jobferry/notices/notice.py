@@ -345,7 +345,7 @@ def _job_data(failure: Failure) -> dict[str, Any]:
         "key": shown.key or None,
         "row": shown.row,
         "refused": failure.verdict.is_refusal,
-        "message": shown.message,
+        "message": shown.message if failure.job.messages else "",
         "toMend": shown.own_message or None,
         "new": shown.is_new,
         "since": _time(shown.since),

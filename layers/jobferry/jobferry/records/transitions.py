@@ -172,6 +172,8 @@ def start_sending(record: Import, claim: Claim, now: datetime, *, deletions: Del
     """
     if claim.by is None or not may_send(record, claim.by, now):
         return _NOTHING
+    if deletions.delete_jobs and not record.deletions.delete_jobs:
+        return _NOTHING  # a delivery of the same event at the same time has decided against deletions
     sent = record.sent.changed(attempts=record.sent.attempts + 1, submitted_at=record.sent.submitted_at or now)
     return (
         record.changed(
