@@ -243,7 +243,7 @@ _RENAMED = st.sampled_from(
 )
 
 
-@examples(2000)
+@examples(1000)
 @given(
     row=_written_rows() | _ROW.map(lambda row: json.dumps(row).encode()),
     spoilt=st.none() | st.tuples(st.integers(0, 99), st.sampled_from([b"\xff", b'"', b"\\", b"\x0b"])),
@@ -290,7 +290,7 @@ _TABLE = st.lists(
 ).map("".join)
 
 
-@examples(1500)
+@examples(900)
 @given(text=_TABLE, size=st.sampled_from([1, 2, 5, 99]))
 @example(text='"a",b"c"\n', size=99)
 @example(text='5" pipe,"a\nb"\n"x""y","",\n', size=99)

@@ -204,8 +204,7 @@ class _Spool:
         """Spool a job that will be sent."""
         self.payload.jobs += 1
         self.payload.references.add(reference)
-        self._jobs.write(body)  # separately, because adding the line feed would copy it
-        self._jobs.write(b"\n")
+        self._jobs.writelines((body, b"\n"))  # concatenated, the job would be copied
         self._entries.add(reference, title and title[:MAX_TITLE], key, row)
 
     def invalid(self, job: Mapping[str, Any], body: bytes, errors: Sequence[str], source: Source) -> None:
