@@ -24,7 +24,7 @@ JobferryError
 │   ├── CallbackMalformedError     400: the body is not a job import
 │   └── CallbackMismatchError      409: the body has another import's id
 ├── ClaimTakenError            another invocation works on this import
-├── StoreError                 DynamoDB repeatedly leaves items unwritten
+├── StoreError                 DynamoDB repeatedly leaves items unwritten or unread
 ├── PollingError               the poller failed for some imports or feeds
 ├── ConflictError              a conditional write was refused: somebody else wrote first
 └── CannotBeDoneError          the command line cannot do what was asked

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class SubmitImportFunction:
-    """The function SubmitImport. Implements `Feeds`."""
+    """The function SubmitImport. Implements `FeedStarter`."""
 
     def __init__(self, client: LambdaClient, name: str) -> None:
         self._client = client

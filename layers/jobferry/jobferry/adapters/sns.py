@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class NoticesTopic:
-    """The SNS topic of the notices. Implements `Topic`."""
+    """The SNS topic of the notices. Implements `Publisher`."""
 
     def __init__(self, client: SNSClient, arn: str) -> None:
         self._client = client

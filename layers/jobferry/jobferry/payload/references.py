@@ -35,7 +35,7 @@ class ReferenceSet:
                 bucket.pop(at)
 
     def repeated(self) -> ReferenceSet:
-        """Return those that were added more than once, or share the hash of another. There are hardly ever any."""
+        """Return those that were added more than once, or share the hash of another. Usually there are none."""
         found = ReferenceSet()
         for bucket in self._spread():
             if len(set(bucket)) < len(bucket):  # ten times as fast as sorting
