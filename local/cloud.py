@@ -11,7 +11,8 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any, Final, Self, cast
 
 import boto3
@@ -20,6 +21,8 @@ from botocore.config import Config
 
 from local import ROOT
 from local.aws_account import ACCOUNT, REGION
+
+type WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 #: The path at which moto's process returns published messages: SNS has no call that reads a topic.
 _PUBLISHED: Final = "/_local/published"
@@ -82,17 +85,33 @@ class Cloud:
         return cast("list[dict[str, Any]]", answer.json())
 
 
+def take_turns(moto: WSGIApplication) -> WSGIApplication:
+    """Let moto answer one request to DynamoDB at a time.
+
+    It undoes a cancelled transaction by restoring a copy of the whole table, and with it loses any write that another
+    request has made since.
+    """
+    turn = threading.Lock()
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        is_dynamodb = environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB")
+        with turn if is_dynamodb else nullcontext():
+            return moto(environ, start_response)
+
+    return answer
+
+
 def serve(host: str) -> None:
     """Serve moto at a free port until standard input ends."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    moto = DomainDispatcherApplication(create_backend_app)
+    moto = take_turns(DomainDispatcherApplication(create_backend_app))
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] != _PUBLISHED:
-            return cast("Iterable[bytes]", moto(environ, start_response))
+            return moto(environ, start_response)
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps(_published(environ["QUERY_STRING"])).encode()]
 
