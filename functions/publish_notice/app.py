@@ -1,4 +1,4 @@
-"""PublishNotice: publishes a notice for each import whose end the table's stream reports."""
+"""PublishNotice: publishes the notice when the table's stream reports that an import has ended."""
 
 import os
 from datetime import UTC, datetime

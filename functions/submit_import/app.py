@@ -44,7 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     try:
         trigger = parse_trigger(event, now)
     except StrayObjectError as error:
-        logger.warning("not a feed's", extra={"why": str(error)})
+        logger.warning("object outside the feeds", extra={"why": str(error)})
         return Outcome(None, State.SKIPPED, reason=str(error)).answer()
     logger.append_keys(importId=trigger.import_id, feed=trigger.feed)
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())

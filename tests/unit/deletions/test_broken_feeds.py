@@ -101,7 +101,7 @@ def test_a_table_that_ends_in_a_quoted_field_sends_nothing() -> None:
 
     assert (record.state, record.ending.cause) == (State.BLOCKED, "feed-unreadable")
     assert record.ending.reason is not None
-    assert "it is cut off within quotation marks" in record.ending.reason
+    assert "the file is cut off in it" in record.ending.reason
     assert stage.postings() == REFERENCES
 
 

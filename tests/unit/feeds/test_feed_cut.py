@@ -89,7 +89,7 @@ def test_nothing_but_white_space_or_a_mark(key: str, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("key", "content", "message"),
     [
-        ("a.csv", b'referenceNumber,title\na,t\nb,"an end', "a.csv cannot be read from row 3 on: it is cut off within quotation marks"),
+        ("a.csv", b'referenceNumber,title\na,t\nb,"an end', "a.csv cannot be read from row 3 on: a quoted text that begins there is never closed"),
         ("a.csv", b"referenceNumber,title\na,t\nb", "a.csv is cut off in row 3: it has fewer columns than the header and no line end"),
         ("a.json", b'[{"referenceNumber":"a"},{"referenceNumber":"b"', "a.json is cut off at row 2: its JSON has no end"),
         ("a.json", b'[{"referenceNumber":"a"},{"referenceNumber":"b"}', "a.json is cut off at row 2: its JSON has no end"),

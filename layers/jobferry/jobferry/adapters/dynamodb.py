@@ -227,7 +227,7 @@ def cut_messages(messages: list[str]) -> list[str]:
 
 
 def _cut(text: str, limit: int) -> str:
-    """Cut a text after so many bytes of UTF-8."""
+    """Cut a text to at most `limit` bytes of UTF-8 plus an ellipsis."""
     if len(text) * 4 <= limit or len(whole := text.encode()) <= limit:
         return text
     return f"{whole[:limit].decode(errors='ignore')}…"

@@ -57,10 +57,10 @@ class Accounts(Protocol):
 
 
 def account_of(record: Import, accounts: Accounts, *, fresh: bool = False) -> Account:
-    """Return the account that an import was made with. Raise SecretError, also if its secret names another board now."""
+    """Return the account that an import was made with. Raise SecretError, also if the secret's board URL has changed."""
     account = accounts.get(record.destination.account or "", fresh=fresh)
     if account.board_url != record.destination.board:
-        raise SecretError(f"the secret {account.name} is for another board now than when {record.import_id} was made")
+        raise SecretError(f"the board URL in the secret {account.name} changed after {record.import_id} was created")
     return account
 
 

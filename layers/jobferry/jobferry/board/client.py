@@ -62,7 +62,7 @@ def retrieve(record: Import, board_import_id: str, accounts: Accounts, boards: B
 
     Raises:
         BoardError: the board cannot be asked, or does not know the import.
-        SecretError: there is no key, or the key is for another board now.
+        SecretError: there is no key, or the secret's board URL has changed.
     """
     try:
         answer = boards(account_of(record, accounts)).retrieve(board_import_id, seconds)

@@ -28,7 +28,7 @@ class FeedReader(Protocol):
     """The place of the objects: S3, or a folder."""
 
     def open_object(self, obj: FeedObject) -> BinaryIO:
-        """Open exactly that version. Raise FeedChangedError if it was replaced."""
+        """Open exactly that version. Raise FeedChangedError if it was replaced, FeedUnreadableError if it may not be read."""
 
 
 def read_rows(obj: FeedObject, stream: BinaryIO, encoding: str, allowance: Allowance) -> Iterator[Row]:

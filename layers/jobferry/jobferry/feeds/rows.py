@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 
 class UnreadableRow(NamedTuple):
-    """A row that cannot be read. Those after it can. The message follows the row's place."""
+    """A row that cannot be read; the rows after it can. The message completes "feed.csv row 3 …"."""
 
     message: str
 
@@ -15,11 +15,11 @@ type Fields = dict[str, Any]
 
 
 class RowWithWarning(NamedTuple):
-    """A row that can be read but deserves a warning. The message follows "a row"."""
+    """A row that can be read but deserves a warning. The message completes "a row …"."""
 
     fields: Fields
     message: str
 
 
-#: A row's number as a person counts in the file, and the row: a JSON object's text, or fields by name.
+#: A row's number, from 1 (a table's header counts), and the row: a JSON object's text, or fields by name.
 type Row = tuple[int, bytes | Fields | RowWithWarning | UnreadableRow]

@@ -108,7 +108,7 @@ def decode(key: str, chunks: Chunks, encoding: str) -> Chunks:
 
 
 def peek(chunks: Chunks, count: int) -> tuple[bytes, Chunks]:
-    """Return the beginning, at least `count` bytes if there are as many, and all chunks, of which it is the first."""
+    """Return at least the first `count` bytes, if there are that many, and an iterator over all chunks including them."""
     start = b""
     for chunk in chunks:
         start += chunk

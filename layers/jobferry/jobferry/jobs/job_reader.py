@@ -1,4 +1,4 @@
-"""The one road from a row to a job: map its fields, check them, correct those that the check named, check again."""
+"""The road that turns any row into a job: map its fields, check, correct the fields that the check named, check again."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

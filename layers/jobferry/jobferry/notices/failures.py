@@ -53,7 +53,7 @@ class Failure:
     """A job that failed, or that looks wrong although the board accepted it.
 
     Attributes:
-        job: the job with the messages of the one who judged it.
+        job: the job with the board's or jobferry's messages.
         verdict: what became of it.
         is_new: it did not fail at the last complete import.
         own_messages: what jobferry itself found before sending a job that the board refused.

@@ -188,7 +188,7 @@ class ImportView:
         return f"The board ignored values: {json.dumps(ignored)}" if ignored else None
 
     def jobs(self, *groups: Group) -> Iterator[Failure]:
-        """Yield the jobs, one group after the other: so many cannot be sorted in memory."""
+        """Yield the jobs group by group, because there may be too many to sort in memory."""
         sizes = {
             Group.NEW: self.failures.new,
             Group.KNOWN: self.failures.known,

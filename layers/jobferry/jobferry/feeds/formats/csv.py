@@ -144,7 +144,7 @@ class Text:
         return text
 
     def rows(self, delimiter: str) -> Iterator[list[str]]:
-        """Take the rows. Those that `_split_row` cannot split are read by Python's csv, with which a feed takes a third more time."""
+        """Take the rows. Python's csv reads those that `_split_row` cannot; for all rows it would take a third longer."""
         while True:
             cells = self._split_row(delimiter) or next(csv.reader(self, delimiter=delimiter, strict=True), None)
             if cells is None:
@@ -224,7 +224,7 @@ def _delimiter(header: str) -> str:
 def _words(error: csv.Error) -> str:
     text = str(error)
     if "unexpected end of data" in text:
-        return "it is cut off within quotation marks, or one that is opened there is never closed"
+        return "a quoted text that begins there is never closed, or the file is cut off in it"
     if "field larger than field limit" in text:
         return f"a cell is longer than {MAX_ROW:,} characters: is a quotation mark missing?"
     if "expected after" in text:

@@ -83,22 +83,22 @@ def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]
     Rows are the outermost elements below the root that occur more than once and have children. If none occurs twice, the
     row is the outermost element with a child that has no children.
     """
-    families, leafy, damage = _survey(key, head, encoding)
-    if not families:
-        raise damage or FeedUnreadableError(f"{key} is not XML: it has no element")
-    root = next(iter(families))[:1]
+    counts, with_leaf_children, error = _survey(key, head, encoding)
+    if not counts:
+        raise error or FeedUnreadableError(f"{key} is not XML: it has no element")
+    root = next(iter(counts))[:1]
     known = _KNOWN.get(_local(root[0]))
-    inner = [each for each in families if len(each) > 1]
+    inner = [each for each in counts if len(each) > 1]
     if known:
         rows = [each for each in inner if _local(each[-1]) == known]
     else:
-        rows = [each for each in inner if families[each] > 1] or [each for each in inner if each in leafy]
+        rows = [each for each in inner if counts[each] > 1] or [each for each in inner if each in with_leaf_children]
     if rows:
-        best = min(rows, key=lambda each: (len(each), -families[each]))
+        best = min(rows, key=lambda each: (len(each), -counts[each]))
         return best[-1], best[-2]
-    if damage:
-        raise damage
-    if not known and (inner or root in leafy):
+    if error:
+        raise error
+    if not known and (inner or root in with_leaf_children):
         raise FeedUnreadableError(f"{key} has no repeated elements whose children are a job's fields")
     return _NONE, _NONE
 
@@ -109,37 +109,35 @@ type _Path = tuple[str, ...]
 def _survey(
     key: str, head: bytes, encoding: str | None
 ) -> tuple[Counter[_Path], set[_Path], FeedUnreadableError | None]:
-    """Survey the beginning of the document.
+    """Count the elements with children in the beginning of the document, by path, the root first.
 
-    Returns:
-        How often each path of elements with children occurs, the root's first; which of them have a child without
-        children; and the error in the document, if there is one.
+    Return the counts, the paths that have a child without children, and the document's error if it has one.
     """
     parser = etree.XMLPullParser(events=("start", "end"), encoding=encoding, **_PARSER)  # type: ignore[arg-type]
-    families: Counter[_Path] = Counter()
-    leafy: set[_Path] = set()
+    counts: Counter[_Path] = Counter()
+    with_leaf_children: set[_Path] = set()
     path: list[str] = []
-    damage: FeedUnreadableError | None = None
+    error: FeedUnreadableError | None = None
     try:
         parser.feed(head)
         if len(head) < _HEAD:  # the whole document
             parser.close()
-    except etree.XMLSyntaxError as error:
-        damage = FeedUnreadableError(f"{key} is not well-formed XML: {_words(parser.feed_error_log, error)}")
-        damage.__cause__ = error
+    except etree.XMLSyntaxError as cause:
+        error = FeedUnreadableError(f"{key} is not well-formed XML: {_words(parser.feed_error_log, cause)}")
+        error.__cause__ = cause
     for event, element in parser.read_events():
         assert isinstance(element, etree._Element)  # noqa: S101  # these events have no others
         if event == "start":
             path.append(element.tag)
-            families[tuple(path[:-1] or path)] += 0
+            counts[tuple(path[:-1] or path)] += 0
         else:
             here = tuple(path)
             if len(element):
-                families[here] += 1
+                counts[here] += 1
             elif len(path) > 1:
-                leafy.add(here[:-1])
+                with_leaf_children.add(here[:-1])
             path.pop()
-    return families, leafy, damage
+    return counts, with_leaf_children, error
 
 
 def _fields(element: etree._Element) -> Fields | UnreadableRow:
@@ -216,7 +214,7 @@ def _local(tag: str) -> str:
 
 
 class _Source:
-    """The stream. It may not continue for long without a row, because what is not a row stays in memory."""
+    """The stream. It limits the bytes between rows, because lxml keeps everything else in memory."""
 
     def __init__(self, key: str, chunks: Chunks) -> None:
         self._key = key

@@ -1,4 +1,4 @@
-"""Employment types, of which a job may have several: `Part-Time; Locum Tenens` is a list of two."""
+"""A job may have several employment types: `Part-Time; Locum Tenens` becomes a list of two."""
 
 import re
 from typing import Any, Final

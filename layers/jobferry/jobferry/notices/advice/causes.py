@@ -16,12 +16,12 @@ class CauseAdvice(NamedTuple):
     Attributes:
         briefly: what went wrong, in a few words.
         to_do: what to do. The command that runs the feed follows.
-        passes: the next run may succeed without a person, or the cause only concerns what a person just asked for.
+        can_wait: the next run may succeed by itself, or the run only failed to do what a person had just asked for.
     """
 
     briefly: str
     to_do: str
-    passes: bool = False
+    can_wait: bool = False
 
 
 class ObjectionAdvice(NamedTuple):
@@ -65,7 +65,7 @@ BY_CAUSE: Final = {
         "the files kept changing",
         "Have the export end before the run begins, or write its files elsewhere and copy them to "
         f"s3://{{bucket}}/feeds/{{feed}}/ when they are whole. {_RUN_NOW}",
-        passes=True,
+        can_wait=True,
     ),
     Cause.SETTINGS: CauseAdvice(
         "feed.json has a mistake", f"Mend {{settings}}, as the reason below says, and upload it again. {_RUN_NOW}"
@@ -75,7 +75,7 @@ BY_CAUSE: Final = {
         "If the reason below says that deleteJobs is off, or that another feed has the same account, mend that first: there "
         "is no code before. Otherwise run the feed without a code, or wait for the next run: if deletions are withheld, its "
         "notice has the present list and its code. Look at that list, then confirm that code.",
-        passes=True,
+        can_wait=True,
     ),
     Cause.SECRET: CauseAdvice(
         "the API key is not usable",
@@ -84,13 +84,13 @@ BY_CAUSE: Final = {
         f"by that name. {_RUN_NOW}",
     ),
     Cause.PAUSED: CauseAdvice(
-        "the feed is paused", 'Nothing. To send it again, take "paused": true out of {settings}.', passes=True
+        "the feed is paused", 'Nothing. To send it again, take "paused": true out of {settings}.', can_wait=True
     ),
     Cause.ABANDONED: CauseAdvice(
         "the run was cut off",
         "Nothing, if it happened once: the next run starts anew and sends everything. If it happens again, the run takes too "
         f"long or too much memory: docs/runbook.md, Abandoned, says where to look. {_AT_ONCE}",
-        passes=True,
+        can_wait=True,
     ),
     Cause.ARCHIVE_GONE: CauseAdvice(
         "what was made ready is gone",
@@ -102,7 +102,7 @@ BY_CAUSE: Final = {
         "Nothing, if it happened once: the next run sends everything. If it happens again, look whether the board's site "
         "works, and whether {board} is its right address. If the reason says that the board asked to be left alone, wait for "
         f"as long. {_AT_ONCE}",
-        passes=True,
+        can_wait=True,
     ),
     Cause.BOARD_REFUSED: CauseAdvice(
         "the board refused the import",

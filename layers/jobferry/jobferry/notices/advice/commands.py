@@ -20,7 +20,7 @@ class Commands:
         bucket: FeedsBucket's name.
         accounts: the prefix of the names of the accounts' secrets.
         region: the AWS region.
-        where: what a sentence that announces `run` says about where to paste it.
+        where: text before the `run` command that says where to paste it.
     """
 
     function: str

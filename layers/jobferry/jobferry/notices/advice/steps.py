@@ -1,7 +1,4 @@
-"""What to do about an import that has ended, the most urgent step first.
-
-The texts are for somebody in operations who did not build any of this and reads them at seven in the morning.
-"""
+"""What to do about an import that has ended, written for a reader who does not know this system."""
 
 import re
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ ENDED: Final = frozenset({State.COMPLETE, State.BLOCKED, State.REJECTED, State.E
 
 
 class Topic(StrEnum):
-    """Something to tell about an import. It may have several; the gravest comes first."""
+    """Something to tell about an import. An import may have several, the most urgent first."""
 
     BLOCKED = "blocked"
     REJECTED = "rejected"
@@ -68,5 +68,5 @@ def severity(record: Import) -> Severity:
     if about & {Topic.EXPIRED, Topic.DELETED_MORE}:
         return Severity.CRITICAL
     if about & {Topic.BLOCKED, Topic.REJECTED}:
-        return Severity.WARNING if advice_on_ending(record).passes else Severity.CRITICAL
+        return Severity.WARNING if advice_on_ending(record).can_wait else Severity.CRITICAL
     return Severity.INFO if about <= {Topic.SUCCESS, Topic.LATE} else Severity.WARNING
