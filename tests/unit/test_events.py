@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -34,6 +35,11 @@ def test_every_event_is_of_a_trigger() -> None:
     assert names == {"submit", "callback", "poll", "notice"}
     for path in EVENTS.glob("*.json"):
         assert isinstance(json.loads(path.read_text()), dict), path.name
+
+
+def test_the_page_lists_every_event() -> None:
+    listed = re.findall(r"^\| `(.+?\.json)` \|", (EVENTS / "README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in EVENTS.glob("*.json"))
 
 
 # SubmitImport

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from feed_support import jsonl, table
 
 from jobferry.cli.commands import app
+from tests.feeds import jsonl, table
 
 MC = 'state "MC" is not a state of the USA: its two-letter code is needed, such as PA'
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from feed_support import elements, jsonl, read, table, workbook
 
 from jobferry.jobs.corrections.dates import _read_date
+from tests.feeds import elements, jsonl, read, table, workbook
 
 #: Field, its text in a CSV file, what is sent, and the warning's end; None: no warning.
 TEXTS: list[tuple[str, str, Any, str | None]] = [

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from feed_support import jobs_of, jsonl, payload_of, problems_of, read, table, warnings_of
 
 from jobferry.payload.references import ReferenceSet
+from tests.feeds import jobs_of, jsonl, payload_of, problems_of, read, table, warnings_of
 
 
 def test_rows_that_are_alike_are_sent_once() -> None:

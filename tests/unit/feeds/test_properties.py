@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from feed_support import FORMATS, JOBS, array, jobs_of, jsonl, payload_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +26,7 @@ from jobferry.jobs.job_reader import JobReader
 from jobferry.jobs.vocabulary import LICENSES, SPECIALTIES, STATES, warn_of_unlisted_terms
 from jobferry.payload.build import Payload, reason_not_to_send
 from jobferry.payload.references import ReferenceSet
+from tests.feeds import FORMATS, JOBS, array, jobs_of, jsonl, payload_of
 
 _THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 

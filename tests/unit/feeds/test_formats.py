@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from feed_support import (
+
+from jobferry.errors import FeedUnreadableError
+from jobferry.feeds.formats.xml import read_elements
+from tests.feeds import (
     FORMATS,
     JOBS,
     array,
@@ -21,9 +24,6 @@ from feed_support import (
     warnings_of,
     workbook,
 )
-
-from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.formats.xml import read_elements
 
 
 @pytest.mark.parametrize("gzipped", [False, True], ids=["plain", "gz"])

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from feed_support import array, jsonl, read, table, workbook
 
 from jobferry.errors import FeedNameError, SettingsError
 from jobferry.feeds.settings import FeedSettings, check_feed_name, parse_settings
+from tests.feeds import array, jsonl, read, table, workbook
 
 
 def test_defaults() -> None:

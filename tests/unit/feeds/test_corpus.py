@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from feed_support import jobs_of, payload_of, problems_of, warnings_of
 
 from jobferry.errors import FeedError
 from jobferry.feeds.settings import parse_settings
 from jobferry.payload.build import reason_not_to_send
+from tests.feeds import jobs_of, payload_of, problems_of, warnings_of
 
 CORPUS = Path(__file__).parent / "corpus"
 OURS = ("feed.json", "expected.json")

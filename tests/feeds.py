@@ -1,4 +1,4 @@
-"""Feeds in memory for the tests of this folder: what goes in, and what comes out as a person sees it."""
+"""Feeds in memory: what goes in, and what comes out as a person sees it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The encodings of feeds: byte order marks, the setting, what an XML document declares, and bytes that fit none."""
 
 import pytest
-from feed_support import FORMATS, JOBS, packed, read
 
 from jobferry.errors import FeedUnreadableError
+from tests.feeds import FORMATS, JOBS, packed, read
 
 TEXT_FORMATS = [key for key in FORMATS if not key.endswith("xlsx")]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from feed_support import Objects, jobs_of, jsonl, listed, payload_of, table
 
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
 from jobferry.feeds.settings import FeedSettings
 from jobferry.payload import build as payload_module
 from jobferry.payload.build import Part, Payload, pack, reason_not_to_send, spool
 from jobferry.payload.references import ReferenceSet
+from tests.feeds import Objects, jobs_of, jsonl, listed, payload_of, table
 
 
 def lines(path: Path) -> list[Any]:

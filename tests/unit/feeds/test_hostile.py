@@ -12,9 +12,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from feed_support import array, elements, jsonl, packed, payload_of, read, table, workbook
 
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
+from tests.feeds import array, elements, jsonl, packed, payload_of, read, table, workbook
 
 #: A row's JSON as it stands, and its problem.
 ROWS = [

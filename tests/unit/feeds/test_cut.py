@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from feed_support import FORMATS, JOBS, Objects, jsonl, listed, read, table
 
 from jobferry.errors import FeedMissingError, FeedUnreadableError
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings
 from jobferry.payload.build import build
+from tests.feeds import FORMATS, JOBS, Objects, jsonl, listed, read, table
 
 ROWS = [{"referenceNumber": f"job {number}", "title": 'The "title", of one', "city": "York"} for number in range(4)]
 
