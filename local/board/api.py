@@ -1,4 +1,4 @@
-"""The board's API as its page on job imports describes it: `POST job-imports` and `GET job-imports/{id}`."""
+"""The board's API: the job imports of its page, and the jobs resource, which deletes by reference number."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from werkzeug.wrappers import Request, Response
 
 from local.board.job_board import API_PATH, JobBoard
+from local.board.jobs import BoardJob, reference_number
 from local.board.messages import error_response, parse_json
 from local.web import json_response
 
@@ -19,15 +20,38 @@ def answer(board: JobBoard, request: Request) -> Response:
     account = board.account_name(api_key(request.headers.get("Authorization")))
     if account is None:
         return unauthorized()
+    try:
+        return _route(board, account, request)
+    except _RefusedError as refused:
+        return error_response(refused.status, str(refused))
+
+
+class _RefusedError(Exception):
+    """The request is refused and changes nothing."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def _route(board: JobBoard, account: str, request: Request) -> Response:
     match request.method, request.path.removeprefix(API_PATH).strip("/").split("/"):
         case "POST", ["job-imports"]:
             return _create(board, account, request)
         case "GET", ["job-imports", import_id]:
             return _retrieve(board, account, import_id)
+        case "GET", ["jobs.json"]:
+            return json_response(200, list(board.postings(account).values()))
+        case "POST", ["jobs.json"]:
+            return json_response(200, board.upsert(account, _jobs(_body(request))))
+        case "DELETE", ["jobs.json"]:
+            return json_response(200, {"deleted": len(board.delete(account, _reference_numbers(_body(request))))})
         case _, ["job-imports"]:
             return error_response(405, "Method not allowed", Allow="POST")
         case _, ["job-imports", _]:
             return error_response(405, "Method not allowed", Allow="GET")
+        case _, ["jobs.json"]:
+            return error_response(405, "Method not allowed", Allow="GET, POST, DELETE")
         case _:
             return error_response(404, "Not found")
 
@@ -52,17 +76,38 @@ def not_found() -> Response:
     return error_response(404, "There is no such job import")
 
 
-def _create(board: JobBoard, account: str, request: Request) -> Response:
+def _body(request: Request) -> Any:
+    """Parse the JSON of a request's body."""
     if request.mimetype != "application/json":
-        return error_response(415, "The body must be application/json")
+        raise _RefusedError(415, "The body must be application/json")
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        return error_response(415, "The body must not be compressed")
+        raise _RefusedError(415, "The body must not be compressed")
     try:
-        body = parse_json(request.get_data())
+        return parse_json(request.get_data())
     except ValueError as error:
-        return error_response(400, f"The body is not JSON: {error}")
+        raise _RefusedError(400, f"The body is not JSON: {error}") from error
+
+
+def _jobs(body: Any) -> list[BoardJob]:
+    if not isinstance(body, list) or not all(isinstance(job, dict) for job in body):
+        raise _RefusedError(422, "The body must be a list of objects")
+    return body
+
+
+def _reference_numbers(body: Any) -> list[str]:
+    numbers = []
+    for value in body if isinstance(body, list) else [None]:
+        number = reference_number({"referenceNumber": value})
+        if number is None:
+            raise _RefusedError(422, "The body must be a list of reference numbers")
+        numbers.append(number)
+    return numbers
+
+
+def _create(board: JobBoard, account: str, request: Request) -> Response:
+    body = _body(request)
     if mistake := _mistake(body):
-        return error_response(422, mistake)
+        raise _RefusedError(422, mistake)
     created = board.accept(
         account, body["jobs"], delete_jobs=body.get("deleteJobs") or False, callback_url=body.get("callbackUrl")
     )

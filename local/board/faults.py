@@ -24,18 +24,18 @@ class Kind:
     affects: Affected
     parameters: dict[str, tuple[Any, type | UnionType | Choice]] = field(default_factory=dict)
     on: str = "POST"
-    """The requests that it affects by default: POST, GET or any."""
+    """The requests that it affects by default: POST, GET, DELETE or any."""
 
 
 KINDS = {
-    # Nothing is accepted.
+    # Nothing is accepted or deleted.
     "too_many_requests": Kind(Affected.REQUEST, {"retry_after": (1, int | None), "as_date": (False, bool)}),
     "error_before": Kind(Affected.REQUEST, {"status": (500, int), "retry_after": (None, int | None)}),
     "redirect": Kind(Affected.REQUEST, {"status": (301, int), "location": (None, str | None)}),
     "unauthorized": Kind(Affected.REQUEST, on="any"),
     "not_found": Kind(Affected.REQUEST, on="GET"),
     "reset_before": Kind(Affected.REQUEST),
-    # The import is accepted; the answer goes wrong.
+    # The import is accepted, or the postings are deleted; the answer goes wrong.
     "slow": Kind(Affected.REQUEST, {"seconds": (5.0, float)}),
     "drip": Kind(Affected.REQUEST, {"seconds_per_byte": (1.0, float)}),
     "error_after": Kind(Affected.REQUEST, {"status": (500, int)}),
@@ -90,7 +90,7 @@ class Fault:
         if times == 0 or probability > 1:
             raise ValueError("times must be 1 or more, or null; probability from 0 to 1")
         if on is not None:
-            _check("on", on, ("POST", "GET", "any"))
+            _check("on", on, ("POST", "GET", "DELETE", "any"))
         if on is not None and kind.affects is Affected.IMPORT:
             raise ValueError(f"{name} affects imports, so it takes no 'on'")
         for parameter, value in parameters.items():

@@ -14,7 +14,7 @@ from local.board.callbacks import Attempt, Body, Courier, Delivery, plan
 from local.board.faults import Fault, Faults
 from local.board.imports import ImportResults, Postings, SandboxImport, run
 from local.board.jobs import BoardJob, problems, reference_number
-from local.board.messages import ReceivedRequest
+from local.board.messages import Deletion, ReceivedRequest
 
 API_PATH = "/api/v2.0"
 ID_ALPHABET = string.ascii_letters + string.digits + "_-"
@@ -64,6 +64,7 @@ class JobBoard:
         self._imports: dict[str, SandboxImport] = {}
         self._held_callbacks: list[tuple[SandboxImport, list[Delivery]]] = []
         self._requests: deque[ReceivedRequest] = deque(maxlen=REQUESTS_KEPT)
+        self._deletions: deque[Deletion] = deque(maxlen=REQUESTS_KEPT)
         self._queue = ActionQueue()
         self._threads: set[threading.Thread] = set()
 
@@ -118,6 +119,12 @@ class JobBoard:
         """Return the last thousand requests to the API, oldest first."""
         with self._changed:
             return list(self._requests)
+
+    @property
+    def deletions(self) -> list[Deletion]:
+        """Return the last thousand deletions by reference number, oldest first."""
+        with self._changed:
+            return list(self._deletions)
 
     def account(self, key: str) -> Postings:
         """Return the current postings of a key's account, by reference number. Raises KeyError for an unknown key."""
@@ -192,6 +199,19 @@ class JobBoard:
             del job_import.faults["stay_pending"]
             self._advance_later(job_import)
             return True
+
+    def upsert(self, account: str, jobs: list[BoardJob]) -> ImportResults:
+        """Add or update postings at once; return what an import of these jobs would result in."""
+        with self._changed:
+            return run(self._postings.setdefault(account, {}), jobs, delete_jobs=False)
+
+    def delete(self, account: str, numbers: list[str]) -> list[str]:
+        """Delete the postings with these reference numbers and no others; return the numbers that were posted."""
+        with self._changed:
+            postings = self._postings.setdefault(account, {})
+            deleted = [number for number in dict.fromkeys(numbers) if postings.pop(number, None) is not None]
+            self._deletions.append(Deletion(self.clock(), account, len(numbers), deleted))
+            return deleted
 
     def receive(self, received: ReceivedRequest) -> None:
         """Record a request."""

@@ -26,6 +26,23 @@ class ReceivedRequest:
     fault: str | None = None
 
 
+@dataclass(frozen=True)
+class Deletion:
+    """A request to delete postings by reference number.
+
+    Attributes:
+        at: its time.
+        account: the account's name.
+        listed: how many reference numbers the request listed.
+        deleted: those that were posted.
+    """
+
+    at: datetime
+    account: str
+    listed: int
+    deleted: list[str] = field(repr=False)
+
+
 def parse_json(body: bytes) -> Any:
     """Parse JSON. Raise ValueError for anything else, including NaN."""
     try:

@@ -7,10 +7,13 @@ from html import escape
 
 from local.board.imports import SandboxImport
 from local.board.job_board import JobBoard
+from local.board.messages import Deletion
 
 POSTINGS_SHOWN = 200
 IMPORTS_SHOWN = 50
 ERRORS_SHOWN = 10
+DELETIONS_SHOWN = 50
+NUMBERS_SHOWN = 10
 POSTING_FIELDS = ("referenceNumber", "title", "specialty", "city", "state", "postalCode")
 COUNTS = ("added", "updated", "unchanged", "failed", "deleted")
 
@@ -37,6 +40,7 @@ def render(board: JobBoard) -> str:
 def _account(board: JobBoard, name: str) -> str:
     postings = list(board.postings(name).values())
     imports = [job_import for job_import in board.imports if job_import.account == name][::-1]
+    deletions = [deletion for deletion in board.deletions if deletion.account == name][::-1]
     return (
         f"<h2>{escape(name)}</h2>"
         + _table(
@@ -48,6 +52,11 @@ def _account(board: JobBoard, name: str) -> str:
             _caption(len(imports), IMPORTS_SHOWN, "import") + ", newest first",
             ("id", "requested", "status", "jobs", *COUNTS, "errors"),
             (_import_row(job_import) for job_import in imports[:IMPORTS_SHOWN]),
+        )
+        + _table(
+            _caption(len(deletions), DELETIONS_SHOWN, "deletion") + ", newest first",
+            ("requested", "listed", "deleted", "reference numbers"),
+            (_deletion_row(deletion) for deletion in deletions[:DELETIONS_SHOWN]),
         )
     )
 
@@ -65,6 +74,18 @@ def _import_row(job_import: SandboxImport) -> list[object]:
         job_import.job_count,
         *(results.get(count) for count in COUNTS),
         "\n".join(line[:300] for line in lines),
+    ]
+
+
+def _deletion_row(deletion: Deletion) -> list[object]:
+    numbers = deletion.deleted[:NUMBERS_SHOWN]
+    if len(deletion.deleted) > NUMBERS_SHOWN:
+        numbers = [*numbers, f"and {len(deletion.deleted) - NUMBERS_SHOWN} more"]
+    return [
+        f"{deletion.at:%Y-%m-%d %H:%M:%S}",
+        deletion.listed,
+        len(deletion.deleted),
+        ", ".join(number[:300] for number in numbers),
     ]
 
 

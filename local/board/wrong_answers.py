@@ -42,7 +42,7 @@ def _retry_after(fault: Fault, board: JobBoard) -> dict[str, str]:
 
 
 def spoiled_response(response: Response, fault: Fault) -> Response:
-    """Spoil the right response, after the import was accepted; return it unchanged for other faults."""
+    """Spoil the right response, after the request did its work; return it unchanged for other faults."""
     body, status = response.get_data(), response.status_code
     match fault.name:
         case "error_after":
@@ -57,6 +57,7 @@ def spoiled_response(response: Response, fault: Fault) -> Response:
             return Response(body, status, content_type=fault["content_type"])
         case "no_id":
             document = json.loads(body)
-            document.get("data", {}).pop("id", None)
+            if "data" in document:  # only job imports have an id
+                del document["data"]["id"]
             return json_response(status, document)
     return response

@@ -501,7 +501,7 @@ class TestChoice:
             ({"name": "slow", "times": 0}, "times must be 1 or more"),
             ({"name": "slow", "times": 1.5}, "times must be"),
             ({"name": "slow", "probability": 1.5}, "probability from 0 to 1"),
-            ({"name": "slow", "on": "PUT"}, "on must be one of POST, GET, any"),
+            ({"name": "slow", "on": "PUT"}, "on must be one of POST, GET, DELETE, any"),
             ({"name": "no_callback", "on": "POST"}, "takes no 'on'"),
             ({"name": "wrong_sums", "count": "errors"}, "count must be one of processed, added"),
             ({"name": "too_many_requests", "as_date": 1}, "as_date must be"),
