@@ -7,7 +7,7 @@ import io
 import json
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -275,6 +275,13 @@ class MemoryBoard:
             raise BoardRefusedError("the board answered 404", 404)
         return parse_job_import(self.describe(board_import_id))
 
+    def delete(self, key: str, reference_numbers: Sequence[str]) -> None:
+        self._require_up()
+        if key not in self.keys:
+            raise BoardRefusedError("the board answered 401 (it does not know the API key)", 401)
+        for number in reference_numbers:
+            self._postings[key].pop(number, None)
+
     def _require_up(self) -> None:
         if self.is_down:
             raise BoardUnreachableError("the board is down")
@@ -319,6 +326,10 @@ class _BoardAccount:
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
         assert seconds > 0
         return self._board.retrieve(self._key, board_import_id)
+
+    def delete_postings(self, reference_numbers: Sequence[str], seconds: float) -> None:
+        assert seconds > 0
+        self._board.delete(self._key, reference_numbers)
 
 
 class Clock:

@@ -13,7 +13,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -125,7 +125,10 @@ class FaultyAccount:
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
         return self._call("board GET", lambda: self._board.retrieve(board_import_id, seconds))
 
-    def _call(self, name: str, call: Callable[[], JobImport]) -> JobImport:
+    def delete_postings(self, reference_numbers: Sequence[str], seconds: float) -> None:
+        self._call("board DELETE", lambda: self._board.delete_postings(reference_numbers, seconds))
+
+    def _call[T](self, name: str, call: Callable[[], T]) -> T:
         interference = self._machine.interference
         kind = interference.strikes(Call(name, _EVERY | {UNAUTHORIZED}))
         match kind:

@@ -17,6 +17,7 @@ JobferryError
 ├── ArchiveGoneError           what was made ready to be sent is no longer in the bucket
 ├── BoardError                 the board did not do what was asked
 │   ├── BoardRefusedError          the board answered 4xx: it did not accept, and will not
+│   │   └── DeletionNotOfferedError    404 or 405: the board does not offer deletion by reference number
 │   ├── BoardUnreachableError      certainly not accepted: no connection, 429 or 503
 │   └── BoardUnknownError          the request may have been accepted: read timeout, reset, other 5xx
 ├── CallbackError              a callback that is not answered with 2xx
@@ -193,8 +194,12 @@ class BoardRefusedError(BoardError):
         self.status = status
 
 
+class DeletionNotOfferedError(BoardRefusedError):
+    """The board does not offer deletion by reference number: nothing was deleted, and trying again does not help."""
+
+
 class BoardUnreachableError(BoardError):
-    """Certainly nothing was accepted: no connection, 429 or 503.
+    """Certainly nothing was accepted or deleted: no connection, 429 or 503.
 
     Args:
         message: what happened.

@@ -24,7 +24,13 @@ from jobferry.adapters import http_board as adapter
 from jobferry.adapters.http_board import HttpBoard
 from jobferry.board.accounts import Account
 from jobferry.board.client import RequestBody
-from jobferry.errors import BoardError, BoardRefusedError, BoardUnknownError, BoardUnreachableError
+from jobferry.errors import (
+    BoardError,
+    BoardRefusedError,
+    BoardUnknownError,
+    BoardUnreachableError,
+    DeletionNotOfferedError,
+)
 from local.board import Fault, SandboxBoard
 
 KEY = "k3y-5QK2vZ8w"
@@ -506,3 +512,131 @@ def test_the_clock_of_a_retry_after_is_the_real_one() -> None:
         client(wire.url).retrieve("i", 5)
     assert raised.value.retry_after is not None
     assert 85 <= raised.value.retry_after.total_seconds() <= 90
+
+
+# Deletion by reference number
+
+
+@pytest.fixture
+def posted(sandbox: SandboxBoard) -> SandboxBoard:
+    """A board with postings of this feed, A-0 to A-2, and one of somebody else."""
+    for job in [*JOBS, {"referenceNumber": "by hand"}]:
+        sandbox.post_by_hand(KEY, job)
+    return sandbox
+
+
+def test_exactly_the_listed_postings_are_deleted(posted: SandboxBoard) -> None:
+    client(posted.url).delete_postings(["A-0", "A-2", "never posted"], 5)
+    assert list(posted.account(KEY)) == ["A-1", "by hand"]
+
+
+def test_a_deletion_is_what_the_boards_pages_say() -> None:
+    numbers = ["abcd1234", 'a"b', "é", "123"]
+    with Wire(http(204)) as wire:
+        client(wire.url).delete_postings(numbers, 5)
+    (request,) = wire.requests
+    head, _, sent = request.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines[1:])
+    assert lines[0] == "DELETE /api/jobs.json HTTP/1.1"
+    assert headers["Authorization"] == BASIC
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Content-Length"] == str(len(sent))
+    assert json.loads(sent) == numbers
+
+
+def test_an_empty_list_is_never_sent() -> None:
+    with Wire(http(500)) as wire:
+        client(wire.url).delete_postings([], 5)
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 207, 299])
+@pytest.mark.parametrize("body", [b"", b"\x00\xff{]", b'{"error": "A-0 is unknown"}', b"<html>"])
+def test_a_deletion_is_done_whatever_the_body_says(status: int, body: bytes) -> None:
+    with Wire(http(status, body)) as wire:
+        client(wire.url).delete_postings(["A-0"], 5)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnone",
+        http(200, b" " * 1001),
+    ],
+)
+def test_a_deletion_is_done_even_if_the_body_cannot_be_read(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "MAX_ANSWER", 1000)
+    with Wire(answer) as wire:
+        client(wire.url).delete_postings(["A-0"], 5)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_board_that_does_not_offer_deletion_says_so(posted: SandboxBoard, status: int) -> None:
+    posted.faults.add(Fault("error_before", status=status, on="DELETE"))
+    with pytest.raises(DeletionNotOfferedError, match="does not offer") as raised:
+        client(posted.url).delete_postings(["A-0"], 5)
+    assert raised.value.status == status
+    assert not raised.value.retryable
+    assert len(posted.account(KEY)) == 4
+
+
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 409, 413, 415, 422])
+def test_a_refused_deletion_has_the_boards_words(status: int) -> None:
+    with Wire(http(status, f"no, {KEY}".encode())) as wire, pytest.raises(BoardRefusedError) as raised:
+        client(wire.url).delete_postings(["A-0"], 5)
+    assert raised.value.status == status
+    assert not isinstance(raised.value, DeletionNotOfferedError)
+    assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "seconds"),
+    [
+        (Fault("too_many_requests", on="DELETE", retry_after=30), 429, 30),
+        (Fault("error_before", on="DELETE", status=503), 503, None),
+    ],
+    ids=["429", "503"],
+)
+def test_a_deletion_for_later_deletes_nothing_and_says_when(
+    posted: SandboxBoard, fault: Fault, status: int, seconds: int | None
+) -> None:
+    posted.faults.add(fault)
+    with pytest.raises(BoardUnreachableError) as raised:
+        client(posted.url).delete_postings(["A-0"], 5)
+    assert (raised.value.status, raised.value.retry_after) == (status, seconds and timedelta(seconds=seconds))
+    assert len(posted.account(KEY)) == 4
+
+
+def test_a_deletion_without_a_connection_deletes_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(BoardUnreachableError, match="refuses connections"):
+        client(f"http://127.0.0.1:{port}/api").delete_postings(["A-0"], 5)
+
+
+@pytest.mark.parametrize(
+    ("fault", "left"),
+    [
+        (Fault("error_before", on="DELETE", status=500), 4),
+        (Fault("error_after", on="DELETE", status=502), 2),
+        (Fault("reset_before", on="DELETE"), 4),
+        (Fault("reset_after", on="DELETE"), 2),
+        (Fault("lost_response", on="DELETE"), 2),
+        (Fault("slow", on="DELETE", seconds=30), 2),
+        (Fault("drip", on="DELETE", seconds_per_byte=0.2), 2),
+    ],
+    ids=lambda value: f"{value.name}-{value.parameters}" if isinstance(value, Fault) else None,
+)
+def test_a_deletion_that_may_be_done_is_unknown_and_the_same_list_again_is_harmless(
+    posted: SandboxBoard, fault: Fault, left: int
+) -> None:
+    posted.faults.add(fault)
+    with pytest.raises(BoardUnknownError) as raised:
+        client(posted.url).delete_postings(["A-0", "A-1"], 1)
+    assert raised.value.retryable
+    assert len(posted.account(KEY)) == left
+    client(posted.url).delete_postings(["A-0", "A-1"], 5)
+    assert list(posted.account(KEY)) == ["A-2", "by hand"]

@@ -40,7 +40,7 @@ def test_an_error_of_the_board_says_nothing_of_the_import(status: int) -> None:
             b"<html>Not found</html>",
             r"the board answered 404 \(there is nothing at that address\): it says no more",
         ),
-        (413, b"too much", "the import is too large for it"),
+        (413, b"too much", "the request is too large for it"),
         (301, b"", "a redirect: is its URL right"),
         (308, b"", "a redirect: is its URL right"),
         (422, b"a\x00\x1b[31mb\n\nc" + b"x" * 5000, r"a\[31mb cx{100}"),

@@ -401,7 +401,7 @@ CASES: Final[dict[str, Case]] = {
         sent(
             State.REJECTED,
             "board-refused",
-            "the board answered 413 (the import is too large for it): it says no more",
+            "the board answered 413 (the request is too large for it): it says no more",
             board_status=413,
             board_import_id=None,
         )

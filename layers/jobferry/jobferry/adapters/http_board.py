@@ -3,17 +3,18 @@
 import base64
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
 import requests
+from pydantic_core import to_json
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from jobferry.board.accounts import Account
-from jobferry.board.answers import parse_retry_after, read_created, read_retrieved
+from jobferry.board.answers import is_success, parse_retry_after, read_created, read_retrieved, require_deleted
 from jobferry.board.client import RequestBody
 from jobferry.board.job_imports import JobImport
 from jobferry.errors import BoardUnknownError, BoardUnreachableError
@@ -29,7 +30,8 @@ class HttpBoard:
     """One account of a board over HTTP. The API key is the user name; there is no password (RFC 7617)."""
 
     def __init__(self, account: Account) -> None:
-        self._url = f"{account.board_url}/job-imports"
+        self._imports_url = f"{account.board_url}/job-imports"
+        self._jobs_url = f"{account.board_url}/jobs.json"
         credentials = base64.b64encode(f"{account.api_key}:".encode()).decode()
         self._secrets = (account.api_key.encode(), credentials.encode())
         self._headers = {
@@ -41,15 +43,24 @@ class HttpBoard:
 
     def create(self, body: RequestBody, seconds: float) -> JobImport:
         """Implement `Board`."""
-        return read_created(*self._send("POST", self._url, seconds, body))
+        return read_created(*self._send("POST", self._imports_url, seconds, body, len(body)))
 
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
         """Implement `Board`."""
-        return read_retrieved(*self._send("GET", f"{self._url}/{quote(board_import_id, safe='')}", seconds))
+        return read_retrieved(*self._send("GET", f"{self._imports_url}/{quote(board_import_id, safe='')}", seconds))
 
-    def _send(self, method: str, url: str, seconds: float, body: RequestBody | None = None) -> Answer:
+    def delete_postings(self, reference_numbers: Sequence[str], seconds: float) -> None:
+        """Implement `Board`."""
+        if not reference_numbers:
+            return  # The board's pages do not say what an empty list deletes.
+        body = to_json(reference_numbers)
+        require_deleted(*self._send("DELETE", self._jobs_url, seconds, [body], len(body)))
+
+    def _send(
+        self, method: str, url: str, seconds: float, body: Iterable[bytes] | None = None, length: int = 0
+    ) -> Answer:
         deadline = time.monotonic() + seconds
-        upload = None if body is None else _Upload(body, deadline)
+        upload = None if body is None else _Upload(body, length, deadline)
         timeout = (min(BOARD_CONNECT_SECONDS, seconds), seconds)
         headers = self._headers if body is None else self._headers | {"Content-Type": "application/json"}
 
@@ -62,7 +73,8 @@ class HttpBoard:
                     method, url, headers=headers, data=upload, timeout=timeout, allow_redirects=False, stream=True
                 ) as response,
             ):
-                text = _read(response, deadline)
+                # A 2xx means deleted, even if the rest of the answer cannot be read.
+                text = b"" if method == "DELETE" and is_success(response.status_code) else _read(response, deadline)
                 retry_after = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
                 return response.status_code, text, retry_after
 
@@ -99,13 +111,14 @@ class _Upload:
         begun: whether the first chunk was asked for, and so may have been sent.
     """
 
-    def __init__(self, body: RequestBody, deadline: float) -> None:
+    def __init__(self, body: Iterable[bytes], length: int, deadline: float) -> None:
         self._body = body
+        self._length = length
         self._deadline = deadline
         self.begun = False
 
     def __len__(self) -> int:
-        return len(self._body)
+        return self._length
 
     def __iter__(self) -> Iterator[bytes]:
         self.begun = True

@@ -6,10 +6,16 @@ from http import HTTPStatus
 from typing import Final
 
 from jobferry.board.job_imports import JobImport, JobImportError, parse_job_import
-from jobferry.errors import BoardError, BoardRefusedError, BoardUnknownError, BoardUnreachableError
+from jobferry.errors import (
+    BoardError,
+    BoardRefusedError,
+    BoardUnknownError,
+    BoardUnreachableError,
+    DeletionNotOfferedError,
+)
 from jobferry.text import without_secrets
 
-#: With these the board accepted nothing, and may accept the same request later.
+#: With these the board accepted or deleted nothing, and may accept the same request later.
 _TRY_LATER: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 #: Characters of the board's own words that are kept.
 _MAX_WORDS: Final = 300
@@ -33,6 +39,29 @@ def read_retrieved(status: int, body: bytes, retry_after: timedelta | None = Non
         BoardError: the answer is not an import.
     """
     return _read(HTTPStatus.OK, status, body, retry_after)
+
+
+def require_deleted(status: int, body: bytes, retry_after: timedelta | None = None) -> None:
+    """Check the answer to a deletion by reference number. Any 2xx means done, whatever the body says.
+
+    Raises:
+        DeletionNotOfferedError: the board does not offer this.
+        BoardRefusedError, BoardUnreachableError: the board deleted nothing.
+        BoardUnknownError: the board may have deleted the postings.
+    """
+    if is_success(status):
+        return
+    # The board's pages do not say what an unknown number gets, but a 404 or 405 is for the whole request.
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+        raise DeletionNotOfferedError(
+            f"the board answered {status}: it does not offer deletion by reference number", status
+        )
+    raise _error(status, body, retry_after)
+
+
+def is_success(status: int) -> bool:
+    """Check whether a status is a 2xx, also one that HTTP does not define."""
+    return 200 <= status < 300
 
 
 def _read(expected: HTTPStatus, status: int, body: bytes, retry_after: timedelta | None) -> JobImport:
@@ -61,7 +90,7 @@ def _meaning(status: int) -> str:
         case HTTPStatus.NOT_FOUND:
             return " (there is nothing at that address)"
         case HTTPStatus.CONTENT_TOO_LARGE:
-            return " (the import is too large for it)"
+            return " (the request is too large for it)"
         case _:
             return ""
 

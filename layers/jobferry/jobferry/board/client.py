@@ -1,8 +1,8 @@
-"""What jobferry asks of a board: create an import, retrieve an import."""
+"""What jobferry asks of a board: create an import, retrieve an import, delete postings by reference number."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +29,18 @@ class Board(Protocol):
 
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
         """Return the import as it is now; give up after `seconds`. Raise BoardError."""
+
+    def delete_postings(self, reference_numbers: Sequence[str], seconds: float) -> None:
+        """Delete exactly the postings with these reference numbers; give up after `seconds`.
+
+        A number that is not posted is no failure, so the same list can be sent again. How long a list may be is not known:
+        send some hundred at a time.
+
+        Raises:
+            DeletionNotOfferedError: the board does not offer this. Nothing was deleted.
+            BoardRefusedError, BoardUnreachableError: nothing was deleted.
+            BoardUnknownError: the postings may have been deleted.
+        """
 
 
 #: Opens the board of an account.
