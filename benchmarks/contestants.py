@@ -14,6 +14,7 @@ from lxml import etree
 from pydantic import BaseModel, Field
 from pydantic_core import from_json, to_json
 
+from benchmarks import feeds
 from jobferry.cli.validate import FeedFolder
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings
@@ -62,7 +63,8 @@ def lxml_alone(path: Path) -> None:
 
 def build(path: Path, directory: Path, settings: FeedSettings) -> Payload:
     """Build the payload of a feed of one object."""
-    return spool([FeedObject(path.name, "", path.stat().st_size)], FeedFolder(path.parent), settings, directory)
+    objects = [FeedObject(path.name, "", path.stat().st_size)]
+    return spool(objects, FeedFolder(path.parent), settings, directory, feeds.VOCABULARY)
 
 
 def without_shortcut(build: Callable[[str], None], name: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-from jobferry.jobs.vocabulary import LICENSES, SPECIALTIES, STATES
+from jobferry.jobs.vocabulary import LISTED_TERMS, STATES
 
 #: The setting `fields` of the feeds with an agency's own names.
 MAPPED: Final = {"Job ID": "referenceNumber", "Job Title": "title", "ZIP": "postalCode"}
@@ -109,6 +109,8 @@ _WORDS: Final = [
     "$150/hour",
     "(BC/BE)",
 ]
+#: The lists of the board that the jobs are for.
+VOCABULARY: Final = LISTED_TERMS["www.locumjobsonline.com"]
 #: Characters of a word processor, in one paragraph of five.
 _TYPOGRAPHY: Final = ("“flexible”", "physician\u2019s", "7\u2013on", "café")
 
@@ -116,7 +118,7 @@ _TYPOGRAPHY: Final = ("“flexible”", "physician\u2019s", "7\u2013on", "café"
 def jobs(count: int) -> Iterator[dict[str, Any]]:
     """Yield `count` valid jobs, the same each time."""
     draw = random.Random(20240302)
-    states, licenses, specialties = sorted(STATES), sorted(LICENSES), sorted(SPECIALTIES)
+    states, licenses, specialties = sorted(STATES), sorted(VOCABULARY["license"]), sorted(VOCABULARY["specialty"])
     # Texts are made of stored paragraphs: drawing each word would take longer than all measures.
     paragraphs = [
         " ".join(draw.choices([*_WORDS, *(() if number % 5 else _TYPOGRAPHY * 2)], k=47)).capitalize() + "."

@@ -15,8 +15,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings, parse_settings
+from jobferry.jobs.vocabulary import LISTED_TERMS, Vocabulary
 from jobferry.payload.build import Payload, build
 
+LOCUMS = LISTED_TERMS["www.locumjobsonline.com"]
 #: The board's own example, and two that are different in every way that a format has trouble with.
 JOBS: list[dict[str, Any]] = [
     {
@@ -53,10 +55,12 @@ JOBS: list[dict[str, Any]] = [
 ]
 
 
-def payload_of(objects: Mapping[str, bytes], directory: Path, **settings: Any) -> Payload:
+def payload_of(
+    objects: Mapping[str, bytes], directory: Path, vocabulary: Vocabulary = LOCUMS, **settings: Any
+) -> Payload:
     """What a feed of these objects comes to. Settings are named as in feed.json."""
     given = parse_settings(json.dumps(settings).encode(), "feed.json")
-    return build(listed(objects), Objects(objects), given, directory)
+    return build(listed(objects), Objects(objects), given, directory, vocabulary)
 
 
 def listed(objects: Mapping[str, bytes]) -> list[FeedObject]:
@@ -87,10 +91,12 @@ def warnings_of(payload: Payload) -> list[str]:
     return [f"{group.message} ({group.count}, {group.first})" for group in payload.warning_groups]
 
 
-def read(key: str, content: bytes, **settings: Any) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+def read(
+    key: str, content: bytes, vocabulary: Vocabulary = LOCUMS, **settings: Any
+) -> tuple[list[dict[str, Any]], list[str], list[str]]:
     """The jobs, problems and warnings of a feed that is one object."""
     with TemporaryDirectory() as directory:
-        payload = payload_of({key: content}, Path(directory), **settings)
+        payload = payload_of({key: content}, Path(directory), vocabulary, **settings)
         return jobs_of(payload), problems_of(payload), warnings_of(payload)
 
 
@@ -221,6 +227,7 @@ def packed(key: str, content: bytes) -> tuple[str, bytes]:
 __all__ = [
     "FORMATS",
     "JOBS",
+    "LOCUMS",
     "FeedSettings",
     "Objects",
     "array",

@@ -62,7 +62,7 @@ def test_a_feed_with_problems(feed: Path, capsys: pytest.CaptureFixture[str]) ->
     )
     (feed / ".DS_Store").write_bytes(b"\0\0")
 
-    assert main([str(feed)]) == 1
+    assert main([str(feed), "--board", "www.locumjobsonline.com"]) == 1
 
     assert capsys.readouterr().out.splitlines() == [
         "2 files, 6 rows: 5 jobs would be sent, 2 with problems",
@@ -77,6 +77,37 @@ def test_a_feed_with_problems(feed: Path, capsys: pytest.CaptureFixture[str]) ->
         '  state "Texas" is not the two-letter code, sent as "TX" (2 times, first in b.csv row 4)',
         '  specialty "Zoology" is not on the board\'s documented list: the board decides (nested/a.jsonl.gz row 1)',
     ]
+
+
+@pytest.mark.parametrize(
+    ("board", "unlisted"),
+    [
+        ([], []),
+        (["--board", "www.travelnursesource.com"], ['license "MD"']),
+        (["--board", "www.locumjobsonline.com"], ['license "RN"', 'specialty "ICU"']),
+    ],
+)
+def test_terms_are_compared_with_the_lists_of_the_board_that_is_named(
+    feed: Path, capsys: pytest.CaptureFixture[str], board: list[str], unlisted: list[str]
+) -> None:
+    jobs = [{"referenceNumber": "a", "license": "RN", "specialty": "ICU"}, {"referenceNumber": "b", "license": "MD"}]
+    (feed / "jobs.jsonl").write_bytes(jsonl(*jobs))
+
+    assert main([str(feed), "--json", *board]) == 0
+
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
+    assert [each["message"].partition(" is not on")[0] for each in warnings] == unlisted
+
+
+def test_a_board_without_lists_is_refused(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (feed / "jobs.jsonl").write_bytes(jsonl({"referenceNumber": "a"}))
+
+    assert main([str(feed), "--board", "www.alliedtravelcareers.com"]) == 2
+
+    assert capsys.readouterr().err == (
+        "jobferry: www.alliedtravelcareers.com has no lists that jobferry knows; these have: www.locumjobsonline.com, "
+        "www.travelnursesource.com\n"
+    )
 
 
 def test_settings_beside_and_given(feed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,10 +23,10 @@ from jobferry.feeds.settings import FeedSettings
 from jobferry.jobs.clean_json import clean_json_reader
 from jobferry.jobs.fields import FIELDS
 from jobferry.jobs.job_reader import JobReader
-from jobferry.jobs.vocabulary import LICENSES, SPECIALTIES, STATES, warn_of_unlisted_terms
+from jobferry.jobs.vocabulary import STATES, warn_of_unlisted_terms
 from jobferry.payload.build import Payload, reason_not_to_send
 from jobferry.payload.references import ReferenceSet
-from tests.feeds import FORMATS, JOBS, array, jobs_of, jsonl, payload_of
+from tests.feeds import FORMATS, JOBS, LOCUMS, array, jobs_of, jsonl, payload_of
 
 _THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
@@ -64,8 +64,8 @@ _FIELD = {
     **dict.fromkeys(("payAmountMin", "payAmountMax"), _AMOUNT),
     "state": st.sampled_from(sorted(STATES)),
     "postalCode": _ZIP,
-    "license": st.sampled_from(sorted(LICENSES)),
-    "specialty": st.sampled_from(sorted(SPECIALTIES)),
+    "license": st.sampled_from(sorted(LOCUMS["license"])),
+    "specialty": st.sampled_from(sorted(LOCUMS["specialty"])),
     "employmentType": _WORD | st.lists(_WORD, min_size=2, max_size=4),
     "startDate": st.dates().filter(lambda day: 1900 <= day.year < 2100).map(lambda day: day.isoformat()),
 }
@@ -268,11 +268,11 @@ def test_the_shortcut_returns_what_the_road_returns(
     read_clean_json = clean_json_reader(feed_settings)
     if read_clean_json is not None and (clean := read_clean_json(row)) is not None:
         job, body = clean
-        road = JobReader(feed_settings).take_road(row)
+        road = JobReader(feed_settings, LOCUMS).take_road(row)
         assert (job, body) == (road.job, road.body)
         assert json.loads(body) == job
         assert road.errors == []
-        assert road.warnings == warn_of_unlisted_terms(job)
+        assert road.warnings == warn_of_unlisted_terms(job, LOCUMS)
         assert not set(body) & set(b"\r\n")
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from jobferry.cli import validate
-from jobferry.jobs.vocabulary import LICENSES, SPECIALTIES
+from jobferry.jobs.vocabulary import LISTED_TERMS
 from local import sample_feed
+
+LOCUMS = LISTED_TERMS["www.locumjobsonline.com"]
 
 
 def check(
@@ -16,7 +18,7 @@ def check(
 ) -> tuple[int, dict[str, object]]:
     (folder / "feed.json").write_text(json.dumps(sample_feed.SAMPLE_SETTINGS))
     (folder / "jobs.csv").write_bytes(sample_feed.as_csv(rows))
-    status = validate.check(folder, None, as_json=True)
+    status = validate.check(folder, None, LOCUMS, as_json=True)
     return status, json.loads(capsys.readouterr().out)
 
 
@@ -24,10 +26,10 @@ def test_every_job_is_valid_and_uses_the_boards_vocabulary(tmp_path: Path, capsy
     rows = sample_feed.make_rows()
     status, found = check(tmp_path, rows, capsys)
     assert (status, found["jobs"], found["problems"]) == (0, 200, [])
-    assert {
-        sample_feed.ABBREVIATIONS["specialty"].get(row["Specialty"], row["Specialty"]) for row in rows
-    } <= SPECIALTIES
-    assert {row["License"] for row in rows} <= LICENSES
+    assert {sample_feed.ABBREVIATIONS["specialty"].get(row["Specialty"], row["Specialty"]) for row in rows} <= LOCUMS[
+        "specialty"
+    ]
+    assert {row["License"] for row in rows} <= LOCUMS["license"]
     assert not any("specialty" in str(warning) or "license" in str(warning) for warning in found["warnings"])  # type: ignore[attr-defined]
 
 

@@ -57,6 +57,19 @@ def test_the_record_the_archive_and_the_request_agree(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "warned"),
+    [("www.travelnursesource.com", 0), ("www.locumjobsonline.com", 1), ("www.alliedtravelcareers.com", 0)],
+)
+def test_terms_are_compared_with_the_lists_of_the_accounts_board(stage: Stage, host: str, warned: int) -> None:
+    secret = {"apiKey": KEY, "boardUrl": f"https://{host}/api/v2.0"}
+    stage.accounts.secrets["BoardApiKey"] = json.dumps(secret)
+    stage.put("jobs.jsonl", lines(job("A-1", license="RN")))
+    record = stage.run()
+    assert (record.prepared.warnings, len(record.prepared.warned)) == (warned, warned)
+    assert not any("RN" not in each for each in record.prepared.warned)
+
+
+@pytest.mark.parametrize(
     "error", [BoardUnreachableError("no connection"), BoardUnreachableError("the board answered 503", status=503)]
 )
 def test_what_was_certainly_not_accepted_is_tried_again_at_growing_intervals(stage: Stage, error: Exception) -> None:

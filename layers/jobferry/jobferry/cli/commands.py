@@ -26,6 +26,7 @@ from jobferry.cli.screen import answer, complain, moment, say, text
 from jobferry.cli.stack import Stack, find
 from jobferry.errors import CannotBeDoneError
 from jobferry.feeds.settings import FEED_NAME, check_feed_name
+from jobferry.jobs.vocabulary import LISTED_TERMS, NOTHING_LISTED
 from jobferry.notices import report as reports
 from jobferry.notices.advice.topics import ENDED
 from jobferry.notices.details import read_details
@@ -149,12 +150,21 @@ def validate(
     call: Call,
     path: Annotated[Path, typer.Argument(help="A file, or a folder that is what feeds/FEED/ is to be.")],
     settings: Annotated[Path | None, typer.Option(help="The feed's settings; of a folder, its feed.json.")] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST", help=f"Also warn of terms that this board does not list: {' or '.join(LISTED_TERMS)}."
+        ),
+    ] = None,
 ) -> int:
     """Check a feed's files on this machine.
 
     Says what would be sent, and what to mend in which row. Needs no AWS.
     """
-    return local_feed.check(path, settings, as_json=call.as_json)
+    if board is not None and board not in LISTED_TERMS:
+        raise CannotBeDoneError(f"{board} has no lists that jobferry knows; these have: {', '.join(LISTED_TERMS)}")
+    vocabulary = LISTED_TERMS[board] if board else NOTHING_LISTED
+    return local_feed.check(path, settings, vocabulary, as_json=call.as_json)
 
 
 @command

@@ -15,6 +15,7 @@ from jobferry.cli.validate import FeedFolder
 from jobferry.errors import CannotBeDoneError
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings, parse_settings
+from jobferry.jobs.vocabulary import vocabulary_of
 from jobferry.notices.details import read_details
 from jobferry.notices.failures import Failure, Verdict, failures_of
 from jobferry.payload.build import Payload, spool
@@ -97,7 +98,8 @@ def checked(path: Path, record: Import, stack: Stack) -> Iterator[tuple[Payload,
         raise CannotBeDoneError(f"{record.feed} is paused: `{stack.command(f'resume {record.feed}')}` first")
     with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
         obj = FeedObject(path.name, "", path.stat().st_size)
-        yield spool([obj], FeedFolder(path.parent), settings, Path(directory)), settings
+        vocabulary = vocabulary_of(record.destination.board or "")
+        yield spool([obj], FeedFolder(path.parent), settings, Path(directory), vocabulary), settings
 
 
 def submit(path: Path, record: Import, stack: Stack, now: datetime) -> str:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Final
 from jobferry.errors import FeedError, FeedUnreadableError, SettingsError
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import SETTINGS_NAME, FeedSettings, parse_settings
+from jobferry.jobs.vocabulary import Vocabulary
 from jobferry.payload.build import Payload, build, reason_not_to_send
 from jobferry.text import counted
 
@@ -50,8 +51,14 @@ class FeedFolder:
             raise FeedUnreadableError(f"{obj.key} cannot be opened: {error.strerror}") from error
 
 
-def check(path: Path, given: Path | None, *, as_json: bool) -> int:
+def check(path: Path, given: Path | None, vocabulary: Vocabulary, *, as_json: bool) -> int:
     """Check a file or a folder by the given settings or its own, and print the result.
+
+    Args:
+        path: the file or folder.
+        given: the settings; None for the feed.json in the folder.
+        vocabulary: the terms that the board documents.
+        as_json: print one JSON document.
 
     Returns:
         The exit status: 0 if the feed has no problems, 1 if some jobs have problems or none could be sent, 2 if it
@@ -62,7 +69,7 @@ def check(path: Path, given: Path | None, *, as_json: bool) -> int:
     try:
         settings = _settings(path, given)
         with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
-            payload = _build(path, settings, Path(directory))
+            payload = _build(path, settings, Path(directory), vocabulary)
             return print_result(payload, settings, as_json=as_json)
     except (FeedError, OSError) as error:
         message = str(error) if isinstance(error, FeedError) else f"{error.filename or path}: {error.strerror}"
@@ -90,11 +97,14 @@ def _settings(path: Path, given: Path | None) -> FeedSettings:
         raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _build(path: Path, settings: FeedSettings, directory: Path) -> Payload:
+def _build(path: Path, settings: FeedSettings, directory: Path, vocabulary: Vocabulary) -> Payload:
     if path.is_dir():
         files = FeedFolder(path)
-        return build(files.objects(), files, settings, directory)
-    return build([FeedObject(path.name, "", path.stat().st_size)], FeedFolder(path.parent), settings, directory)
+        objects = files.objects()
+    else:
+        files = FeedFolder(path.parent)
+        objects = [FeedObject(path.name, "", path.stat().st_size)]
+    return build(objects, files, settings, directory, vocabulary)
 
 
 def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:

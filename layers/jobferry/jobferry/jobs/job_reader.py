@@ -15,7 +15,7 @@ from jobferry.jobs.corrections.employment_types import split_values
 from jobferry.jobs.corrections.job import correct
 from jobferry.jobs.fields import CONVERTED_FIELDS
 from jobferry.jobs.mapping import drop_empty, map_fields
-from jobferry.jobs.vocabulary import warn_of_unlisted_terms
+from jobferry.jobs.vocabulary import Vocabulary, warn_of_unlisted_terms
 from jobferry.jobs.warnings import RowWarning, quoted
 
 
@@ -36,10 +36,11 @@ class JobResult(NamedTuple):
 
 
 class JobReader:
-    """Reads the rows of one feed by its settings."""
+    """Reads the rows of one feed by its settings, and compares them with the terms that its board documents."""
 
-    def __init__(self, settings: FeedSettings) -> None:
+    def __init__(self, settings: FeedSettings, vocabulary: Vocabulary) -> None:
         self._settings = settings
+        self._vocabulary = vocabulary
         self._maps = bool(settings.fields or settings.values or settings.defaults)
         self._read_clean_json = clean_json_reader(settings)
 
@@ -50,7 +51,7 @@ class JobReader:
             ObjectError: the row cannot be sent at all. EncodingError is one of these: a byte is not UTF-8.
         """
         if isinstance(row, bytes) and self._read_clean_json and (clean := self._read_clean_json(row)):
-            return JobResult(clean[0], clean[1], (), warn_of_unlisted_terms(clean[0]))
+            return JobResult(clean[0], clean[1], (), warn_of_unlisted_terms(clean[0], self._vocabulary))
         return self.take_road(row)
 
     def take_road(self, row: bytes | Fields) -> JobResult:
@@ -65,7 +66,8 @@ class JobReader:
             if warnings or errors:
                 result = _read_fields(drop_empty(cleaned), typed=typed)
                 result = result._replace(errors=[*errors, *result.errors], warnings=[*warnings, *result.warnings])
-        return result._replace(warnings=[*result.warnings, *warn_of_unlisted_terms(result.job)])
+        unlisted = warn_of_unlisted_terms(result.job, self._vocabulary)
+        return result._replace(warnings=[*result.warnings, *unlisted])
 
 
 def _read_fields(fields: Fields, *, typed: bool) -> JobResult:

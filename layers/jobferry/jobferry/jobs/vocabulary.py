@@ -1,13 +1,20 @@
-"""The state codes, and the licenses and specialties that LocumJobsOnline documents.
+"""The state codes, and the licenses and specialties that each board documents.
 
 A state outside the list is an error, because the board refuses it. A license or specialty outside its list is only a
-warning: each board has its own incomplete lists, and an account may have mapped a term of its own.
+warning: the lists are incomplete, and an account may have mapped a term of its own. A list belongs to one board, so
+nothing is warned about on a board whose lists are not known.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from jobferry.jobs.warnings import MAX_QUOTED, RowWarning, quoted
+
+#: For fields of a job, the terms that a board documents.
+type Vocabulary = Mapping[str, frozenset[str]]
+
+NOTHING_LISTED: Final[Vocabulary] = {}
 
 #: USPS Publication 28, appendix B: states, DC, territories, freely associated states, military.
 STATES: Final = {
@@ -36,35 +43,44 @@ _OTHER_NAMES: Final = {
 #: The code for each state's name, in lower case.
 STATE_CODES: Final = {name.casefold(): code for code, name in STATES.items()} | _OTHER_NAMES
 
-#: LocumJobsOnline's licenses, first medical, then dental.
-LICENSES: Final = frozenset({"MD", "DO", "PA", "NP", "CRNA", "DPM", "OD", "CAA", "DMD", "DDS"})
+#: The terms that the boards document, by the board's host and the job's field.
+LISTED_TERMS: Final[Mapping[str, Vocabulary]] = {
+    "www.locumjobsonline.com": {
+        "license": frozenset({"MD", "DO", "PA", "NP", "CRNA", "DPM", "OD", "CAA", "DMD", "DDS"}),
+        "specialty": frozenset({
+            "Addiction Medicine", "Administration", "Adolescent Medicine", "Allergy and Immunology", "Anesthesiology",
+            "Anesthesiology - Cardiac", "Anesthesiology - Critical Care", "Anesthesiology - Neuro", "Anesthesiology - OB",
+            "Cardiac Electrophysiology", "Cardiology", "Cardio - Advanced Heart Failure / Transplant",
+            "Cardio - Interventional", "Cardiothoracic Surgery", "Cardiovascular Disease",
+            "Child and Adolescent Psychiatry", "Colorectal Surgery", "Critical Care", "Dermatology", "Dermatopathology",
+            "Emergency Medicine", "Endocrinology", "Epilepsy", "Family Practice", "Gastroenterology", "General Practice",
+            "General Surgery", "Genetics", "Geriatrics", "Hematology and Oncology", "Hepatology", "Hospitalist",
+            "Infectious Disease", "Internal Medicine", "Interventional Radiology", "Maternal-Fetal Medicine", "Neonatal",
+            "Nephrology", "Neurology", "Neurosurgery", "Nurse Practitioner", "Obstetrics and Gynecology",
+            "Occupational Medicine", "Oncology", "Ophthalmology", "Orthopedic Surgery", "Osteopathic", "Other",
+            "Otolaryngology", "Palliative Medicine", "Pathology", "Pediatric Surgery", "Pediatrics", "Perinatology",
+            "Physical Medicine", "Psychiatry", "Psychology", "Pulmonology", "Radiation Oncology", "Radiology",
+            "Rheumatology", "Transplant Surgery", "Trauma Surgery", "Urgent Care", "Urology", "Vascular Surgery",
+        }),
+    },
+    "www.travelnursesource.com": {
+        "license": frozenset({"RN", "LPN / LVN", "CNA"}),
+    },
+}  # fmt: skip
 
-#: LocumJobsOnline's specialties.
-SPECIALTIES: Final = frozenset({
-    "Addiction Medicine", "Administration", "Adolescent Medicine", "Allergy and Immunology", "Anesthesiology",
-    "Anesthesiology - Cardiac", "Anesthesiology - Critical Care", "Anesthesiology - Neuro", "Anesthesiology - OB",
-    "Cardiac Electrophysiology", "Cardiology", "Cardio - Advanced Heart Failure / Transplant",
-    "Cardio - Interventional", "Cardiothoracic Surgery", "Cardiovascular Disease",
-    "Child and Adolescent Psychiatry", "Colorectal Surgery", "Critical Care", "Dermatology", "Dermatopathology",
-    "Emergency Medicine", "Endocrinology", "Epilepsy", "Family Practice", "Gastroenterology", "General Practice",
-    "General Surgery", "Genetics", "Geriatrics", "Hematology and Oncology", "Hepatology", "Hospitalist",
-    "Infectious Disease", "Internal Medicine", "Interventional Radiology", "Maternal-Fetal Medicine", "Neonatal",
-    "Nephrology", "Neurology", "Neurosurgery", "Nurse Practitioner", "Obstetrics and Gynecology",
-    "Occupational Medicine", "Oncology", "Ophthalmology", "Orthopedic Surgery", "Osteopathic", "Other",
-    "Otolaryngology", "Palliative Medicine", "Pathology", "Pediatric Surgery", "Pediatrics", "Perinatology",
-    "Physical Medicine", "Psychiatry", "Psychology", "Pulmonology", "Radiation Oncology", "Radiology",
-    "Rheumatology", "Transplant Surgery", "Trauma Surgery", "Urgent Care", "Urology", "Vascular Surgery",
-})  # fmt: skip
+
+def vocabulary_of(board_url: str) -> Vocabulary:
+    """Return the terms that a board documents; none for a host that is not in the table."""
+    return LISTED_TERMS.get(urlsplit(board_url).hostname or "", NOTHING_LISTED)
 
 
-def warn_of_unlisted_terms(job: Mapping[str, Any]) -> list[RowWarning]:
-    """Warn of a license or specialty outside the documented lists. The board may or may not know it."""
-    warnings = []
-    if isinstance(value := job.get("license"), str) and value not in LICENSES:
-        warnings.append(_unlisted("license", value, LICENSES))
-    if isinstance(value := job.get("specialty"), str) and value not in SPECIALTIES:
-        warnings.append(_unlisted("specialty", value, SPECIALTIES))
-    return warnings
+def warn_of_unlisted_terms(job: Mapping[str, Any], vocabulary: Vocabulary) -> list[RowWarning]:
+    """Warn of a value outside the board's documented list. The board may or may not know it."""
+    return [
+        _unlisted(name, value, listed)
+        for name, listed in vocabulary.items()
+        if isinstance(value := job.get(name), str) and value not in listed
+    ]
 
 
 def _unlisted(name: str, value: str, listed: Collection[str]) -> RowWarning:

@@ -25,6 +25,7 @@ from jobferry.feeds.rows import Row, RowWithWarning, UnreadableRow
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK, Allowance, encoding_error
 from jobferry.jobs.job_reader import JobReader
+from jobferry.jobs.vocabulary import NOTHING_LISTED, Vocabulary
 from jobferry.jobs.warnings import RowWarning, quoted
 from jobferry.payload.manifest import Entry, EntrySpool, open_gzip, read_entries, write_manifest
 from jobferry.payload.problems import Problem, Source, WarningGroup
@@ -87,10 +88,23 @@ class Payload:
             yield from map(_parse_problem, lines)
 
 
-def build(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSettings, directory: Path) -> Payload:
+def build(
+    objects: Sequence[FeedObject],
+    reader: FeedReader,
+    settings: FeedSettings,
+    directory: Path,
+    vocabulary: Vocabulary = NOTHING_LISTED,
+) -> Payload:
     """Read the feed's objects in key order and write what will be sent into `directory`.
 
     The caller decides whether a feed with so many invalid jobs may be sent (`reason_not_to_send`).
+
+    Args:
+        objects: the feed's objects.
+        reader: opens them.
+        settings: the feed's settings.
+        directory: an empty folder.
+        vocabulary: the terms that the board documents; other terms get a warning.
 
     Raises:
         FeedMissingError: there is no object.
@@ -100,7 +114,7 @@ def build(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSetti
     if not objects:
         raise FeedMissingError("the feed has no object: nothing was exported to its prefix")
     try:
-        payload = spool(objects, reader, settings, directory)
+        payload = spool(objects, reader, settings, directory, vocabulary)
         for part in payload.parts:
             pack(part)
     except OSError as error:
@@ -125,10 +139,16 @@ def reason_not_to_send(payload: Payload, settings: FeedSettings) -> str | None:
     return None
 
 
-def spool(objects: Sequence[FeedObject], reader: FeedReader, settings: FeedSettings, directory: Path) -> Payload:
+def spool(
+    objects: Sequence[FeedObject],
+    reader: FeedReader,
+    settings: FeedSettings,
+    directory: Path,
+    vocabulary: Vocabulary = NOTHING_LISTED,
+) -> Payload:
     """Build the payload without its archives, which a request does not need."""
     with _Spool(settings, directory) as spooled:
-        rows = JobReader(settings)
+        rows = JobReader(settings, vocabulary)
         allowance = Allowance(settings.max_feed_bytes)
         for obj in sorted(objects, key=lambda each: each.key):
             with reader.open_object(obj) as stream:

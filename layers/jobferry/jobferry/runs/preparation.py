@@ -22,6 +22,7 @@ from jobferry.errors import (
 )
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings, parse_settings
+from jobferry.jobs.vocabulary import vocabulary_of
 from jobferry.payload.build import Payload, build, reason_not_to_send
 from jobferry.payload.problems import Problem
 from jobferry.records import transitions
@@ -129,7 +130,8 @@ def load(trigger: Trigger, world: World, directory: Path) -> LoadedFeed:
                 settings, objects = settings.for_retry(), [_corrected_jobs(trigger.retry, world)]
             else:
                 objects = world.bucket.objects(trigger.feed)
-            return LoadedFeed(settings, account, build(objects, world.bucket, settings, directory))
+            vocabulary = vocabulary_of(account.board_url)
+            return LoadedFeed(settings, account, build(objects, world.bucket, settings, directory, vocabulary))
         except FeedError as error:
             if not error.retryable or attempt == _ATTEMPTS:
                 raise
