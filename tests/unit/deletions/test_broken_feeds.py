@@ -132,7 +132,7 @@ def test_an_object_that_became_empty_of_jobs_is_like_many_that_are_gone() -> Non
     assert (record.deletions.delete_jobs, record.deletions.withheld, record.deletions.because) == (
         False,
         100,
-        ["too-many"],
+        ["fewer-rows", "too-many"],
     )
     assert stage.postings() == REFERENCES
 

@@ -108,7 +108,7 @@ def test_rows_that_protect_nothing_and_lost_objects_can_be_confirmed(stage: Stag
     stage.remove("more.jsonl")
     stage.put("jobs.jsonl", lines(*jobs(*REFERENCES[30:]), job(None)))
     withheld = stage.complete()
-    assert withheld.deletions.because == ["unprotected-rows", "fewer-objects", "too-many"]
+    assert withheld.deletions.because == ["unprotected-rows", "fewer-objects", "fewer-rows", "too-many"]
 
     assert stage.complete(confirmDeletes=code(withheld)).deletions.delete_jobs
     assert stage.postings() == REFERENCES[30:]
@@ -154,7 +154,7 @@ def test_a_dry_run_says_what_would_go_and_how_to_confirm_it(stage: Stage) -> Non
 
     assert (dict(stage.bucket.contents), stage.store.saves, stage.sent()) == before
     assert outcome.preview is not None
-    assert outcome.preview["withheldBecause"] == ["too-many"]
+    assert outcome.preview["withheldBecause"] == ["fewer-rows", "too-many"]
     assert outcome.preview["withheldDeletes"] == 30
     assert outcome.preview["confirmCode"] == code(stage.complete())
     confirmed = stage.event({"feed": "default", "dryRun": True, "confirmDeletes": outcome.preview["confirmCode"]})

@@ -175,5 +175,8 @@ def test_the_live_set_is_of_the_account_that_got_the_jobs(stage: Stage, broken_o
 
     record = stage.complete()
 
-    assert (record.deletions.because, record.deletions.withheld) == (["first"], 2)  # A, and C if it is there
+    assert (record.deletions.because, record.deletions.withheld) == (
+        ["first", "too-many"],
+        2,
+    )  # A, and C if it is there
     assert [each.reference_number for each in record.deletions.postings] == ["A", "C"]

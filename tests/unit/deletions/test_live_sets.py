@@ -38,9 +38,9 @@ def expire(stage: Stage) -> Import:
 
 def test_full_sync_makes_it_what_was_sent() -> None:
     stage = full_sync("A", "B", "C")
-    stage.put_jobs("B", "D")
+    stage.put_jobs("B", "C", "D")
     assert stage.complete().deletions.delete_jobs
-    assert stage.live_set() == ["B", "D"]
+    assert stage.live_set() == ["B", "C", "D"]
 
 
 def test_add_only_adds_to_it() -> None:
@@ -72,16 +72,16 @@ def test_a_result_that_comes_late_settles_it() -> None:
 
 
 def test_an_older_import_that_ends_late_replaces_nothing() -> None:
-    stage = full_sync("A", "B")
-    stage.put_jobs("B", "C")
+    stage = full_sync("A", "B", "C", "D")
+    stage.put_jobs("B", "C", "D")
     expired = expire(stage)
     waiting = stage.board.waiting()
-    stage.put_jobs("C", "D")
+    stage.put_jobs("C", "D", "E")
     newer = stage.run()
     while board_import_id := stage.board.process():
         if board_import_id not in waiting:
             stage.call_back(board_import_id)
-    assert stage.live_set() == ["C", "D"]
+    assert stage.live_set() == ["C", "D", "E"]
 
     for each in waiting:
         assert stage.call_back(each).status == 200
@@ -89,7 +89,8 @@ def test_an_older_import_that_ends_late_replaces_nothing() -> None:
     assert stage.record(expired.import_id).state is State.COMPLETE
     feed = stage.store.get_feed("default")
     assert (feed.last_complete, feed.live_set and feed.live_set.import_id) == (newer.import_id, newer.import_id)
-    assert stage.live_set() == ["C", "D"] == stage.postings()
+    assert stage.live_set() == ["C", "D", "E"]
+    assert stage.postings() == ["C", "D", "E"]
 
 
 def test_while_a_newer_one_is_open_a_late_result_does_not_narrow_what_it_was_held_against() -> None:

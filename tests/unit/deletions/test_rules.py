@@ -222,10 +222,10 @@ def test_3_another_key_in_the_same_secret_is_announced_and_forgets_no_posting() 
 
     first = stage.complete()
 
-    assert withheld(first) == (State.COMPLETE, False, 15, ["first", "too-many"], False, TWENTY[5:])
+    assert withheld(first) == (State.COMPLETE, False, 15, ["first", "fewer-rows", "too-many"], False, TWENTY[5:])
     assert stage.postings("the-real-key") == [*TWENTY[:5], "by-hand"]
     assert stage.postings() == TWENTY
-    assert withheld(stage.complete()) == (State.COMPLETE, False, 15, ["too-many"], True, TWENTY[5:])
+    assert withheld(stage.complete()) == (State.COMPLETE, False, 15, ["fewer-rows", "too-many"], True, TWENTY[5:])
 
 
 def test_3_the_same_key_in_another_secret_is_the_same_account() -> None:
@@ -234,7 +234,7 @@ def test_3_the_same_key_in_another_secret_is_the_same_account() -> None:
     stage.settings(deleteJobs=True, apiKeySecret="Renamed")
     stage.put_jobs(*TWENTY[:5])
 
-    assert withheld(stage.complete()) == (State.COMPLETE, False, 15, ["too-many"], True, TWENTY[5:])
+    assert withheld(stage.complete()) == (State.COMPLETE, False, 15, ["fewer-rows", "too-many"], True, TWENTY[5:])
     assert stage.postings() == TWENTY
 
 
@@ -299,22 +299,30 @@ def test_3_a_lost_live_set_and_a_lost_result_announce_nothing() -> None:
 @pytest.mark.parametrize(
     ("size", "gone", "percent", "goes"),
     [
-        (20, 10, 20, True),  # ten always pass
+        (20, 10, 20, True),  # ten pass regardless
         (20, 11, 20, False),
+        (19, 10, 20, False),  # but not more than half
+        (19, 9, 20, True),
+        (11, 10, 20, False),
+        (2, 1, 20, True),
+        (3, 2, 20, False),
+        (1, 1, 20, False),
+        (1, 1, 100, True),
         (55, 11, 20, True),  # exactly 20 %
         (54, 11, 20, False),
         (55, 12, 20, False),
         (12, 11, 100, True),
-        (11, 10, 0, True),
-        (1000, 11, 0, False),
+        (1000, 1, 0, False),
+        (1000, 2, 1, True),
         (150, 11, 7, False),
         (158, 11, 7, True),
     ],
 )
 def test_4_more_than_a_share_is_withheld(size: int, gone: int, percent: int, goes: bool) -> None:
     references = [f"J{number:04d}" for number in range(size)]
-    stage = full_sync(*references, maxDeletePercent=percent)
-    stage.put_jobs(*references[gone:])
+    stage = full_sync(*references, maxDeletePercent=percent, maxWeeklyDeletePercent=100)
+    others = [f"N{number:04d}" for number in range(gone)]  # so that the file keeps its rows
+    stage.put_jobs(*references[gone:], *others)
 
     record = stage.complete()
 
@@ -323,11 +331,11 @@ def test_4_more_than_a_share_is_withheld(size: int, gone: int, percent: int, goe
         assert [each.reference_number for each in record.deletions.postings] == references[:gone][:25]
         assert record.result.counts is not None
         assert record.result.counts["deleted"] == gone
-        assert stage.postings() == references[gone:]
+        assert stage.postings() == [*references[gone:], *others]
     else:
         assert withheld(record) == (State.COMPLETE, False, gone, ["too-many"], True, references[:gone][:25])
         assert record.deletions.expected == 0
-        assert stage.postings() == references
+        assert stage.postings() == [*references, *others]
 
 
 def test_4_what_was_withheld_is_withheld_again_and_listed_whole() -> None:
@@ -406,7 +414,7 @@ def test_fewer_objects_with_all_the_jobs_are_nothing_to_worry_about() -> None:
 
 def shared(secret: str | None, **other: Any) -> Stage:
     """A full sync, beside a second feed whose account is of that secret."""
-    stage = full_sync("A", "B", "C")
+    stage = full_sync("A", "B", "C", "D")
     stage.settings("second", **({"apiKeySecret": secret} if secret else {}), **other)
     return stage
 
@@ -420,13 +428,13 @@ def test_5_two_feeds_of_one_account_do_not_delete_each_others_jobs(secret: str |
     )
     stage.put_jobs("X", "Y", feed="second")
     assert stage.complete("second").state is State.COMPLETE
-    stage.put_jobs("A")
+    stage.put_jobs("A", "B")
 
     record = stage.complete()
 
-    assert withheld(record) == (State.COMPLETE, False, 2, ["shared-account"], False, ["B", "C"])
+    assert withheld(record) == (State.COMPLETE, False, 2, ["shared-account"], False, ["C", "D"])
     assert record.deletions.shared_with == [OtherFeed(feed="second")]
-    assert stage.postings() == ["A", "B", "C", "X", "Y"]
+    assert stage.postings() == ["A", "B", "C", "D", "X", "Y"]
     refused = stage.complete(confirmDeletes="AAAA-AAAA-AAAA-A")
     assert (refused.state, refused.ending.cause) == (State.BLOCKED, "confirmation")
     assert refused.ending.reason == "confirmDeletes cannot be used while another feed uses the same account: second"
@@ -487,7 +495,7 @@ def test_5_a_feed_whose_secret_cannot_be_read_may_be_of_the_account(text: str | 
         ["shared-account"],
         [OtherFeed(feed="second", unreadable=Unreadable.SECRET)],
     )
-    assert stage.postings() == ["A", "B", "C", "X"]
+    assert stage.postings() == ["A", "B", "C", "D", "X"]
 
 
 def test_5_keys_are_compared_as_they_are_now_and_not_as_a_warm_function_knows_them() -> None:
@@ -503,13 +511,13 @@ def test_5_keys_are_compared_as_they_are_now_and_not_as_a_warm_function_knows_th
 
 def test_5_is_over_when_the_other_feed_is() -> None:
     stage = shared(None)
-    stage.put_jobs("A")
+    stage.put_jobs("A", "B")
     assert not stage.complete().deletions.delete_jobs
     stage.remove("feed.json", "second")
 
     assert stage.complete().deletions.because == ["first"]
     assert stage.complete().deletions.delete_jobs
-    assert stage.postings() == ["A"]
+    assert stage.postings() == ["A", "B"]
 
 
 # Rule 6: single flight is in test_single_flight

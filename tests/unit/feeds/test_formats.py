@@ -60,7 +60,12 @@ def test_objects_are_merged_in_key_order(tmp_path: Path) -> None:
 
     assert [job["referenceNumber"] for job in jobs_of(payload)] == ["a1", "b", "c"]
     assert [source["key"] for source in payload.sources] == sorted(objects)
-    assert payload.sources[2] == {"key": "feeds/default/c.csv", "etag": "etag of feeds/default/c.csv", "bytes": 20}
+    assert payload.sources[2] == {
+        "key": "feeds/default/c.csv",
+        "etag": "etag of feeds/default/c.csv",
+        "bytes": 20,
+        "rows": 1,
+    }
     assert (payload.rows, payload.jobs, payload.invalid) == (4, 3, 1)
     assert problems_of(payload)[0].startswith("feeds/default/a.xml row 2: state")
 

@@ -16,6 +16,7 @@ def test_defaults() -> None:
         "apiKeySecret": "BoardApiKey",
         "deleteJobs": False,
         "maxDeletePercent": 20,
+        "maxWeeklyDeletePercent": 50,
         "maxInvalidPercent": 20,
         "maxJobsPerImport": None,
         "fields": {},
@@ -23,6 +24,7 @@ def test_defaults() -> None:
         "defaults": {},
         "encoding": "utf-8",
         "notifyOnSuccess": False,
+        "notifyOnDeletes": True,
         "paused": False,
         "maxFeedBytes": 1 << 30,
     }
@@ -33,6 +35,7 @@ def test_every_setting_is_read() -> None:
         "apiKeySecret": "boards/nurses-2",
         "deleteJobs": True,
         "maxDeletePercent": 0,
+        "maxWeeklyDeletePercent": 700,
         "maxInvalidPercent": 100,
         "maxJobsPerImport": None,
         "fields": {"Job ID": "referenceNumber"},
@@ -40,6 +43,7 @@ def test_every_setting_is_read() -> None:
         "defaults": {"shiftsPerWeek": 4, "employmentType": ["Permanent"], "urgent": False, "factor": 1.5},
         "encoding": "cp1252",
         "notifyOnSuccess": True,
+        "notifyOnDeletes": False,
         "paused": True,
         "maxFeedBytes": 1,
     }

@@ -202,7 +202,7 @@ def test_a_result_ends_the_import_and_becomes_the_feeds_last() -> None:
     done, after = both(transitions.complete(asked, feed(), result(), "b", None))
     assert done.sent.requested_at == NOW
     assert (done.open, done.claim, done.result.counts) == (None, Claim(), {"added": 3, "deleted": 0})
-    assert (after.last_complete, after.last_complete_at, after.objects) == (ID, done.created_at, 2)
+    assert (after.last_complete, after.last_complete_at, after.baseline) == (ID, done.created_at, ID)
     assert after.open_imports == []
 
 
@@ -242,14 +242,16 @@ def test_a_shared_account_and_another_mode_end_an_announcement() -> None:
 
 def test_an_older_import_replaces_nothing() -> None:
     newer = LiveSet(key="new", import_id="f-new", created_at=NOW, account="a", whole=False)
-    known = feed(live_set=newer, last_complete="f-new", last_complete_at=NOW, objects=5)
+    known = feed(live_set=newer, last_complete="f-new", last_complete_at=NOW, baseline="f-new")
     _, after = both(transitions.complete(record(), known, result(), "b", None))
-    assert (after.live_set, after.last_complete, after.objects) == (newer, "f-new", 5)
+    assert (after.live_set, after.last_complete, after.baseline) == (newer, "f-new", "f-new")
 
 
 def test_while_deletions_are_withheld_the_feed_is_compared_with_what_it_was_before() -> None:
-    _, after = both(transitions.complete(record(withheld_deletes=4), feed(objects=5), result(), "b", None))
-    assert after.objects == 5
+    _, after = both(transitions.complete(record(withheld_deletes=4), feed(baseline="f-old"), result(), "b", None))
+    assert (after.baseline, after.last_complete) == ("f-old", ID)
+    _, after = both(transitions.complete(record(withheld_deletes=4), feed(), result(), "b", None))
+    assert after.baseline == ID
 
 
 def test_what_an_earlier_request_deleted_counts_once() -> None:

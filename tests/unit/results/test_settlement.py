@@ -127,7 +127,7 @@ def test_complete_means_that_all_is_there() -> None:
     feed = store.get_feed("default")
     assert feed.open_imports == []
     assert feed.last_complete == ID
-    assert feed.objects == 1
+    assert feed.baseline == ID
     assert feed.live_set is not None
     assert (feed.live_set.key, feed.live_set.whole) == (f"archive/default/{ID}.live.jsonl.gz", True)
 

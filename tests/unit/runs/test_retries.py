@@ -66,7 +66,7 @@ def test_only_the_mended_jobs_go_and_nothing_is_deleted(stage: Stage) -> None:
     # The feed's own record: its last run is still the last, its full sync still announced, and the live set has grown.
     after = stage.store.get_feed(FEED)
     assert (after.last_complete, after.last_complete_at) == (before.last_complete, before.last_complete_at)
-    assert after.objects == before.objects
+    assert after.baseline == before.baseline
     assert after.open_imports == []
     assert after.live_set is not None
     assert after.live_set.announced_at

@@ -4,15 +4,25 @@ Source: docs/deletions.md, which numbers the rules. `deleteJobs: true` makes the
 the account that is not in the import, no matter who posted it, so it is sent only if there is no objection.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from jobferry.deletions.live_set import Carried
 from jobferry.errors import ConfirmationError
 from jobferry.feeds.settings import FeedSettings
-from jobferry.records.imports import Deletions, Objection, OtherFeed
+from jobferry.records.feeds import Deleted
+from jobferry.records.imports import (
+    OTHERS_NAMED,
+    WEEK,
+    Deletions,
+    Objection,
+    OtherFeed,
+    Prepared,
+    ReducedObject,
+)
 
-#: This many deletions always pass rule 4.
+#: This many deletions pass rule 4, if they are at most half of the live set and the percentage is not 0.
 ALWAYS_PASS: Final = 10
 #: A person cannot confirm deletions against these.
 _UNCONFIRMABLE: Final = frozenset({Objection.FIRST, Objection.SHARED_ACCOUNT})
@@ -22,20 +32,24 @@ class Circumstances(NamedTuple):
     """The facts besides the lists of postings that decide whether deletions are sent.
 
     Attributes:
+        now: the time.
         announced: people were told that other postings will be deleted, and had time to read it (rule 3).
         announced_at: when they were told; None if they were not, for this account and key.
         unprotected: rows that cannot be matched to a posting, which might be deleted wrongly (rule 2).
-        objects: how many objects the feed has.
-        objects_before: how many it had at its last complete import.
+        sources: the objects of the feed, as `Prepared.sources` describes them.
+        before: the runs whose objects they are compared with (rule 8).
+        earlier: the deletions of the last seven days (rule 4).
         shared_with: other feeds of the same account (rule 5).
     """
 
+    now: datetime
     announced: bool
     announced_at: datetime | None
     unprotected: int
-    objects: int
-    objects_before: int | None
-    shared_with: tuple[OtherFeed, ...]
+    sources: Sequence[Mapping[str, Any]]
+    before: Sequence[Prepared]
+    earlier: Sequence[Deleted]
+    shared_with: Sequence[OtherFeed]
 
 
 def decide(
@@ -57,8 +71,9 @@ def decide(
             raise ConfirmationError(
                 "confirmDeletes was given, but the feed's deleteJobs is off: nothing would be deleted"
             )
-        return Deletions(announced_at=circumstances.announced_at)
-    objections = _objections(settings, carried, circumstances)
+        return Deletions(live_before=carried.size, announced_at=circumstances.announced_at)
+    reduced = _reduced(carried, circumstances)
+    objections = _objections(settings, carried, circumstances, reduced)
     confirmable = carried.missing > 0 and not _UNCONFIRMABLE & set(objections)
     if confirmed_with is not None:
         if not confirmable or _normalized(confirmed_with) != _normalized(carried.code):
@@ -66,11 +81,14 @@ def decide(
         objections = []
     return Deletions(
         full_sync=True,
+        live_before=carried.size,
         delete_jobs=not objections,
         expected=0 if objections else carried.missing,
         withheld=carried.missing if objections else 0,
         because=objections,
-        shared_with=list(circumstances.shared_with),
+        reduced=reduced[:OTHERS_NAMED],
+        shared_with=list(circumstances.shared_with[:OTHERS_NAMED]),
+        sharing=len(circumstances.shared_with),
         confirm_code=carried.code if objections and confirmable else None,
         confirmed_with=confirmed_with,
         postings=carried.first,
@@ -95,21 +113,76 @@ def decide_again(deletions: Deletions, *, wanted: bool, shared_with: list[OtherF
         expected=0,
         withheld=deletions.expected,
         because=[Objection.SHARED_ACCOUNT],
-        shared_with=shared_with,
+        shared_with=shared_with[:OTHERS_NAMED],
+        sharing=len(shared_with),
     )
 
 
-def _objections(settings: FeedSettings, carried: Carried, circumstances: Circumstances) -> list[Objection]:
-    before = circumstances.objects_before
+def exceeded_limits(
+    settings: FeedSettings, missing: int, live: int, earlier: Sequence[Deleted], now: datetime
+) -> list[Objection]:
+    """Return which limit of rule 4 the deletions exceed: that of one import, or else that of a week.
+
+    Args:
+        settings: of the feed.
+        missing: postings that would be deleted.
+        live: postings in the live set.
+        earlier: deletions of the last seven days, the oldest first; older ones do not count.
+        now: the time.
+    """
+    if missing > _allowed(live, settings.max_delete_percent):
+        return [Objection.TOO_MANY]
+    week = [each for each in earlier if each.at > now - WEEK]
+    # A feed that has grown since the week began may delete more, so the larger number counts.
+    live_in_week = max(live, week[0].live_before) if week else live
+    in_week = missing + sum(each.postings for each in week)
+    if missing and in_week > _allowed(live_in_week, settings.max_weekly_delete_percent):
+        return [Objection.TOO_MANY_THIS_WEEK]
+    return []
+
+
+def _allowed(live: int, percent: int) -> int:
+    """Return how many of these live postings may be deleted."""
+    return max(live * percent // 100, min(ALWAYS_PASS, live // 2)) if percent else 0
+
+
+def reduced_objects(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> list[ReducedObject]:
+    """Return the objects that have less than half of the rows that they had before.
+
+    Objects are matched by their keys. Where keys change, as dated names do, the remaining ones are matched by their order.
+    """
+    rows_before = {each["key"]: each.get("rows", 0) for each in before}
+    keys = {each["key"] for each in now}
+    replaced = iter([rows for key, rows in rows_before.items() if key not in keys])
+    found = []
+    for each in now:
+        rows = rows_before[each["key"]] if each["key"] in rows_before else next(replaced, 0)
+        if each["rows"] * 2 < rows:
+            found.append(ReducedObject(key=each["key"], rows=each["rows"], rows_before=rows))
+    return found
+
+
+def _reduced(carried: Carried, circumstances: Circumstances) -> list[ReducedObject]:
+    """Return the objects that lost rows. If nothing is missing, their jobs are elsewhere in the feed."""
+    if not carried.missing:
+        return []
+    found = [each for run in circumstances.before for each in reduced_objects(run.sources, circumstances.sources)]
+    return list({each.key: each for each in reversed(found)}.values())[::-1]
+
+
+def _objections(
+    settings: FeedSettings, carried: Carried, circumstances: Circumstances, reduced: list[ReducedObject]
+) -> list[Objection]:
     objections = {
         Objection.FIRST: not circumstances.announced,
         Objection.SHARED_ACCOUNT: bool(circumstances.shared_with),
         Objection.UNPROTECTED_ROWS: circumstances.unprotected > 0,
-        Objection.FEWER_OBJECTS: carried.missing > 0 and before is not None and circumstances.objects < before,
-        Objection.TOO_MANY: carried.missing > ALWAYS_PASS
-        and carried.missing * 100 > carried.size * settings.max_delete_percent,
+        Objection.FEWER_OBJECTS: carried.missing > 0
+        and any(len(circumstances.sources) < run.objects for run in circumstances.before),
+        Objection.FEWER_ROWS: bool(reduced),
     }
-    return [objection for objection, holds in objections.items() if holds]
+    exceeded = exceeded_limits(settings, carried.missing, carried.size, circumstances.earlier, circumstances.now)
+    return [objection for objection, holds in objections.items() if holds] + exceeded
 
 
 def _refusal(carried: Carried, circumstances: Circumstances, objections: list[Objection]) -> str:

@@ -54,6 +54,8 @@ class FeedSettings(BaseModel):
     delete_jobs: bool = False
     #: Deletions of a larger part of the live set are withheld. Percent.
     max_delete_percent: Annotated[int, Field(ge=0, le=100)] = 20
+    #: The same for all deletions of seven days. Beyond 100, it also allows postings to be replaced within the week. Percent.
+    max_weekly_delete_percent: Annotated[int, Field(ge=0, le=700)] = 50
     #: If a larger part of the jobs is invalid, nothing is sent. Percent.
     max_invalid_percent: Annotated[int, Field(ge=0, le=100)] = 20
     #: A larger feed is split into several imports.
@@ -68,6 +70,8 @@ class FeedSettings(BaseModel):
     encoding: Annotated[str, AfterValidator(_text_encoding)] = "utf-8"
     #: Send a notice even if there were no problems.
     notify_on_success: bool = False
+    #: Send a notice of the postings that were deleted as expected.
+    notify_on_deletes: bool = True
     #: The schedule runs, but nothing is sent.
     paused: bool = False
     #: The limit for all objects of the feed together, uncompressed. Bytes.

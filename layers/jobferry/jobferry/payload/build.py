@@ -24,6 +24,7 @@ from jobferry.feeds.objects import FeedObject, FeedReader, read_rows
 from jobferry.feeds.rows import Row, RowWithWarning, UnreadableRow
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK, Allowance, encoding_error
+from jobferry.jobs.fields import FIELDS
 from jobferry.jobs.job_reader import JobReader
 from jobferry.jobs.vocabulary import NOTHING_LISTED, Vocabulary
 from jobferry.jobs.warnings import RowWarning, quoted
@@ -35,6 +36,8 @@ from jobferry.payload.references import ReferenceSet
 MAX_TITLE: Final = 200
 #: Kinds of warnings that are counted separately. All others are counted together.
 _MAX_WARNING_GROUPS: Final = 200
+#: Combinations of fields that are kept before their names are added up.
+_MAX_SHAPES: Final = 1000
 
 
 class Part(NamedTuple):
@@ -59,7 +62,8 @@ class Payload:
 
     Attributes:
         parts: the imports in order; none if no job can be sent.
-        sources: the objects: key, etag, stored bytes.
+        sources: the objects: key, etag, stored bytes, rows.
+        fields: how many valid rows have each of the board's fields.
         rows: the number of rows read.
         jobs: the number of jobs to send. With deleteJobs, this includes invalid ones.
         invalid: the number of rows with errors, whether they are sent or held back.
@@ -75,6 +79,7 @@ class Payload:
     sources: list[dict[str, Any]]
     problems: Path
     references: ReferenceSet
+    fields: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     jobs: int = 0
     invalid: int = 0
@@ -152,10 +157,9 @@ def spool(
         allowance = Allowance(settings.max_feed_bytes)
         for obj in sorted(objects, key=lambda each: each.key):
             with reader.open_object(obj) as stream:
-                spooled.payload.rows += _read_object(
-                    obj.key, read_rows(obj, stream, settings.encoding, allowance), rows, spooled
-                )
-            spooled.payload.sources.append({"key": obj.key, "etag": obj.etag, "bytes": obj.size})
+                count = _read_object(obj.key, read_rows(obj, stream, settings.encoding, allowance), rows, spooled)
+            spooled.payload.rows += count
+            spooled.payload.sources.append({"key": obj.key, "etag": obj.etag, "bytes": obj.size, "rows": count})
         return spooled.finish()
 
 
@@ -191,6 +195,7 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
         if errors:
             spooled.invalid(job, body, errors, Source(key, number))
         else:
+            spooled.count_fields(job)
             spooled.job(job["referenceNumber"], job.get("title"), body, key, number)
     return count
 
@@ -203,6 +208,8 @@ class _Spool:
         self._limit = settings.max_jobs_per_import
         self._sends_invalid = settings.delete_jobs
         self._groups: dict[tuple[str, ...], WarningGroup] = {}
+        #: How many valid rows have which fields. Their names are added up later, which takes half the time.
+        self._shapes: dict[tuple[str, ...], int] = {}
         self._part = Part(0, directory / "jobs.jsonl", directory / "jobs.jsonl.gz", directory / "manifest.jsonl.gz")
         self._jobs = self._part.body.open("wb", CHUNK)
         self._entries = EntrySpool(_spooled(self._part.manifest))
@@ -226,6 +233,20 @@ class _Spool:
         self.payload.references.add(reference)
         self._jobs.writelines((body, b"\n"))  # concatenated, the job would be copied
         self._entries.add(reference, title and title[:MAX_TITLE], key, row)
+
+    def count_fields(self, job: Mapping[str, Any]) -> None:
+        """Count the fields of a valid row."""
+        shape = tuple(job)
+        self._shapes[shape] = self._shapes.get(shape, 0) + 1
+        if len(self._shapes) > _MAX_SHAPES:
+            self._add_up_fields()
+
+    def _add_up_fields(self) -> None:
+        fields = self.payload.fields
+        for shape, count in self._shapes.items():
+            for name in FIELDS & set(shape):
+                fields[name] = fields.get(name, 0) + count
+        self._shapes.clear()
 
     def invalid(self, job: Mapping[str, Any], body: bytes, errors: Sequence[str], source: Source) -> None:
         """Spool a row that a person has to fix. In a full sync its job is sent all the same."""
@@ -264,6 +285,7 @@ class _Spool:
         elif self.payload.jobs:
             self.payload.parts.append(self._part._replace(jobs=self.payload.jobs))
         self._problems.close()
+        self._add_up_fields()
         self.payload.warning_groups = sorted(self._groups.values(), key=lambda each: -each.count)
         return self.payload
 

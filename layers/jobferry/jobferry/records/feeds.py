@@ -32,6 +32,20 @@ class LiveSet(Frozen):
     announced_at: Instant | None = None
 
 
+class Deleted(Frozen):
+    """Postings of a feed that were deleted.
+
+    Attributes:
+        at: when the import that deleted them was claimed.
+        live_before: postings in the live set before that.
+        postings: how many were deleted.
+    """
+
+    at: Instant
+    live_before: int
+    postings: int
+
+
 class Feed(Frozen):
     """The record of a feed.
 
@@ -43,7 +57,8 @@ class Feed(Frozen):
         last_complete: the latest run with a result, by its first import.
         last_complete_at: when that import was claimed.
         live_set: the postings that may be on the board.
-        objects: the number of objects in the last complete import; while deletions are withheld, at least that before.
+        baseline: the latest complete run whose deletions were not withheld, or the first; rule 8 compares with it.
+        deletions: those of the last seven days; a deletion that a person confirmed starts anew.
         run_again: the first import that was skipped during the open run; if set, the feed runs once more after it.
         run_again_at: when it was skipped.
         run_again_confirm: the confirmation code that a person gave with a skipped run.
@@ -57,7 +72,8 @@ class Feed(Frozen):
     last_complete: str | None = None
     last_complete_at: Instant | None = None
     live_set: LiveSet | None = None
-    objects: int | None = None
+    baseline: str | None = None
+    deletions: list[Deleted] = Field(default_factory=list)
     run_again: str | None = None
     run_again_at: Instant | None = None
     run_again_confirm: str | None = None

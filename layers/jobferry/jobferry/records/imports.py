@@ -17,6 +17,8 @@ from jobferry.errors import Cause
 RESULT_DEADLINE: Final = timedelta(hours=12)
 #: Lambda retries a failed invocation after about one and three minutes. The poller waits for this time.
 LAMBDA_RETRIES: Final = timedelta(minutes=10)
+#: maxWeeklyDeletePercent limits the deletions of this time.
+WEEK: Final = timedelta(days=7)
 #: Records are kept for this time.
 RETENTION: Final = timedelta(days=400)
 #: `{feed}-{time}`, and what tells it from another import of that time; `runs.triggers` makes it.
@@ -27,6 +29,8 @@ OPEN: Final = "open"
 NAME_LENGTH: Final = 300
 #: Postings that a record names.
 POSTINGS_NAMED: Final = 25
+#: Other feeds, and objects that lost rows, that a record names.
+OTHERS_NAMED: Final = 20
 
 
 class State(StrEnum):
@@ -51,7 +55,9 @@ class Objection(StrEnum):
     SHARED_ACCOUNT = "shared-account"
     UNPROTECTED_ROWS = "unprotected-rows"
     FEWER_OBJECTS = "fewer-objects"
+    FEWER_ROWS = "fewer-rows"
     TOO_MANY = "too-many"
+    TOO_MANY_THIS_WEEK = "too-many-this-week"
 
 
 class SettledBy(StrEnum):
@@ -103,6 +109,20 @@ class Posting(Frozen):
     title: ShortText | None = None
 
 
+class ReducedObject(Frozen):
+    """An object of a feed that lost most of its rows.
+
+    Attributes:
+        key: the object's key.
+        rows: how many it has.
+        rows_before: how many it had, or the object of another name in whose place it is.
+    """
+
+    key: ShortText
+    rows: int
+    rows_before: int
+
+
 class OtherFeed(Frozen):
     """A feed that uses the same account, or may use it.
 
@@ -111,7 +131,7 @@ class OtherFeed(Frozen):
         unreadable: what of it cannot be read; None if it certainly uses the same account.
     """
 
-    feed: str
+    feed: ShortText
     unreadable: Unreadable | None = None
 
     def __str__(self) -> str:
@@ -157,11 +177,13 @@ class Prepared(Frozen):
         warnings: how often something was corrected or is unusual.
         warned: the most frequent kinds of warnings, in words.
         objects: objects of the feed that were read.
-        sources: the first of these objects: key, etag, bytes.
+        sources: the first of these objects: key, etag, bytes, rows.
+        fields: how many valid jobs of the feed have each of the board's fields.
         payload: key of the archived jobs.
         manifest: key of the list that says where in the feed each job stands.
         live_set: key of the live set that becomes the feed's when the import ends.
         notify_on_success: the feed's setting.
+        notify_on_deletes: the feed's setting.
     """
 
     jobs: int = 0
@@ -170,10 +192,12 @@ class Prepared(Frozen):
     warned: list[str] = []
     objects: int = 0
     sources: list[dict[str, Any]] = []
+    fields: dict[str, int] = {}
     payload: str | None = None
     manifest: str | None = None
     live_set: str | None = None
     notify_on_success: bool = False
+    notify_on_deletes: bool = False
 
     @property
     def deletes(self) -> str | None:
@@ -186,11 +210,14 @@ class Deletions(Frozen):
 
     Attributes:
         full_sync: the feed's setting deleteJobs.
+        live_before: postings in the live set with which the feed was compared.
         delete_jobs: what is actually sent.
         expected: postings that the import deletes.
         withheld: postings that the feed no longer has and that stay.
         because: why deletions are withheld.
-        shared_with: other feeds that use the same account, or may use it.
+        reduced: the first objects that lost most of their rows.
+        shared_with: the first other feeds that use the same account, or may use it.
+        sharing: how many these feeds are.
         confirm_code: the code that sends the withheld deletions; None if a person cannot confirm them.
         confirmed_with: the code that a person gave with this run.
         postings: the first of the postings that are deleted or withheld.
@@ -198,11 +225,14 @@ class Deletions(Frozen):
     """
 
     full_sync: bool = False
+    live_before: int = 0
     delete_jobs: bool = False
     expected: int = Field(0, alias="expectedDeletes")
     withheld: int = Field(0, alias="withheldDeletes")
     because: list[Objection] = Field([], alias="withheldBecause")
+    reduced: list[ReducedObject] = []
     shared_with: list[OtherFeed] = []
+    sharing: int = 0
     confirm_code: str | None = None
     confirmed_with: str | None = Field(None, alias="confirmDeletes")
     postings: list[Posting] = Field([], alias="deletes")

@@ -6,14 +6,15 @@ read. docs/states.md has the transitions as a table, which a test compares with 
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from jobferry.errors import Cause
-from jobferry.records.feeds import Feed, LiveSet
+from jobferry.records.feeds import Deleted, Feed, LiveSet
 from jobferry.records.imports import (
     LAMBDA_RETRIES,
     OPEN,
+    WEEK,
     Claim,
     Deletions,
     Ending,
@@ -329,19 +330,16 @@ def _close_sent(feed: Feed, ended: Import) -> Feed:
     """Return the feed after an import that may have reached the board; an older import replaces nothing.
 
     A retry is not a run of the feed: it only adds to the live set. It does not change the last complete run or the
-    number of objects, and a full sync that was announced stays announced.
+    baseline, and a full sync that was announced stays announced.
     """
     feed = _close_unsent(feed, ended)
     complete = ended.state is State.COMPLETE
     newest = feed.last_complete_at is None or feed.last_complete_at <= ended.created_at
     if complete and newest and not ended.retry:
-        objects = ended.prepared.objects
-        # While deletions are withheld, the larger number stays, so that the next run is compared with it too.
-        if ended.deletions.withheld:
-            objects = max(objects, feed.objects or 0)
-        feed = feed.changed(
-            last_complete=ended.run or ended.import_id, last_complete_at=ended.created_at, objects=objects
-        )
+        run = ended.run or ended.import_id
+        # While deletions are withheld, the next run is compared with the same one again.
+        baseline = feed.baseline if feed.baseline and ended.deletions.withheld else run
+        feed = feed.changed(last_complete=run, last_complete_at=ended.created_at, baseline=baseline)
     before = feed.live_set
     if ended.prepared.live_set and (before is None or before.created_at <= ended.created_at):
         # While two feeds share an account, a posting may belong to either, so the full sync is announced again later.
@@ -358,4 +356,24 @@ def _close_sent(feed: Feed, ended: Import) -> Feed:
             announced_at=ended.deletions.announced_at if still_announced else None,
         )
         feed = feed.changed(live_set=live_set)
+        if not live_set.whole:
+            feed = feed.changed(deletions=_with_deletions(feed.deletions, ended))
     return feed
+
+
+def _with_deletions(earlier: Sequence[Deleted], ended: Import) -> list[Deleted]:
+    """Return the deletions of the last seven days after an import whose deletions the board confirmed.
+
+    A person who confirmed a deletion knows how the feed stands, so the week starts anew. Deletions within an hour become
+    one entry, which bounds the list.
+    """
+    deletions, at = ended.deletions, ended.created_at
+    if deletions.confirmed_with is not None:
+        return []
+    week = [each for each in earlier if each.at > at - WEEK]
+    if not deletions.expected:
+        return week
+    if week and week[-1].at > at - timedelta(hours=1):
+        last = week[-1]
+        return [*week[:-1], last.changed(postings=last.postings + deletions.expected)]
+    return [*week, Deleted(at=at, live_before=deletions.live_before, postings=deletions.expected)]

@@ -174,13 +174,17 @@ def plan(trigger: Trigger, loaded: LoadedFeed, confirmed_with: str | None, world
     # feed all the same, and other postings are deleted only after a new announcement.
     announced_at = live.announced_at if live is not None and live.key_mark == key_mark else None
     may_object = trigger.unattended and announced_at is not None and world.now() < announced_at + _TIME_TO_OBJECT
+    compared = dict.fromkeys(each for each in (feed.baseline, feed.last_complete) if each)
+    earlier_runs = [run.prepared for run in map(world.store.get, compared) if run]
     circumstances = Circumstances(
+        now=world.now(),
         announced=announced_at is not None and not may_object,
         announced_at=announced_at,
         unprotected=payload.unprotected,
-        objects=len(payload.sources),
-        objects_before=feed.objects,
-        shared_with=tuple(_feeds_sharing(loaded.account, trigger.feed, world)) if settings.delete_jobs else (),
+        sources=payload.sources,
+        before=earlier_runs,
+        earlier=feed.deletions,
+        shared_with=list(_feeds_sharing(loaded.account, trigger.feed, world)) if settings.delete_jobs else [],
     )
     deletions = decide(settings, carried, circumstances, confirmed_with)
     return Plan(live is not None, carried, deletions, key_mark)
@@ -238,10 +242,12 @@ def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
             warned=_warned(payload) if first else [],
             objects=len(payload.sources),
             sources=_named(payload.sources),
+            fields=payload.fields if first else {},
             payload=f"{archive}/{import_id}.{mark}.jsonl.gz",
             manifest=f"{archive}/{import_id}.{mark}.manifest.jsonl.gz",
             live_set=live_set,
             notify_on_success=loaded.settings.notify_on_success,
+            notify_on_deletes=loaded.settings.notify_on_deletes,
         )
         imports.append(
             record.changed(

@@ -149,6 +149,17 @@ BY_OBJECTION: Final = {
         "Look whether a file is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its last complete "
         "import. If one is, export it again; the next run is then as usual.",
     ),
+    Objection.FEWER_ROWS: ObjectionAdvice(
+        "a file has lost most of its rows",
+        "Check whether the export wrote these files completely: {reduced}. If it did not, export them again; the next run "
+        "is then as usual.",
+    ),
+    Objection.TOO_MANY_THIS_WEEK: ObjectionAdvice(
+        "too many were deleted within seven days",
+        "If they should still be there, fix the export: together with the deletions of the last seven days, these are more "
+        "than the feed's maxWeeklyDeletePercent. If so many of your jobs change every week, raise maxWeeklyDeletePercent "
+        "in {settings}. Otherwise the run withholds them until the earlier deletions are a week old.",
+    ),
     Objection.TOO_MANY: ObjectionAdvice(
         "so many at once look like a fault of the export",
         "If they should still be there, mend the export: it left out so many at once (more than the feed's "
@@ -187,4 +198,7 @@ def was_not_sent(record: Import) -> bool:
 
 def why_withheld(objections: Iterable[Objection]) -> str:
     """Return why deletions are withheld, in one line."""
-    return "; ".join(BY_OBJECTION[each].briefly for each in objections)
+    withheld = list(objections)
+    # An announcement says that deletions begin with the next import, which is not true if anything else is against them.
+    others = [each for each in withheld if each is not Objection.FIRST]
+    return "; ".join(BY_OBJECTION[each].briefly for each in others or withheld)

@@ -199,7 +199,12 @@ def _names(record: Import, failures: Failures, commands: Commands) -> dict[str, 
     """Return what the texts of `causes` have in braces."""
     others = [one_line(each, 100) for each in record.deletions.shared_with]
     unread = any(each.unreadable for each in record.deletions.shared_with)
-    listed = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+    number = max(record.deletions.sharing, len(others))
+    listed = ", ".join(others[:5]) + (f" and {number - 5:,} more" if number > 5 else "")
+    reduced = [
+        f"{one_line(each.key, 200)} has {counted(each.rows, 'row')}, where it was {each.rows_before:,}"
+        for each in record.deletions.reduced[:5]
+    ]
     return {
         "bucket": commands.bucket,
         "feed": record.feed,
@@ -210,6 +215,7 @@ def _names(record: Import, failures: Failures, commands: Commands) -> dict[str, 
         "others": f"This feed and {listed} {'may be' if unread else 'are'}"
         if others
         else "This feed and another one are",
+        "reduced": "; ".join(reduced),
         "unread": "Mend first what cannot be read: whoever's it is may be on the same account. " if unread else "",
         "perhaps": ", one of those under WOULD GO perhaps" if record.deletions.withheld else "",
         "most_frequent": one_line(failures.reasons[0].message, 200) if failures.reasons else "",
