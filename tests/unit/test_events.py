@@ -57,6 +57,7 @@ def test_the_scheduled_event_is_the_schedules_input(stack: Stack) -> None:
         ("submit-scheduled", "default-20261124T020000Z"),
         ("submit-by-hand", "default-20261125T080910Z"),
         ("submit-confirm-deletes", "default-20261125T080910Z"),
+        ("submit-confirm-fields", "default-20261125T080910Z"),
         ("submit-dry-run", "default-20261125T080910Z"),
         ("submit-resume", "default-20261124T020000Z"),
         ("submit-run-again", "default-20261124T021500Z-5c1f0a9b3e-again"),

@@ -6,12 +6,14 @@ JobferryError
 │   └── StrayObjectError           an uploaded object that belongs to no feed
 ├── FeedError                  nothing can be sent from this feed: the import is blocked
 │   ├── SettingsError              feed.json cannot be used
+│   │   └── SettingsMissingError       feed.json has disappeared
 │   ├── FeedMissingError           no object under the feed's prefix
 │   ├── FeedUnreadableError        an object cannot be read to its end
 │   ├── FeedChangedError           an object was replaced while the feed was being read
 │   ├── FeedTooLargeError          more than maxFeedBytes, or more than /tmp holds
 │   ├── FeedInvalidError           no valid job, or more invalid ones than maxInvalidPercent
 │   ├── FeedPausedError            feed.json says that nothing is to be sent
+│   ├── FieldsGoneError            hardly any job has a field that most jobs had
 │   └── ConfirmationError          confirmDeletes confirms another list of deletions
 ├── SecretError                a secret is empty, not set, or may not be read
 ├── ArchiveGoneError           what was made ready to be sent is no longer in the bucket
@@ -41,11 +43,13 @@ class Cause(StrEnum):
     """Why an import ended without a result, in records and notices; docs/runbook.md has a heading for each."""
 
     SETTINGS = "settings"
+    SETTINGS_MISSING = "settings-missing"
     FEED_MISSING = "feed-missing"
     FEED_UNREADABLE = "feed-unreadable"
     FEED_CHANGED = "feed-changed"
     FEED_TOO_LARGE = "feed-too-large"
     FEED_INVALID = "feed-invalid"
+    FIELDS_GONE = "fields-gone"
     PAUSED = "paused"
     CONFIRMATION = "confirmation"
     SECRET = "secret"  # noqa: S105  # a word
@@ -96,6 +100,12 @@ class SettingsError(FeedError):
     """feed.json cannot be used."""
 
     cause = Cause.SETTINGS
+
+
+class SettingsMissingError(SettingsError):
+    """The feed had a feed.json, and has none now. Its jobs could be sent to another account, or be read in another way."""
+
+    cause = Cause.SETTINGS_MISSING
 
 
 class FeedMissingError(FeedError):
@@ -155,6 +165,21 @@ class FeedPausedError(FeedError):
     """The feed's settings say that nothing is to be sent."""
 
     cause = Cause.PAUSED
+
+
+class FieldsGoneError(FeedError):
+    """Hardly any job has a field that most jobs had at the last complete import: live postings would lose it.
+
+    Args:
+        message: which fields, and how many jobs have them.
+        code: the code with which a person confirms exactly these fields.
+    """
+
+    cause = Cause.FIELDS_GONE
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ConfirmationError(FeedError):

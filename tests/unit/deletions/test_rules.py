@@ -206,7 +206,7 @@ def test_3_a_new_account_is_announced_and_so_is_the_old_one_on_return() -> None:
 
     assert withheld(stage.complete()) == (State.COMPLETE, False, 0, ["first"], False, [])
     assert stage.postings("key-of-another") == ["A", "B", "X"]
-    stage.settings(deleteJobs=True)
+    stage.settings(deleteJobs=True, apiKeySecret="BoardApiKey")
     stage.put_jobs("B")
     assert stage.complete().deletions.because == ["first"]
     assert stage.postings() == ["A", "B"]

@@ -72,7 +72,7 @@ def test_an_upload_is_one_run_for_each_version_of_the_object() -> None:
     ("event", "message"),
     [
         ([], "an object such as"),
-        ({"feed": "a", "confirm": "x"}, "the event has confirm; known are confirmDeletes, dryRun, feed"),
+        ({"feed": "a", "confirm": "x"}, "the event has confirm; known are confirmDeletes, confirmFields, dryRun, feed"),
         ({"feed": "a", "scheduledAt": "at two"}, "scheduledAt is not a date and time of RFC 3339"),
         ({"feed": "a", "confirmDeletes": ""}, "confirmDeletes must be the code from a notice"),
         ({"feed": "a", "dryRun": "yes"}, "dryRun is true or false"),

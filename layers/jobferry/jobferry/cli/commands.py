@@ -207,15 +207,20 @@ def submit(
 
 @command
 def confirm(
-    call: Call, feed: FeedName, code: Annotated[str, typer.Argument(help="The code of the notice.")], wait: Wait = False
+    call: Call,
+    feed: FeedName,
+    code: Annotated[str, typer.Argument(help="The code of the notice.")],
+    fields: Annotated[bool, typer.Option("--fields", help="The code confirms fields that are gone.")] = False,
+    wait: Wait = False,
 ) -> int:
-    """Run a feed now, with deletions that were withheld.
+    """Run a feed now, with what its last notice withheld.
 
-    The code is that of the notice. If the list of deletions has changed since, nothing is sent.
+    That is a list of deletions, or with --fields the jobs although most of them have lost a field. The code is that of the notice. If the list of deletions or fields has changed since, nothing is sent.
     """
     stack = call.stack()
     stack.require_feed(feed)
-    return _start(call, stack, {"feed": feed, "confirmDeletes": code}, wait=wait)
+    name = "confirmFields" if fields else "confirmDeletes"
+    return _start(call, stack, {"feed": feed, name: code}, wait=wait)
 
 
 @command

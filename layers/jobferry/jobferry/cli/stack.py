@@ -46,7 +46,9 @@ class JobferryCommands(Commands):
     options: str = ""
     where: ClassVar[str] = ""  # the reader is there already
 
-    def run(self, feed: str, confirm: str | None = None) -> str:
+    def run(self, feed: str, confirm: str | None = None, *, confirm_fields: str | None = None) -> str:
+        if confirm_fields:
+            return f"jobferry{self.options} confirm {feed} {confirm_fields} --fields"
         return f"jobferry{self.options} {f'confirm {feed} {confirm}' if confirm else f'submit {feed}'}"
 
     def resume(self, feed: str) -> str | None:

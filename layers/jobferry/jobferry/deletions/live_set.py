@@ -4,7 +4,6 @@ It is a gzip JSON Lines file beside the archive: first what an import sends, the
 live set, with a mark. It is only streamed: a million postings take 8 MB of memory.
 """
 
-import base64
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import BinaryIO, Final, NamedTuple
 from isal import igzip
 from pydantic_core import from_json, to_json
 
+from jobferry.deletions.codes import confirmation_code
 from jobferry.payload.build import Part
 from jobferry.payload.manifest import open_gzip, read_manifest
 from jobferry.payload.references import ReferenceSet
 from jobferry.records.imports import POSTINGS_NAMED, Posting
 
-_CODE_BYTES: Final = 8
 _MODULUS: Final = 1 << 256
 
 
@@ -89,15 +88,8 @@ def carry_over(before: Iterable[Live], parts: list[Part], sent: ReferenceSet, di
             live.write(to_json(line | {"carried": True}) + b"\n")
             # A sum does not depend on the order, so the list need not be sorted in memory.
             total = (total + _digest(posting.reference_number)) % _MODULUS
-    return Carried(size, missing, first, _code(missing, total), live_set, deletes)
+    return Carried(size, missing, first, confirmation_code(f"{missing}:{total}"), live_set, deletes)
 
 
 def _digest(reference: str) -> int:
     return int.from_bytes(blake2b(reference.encode(), digest_size=32).digest())
-
-
-def _code(missing: int, total: int) -> str:
-    """Return a code such as K7QD-3M2A-…, whose letters and digits cannot be confused."""
-    digest = blake2b(f"{missing}:{total}".encode(), digest_size=_CODE_BYTES).digest()
-    text = base64.b32encode(digest).decode().rstrip("=")
-    return "-".join(text[at : at + 4] for at in range(0, len(text), 4))

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from jobferry.deletions.codes import confirmation_code, is_code
 from jobferry.deletions.live_set import Carried
-from jobferry.errors import ConfirmationError
+from jobferry.errors import ConfirmationError, FieldsGoneError
 from jobferry.feeds.settings import FeedSettings
 from jobferry.records.feeds import Deleted
 from jobferry.records.imports import (
@@ -24,6 +25,14 @@ from jobferry.records.imports import (
 
 #: This many deletions pass rule 4, if they are at most half of the live set and the percentage is not 0.
 ALWAYS_PASS: Final = 10
+#: Rule 9: a field that at least this share of the jobs had, and at most that share has. Percent.
+_MOST: Final = 80
+_HARDLY_ANY: Final = 10
+#: The field that every valid job has, so its number is that of the jobs.
+_ALWAYS: Final = "referenceNumber"
+#: In a feed of fewer jobs, one job that ends can take a field with it. So only the fields that every job has count.
+_FEW_JOBS: Final = 5
+_FIELDS_OF_EVERY_JOB: Final = frozenset({"title", "city", "state", "description"})
 #: A person cannot confirm deletions against these.
 _UNCONFIRMABLE: Final = frozenset({Objection.FIRST, Objection.SHARED_ACCOUNT})
 
@@ -76,7 +85,7 @@ def decide(
     objections = _objections(settings, carried, circumstances, reduced)
     confirmable = carried.missing > 0 and not _UNCONFIRMABLE & set(objections)
     if confirmed_with is not None:
-        if not confirmable or _normalized(confirmed_with) != _normalized(carried.code):
+        if not confirmable or not is_code(confirmed_with, carried.code):
             raise ConfirmationError(_refusal(carried, circumstances, objections))
         objections = []
     return Deletions(
@@ -199,6 +208,31 @@ def _refusal(carried: Carried, circumstances: Circumstances, objections: list[Ob
     )
 
 
-def _normalized(code: str) -> str:
-    """Return a code without spaces and hyphens, in upper case."""
-    return "".join(code.split()).replace("-", "").upper()
+def require_fields(before: Mapping[str, int], now: Mapping[str, int], confirmed_with: str | None) -> None:
+    """Require that the feed still has the fields that most of its jobs had (rule 9).
+
+    Args:
+        before: how many valid jobs had each field at the last complete import; empty without one.
+        now: how many valid jobs have it.
+        confirmed_with: the code with which a person confirmed that fields are gone, if one did.
+
+    Raises:
+        FieldsGoneError: fields are gone, and the code does not confirm exactly these.
+    """
+    jobs_before, jobs = before.get(_ALWAYS, 0), now.get(_ALWAYS, 0)
+    gone = [
+        name
+        for name, count in sorted(before.items())
+        if count * 100 >= jobs_before * _MOST
+        and now.get(name, 0) * 100 <= jobs * _HARDLY_ANY
+        and (name in _FIELDS_OF_EVERY_JOB or min(jobs_before, jobs) >= _FEW_JOBS)
+    ]
+    code = confirmation_code(f"fields: {', '.join(gone)}")
+    if not gone or (confirmed_with is not None and is_code(confirmed_with, code)):
+        return
+    described = "; ".join(
+        f"{name} is in {now.get(name, 0):,} of {jobs:,} valid jobs, and was in {before[name]:,} of {jobs_before:,} at the "
+        "last complete import"
+        for name in gone
+    )
+    raise FieldsGoneError(described, code)

@@ -89,6 +89,11 @@ class FeedSettings(BaseModel):
             raise PydanticCustomError("reference", "defaults.referenceNumber would give many jobs one reference number")
         return self
 
+    @property
+    def names_secret(self) -> bool:
+        """Tell whether feed.json names the account's secret. If not, it is the default one."""
+        return "api_key_secret" in self.model_fields_set
+
     def for_retry(self) -> Self:
         """Return the settings for jobs from the archive, which are mapped already. A retry deletes nothing."""
         archived = {"fields": {}, "values": {}, "defaults": {}, "encoding": "utf-8"}

@@ -59,9 +59,11 @@ class Feed(Frozen):
         live_set: the postings that may be on the board.
         baseline: the latest complete run whose deletions were not withheld, or the first; rule 8 compares with it.
         deletions: those of the last seven days; a deletion that a person confirmed starts anew.
+        secret: the account's secret by the last feed.json that was read; None if the feed never had a feed.json.
         run_again: the first import that was skipped during the open run; if set, the feed runs once more after it.
         run_again_at: when it was skipped.
-        run_again_confirm: the confirmation code that a person gave with a skipped run.
+        run_again_confirm: the code for deletions that a person gave with a skipped run.
+        run_again_confirm_fields: the code for fields that a person gave with a skipped run.
         revision: how often the record was written; 0 if it is new.
     """
 
@@ -74,9 +76,11 @@ class Feed(Frozen):
     live_set: LiveSet | None = None
     baseline: str | None = None
     deletions: list[Deleted] = Field(default_factory=list)
+    secret: str | None = None
     run_again: str | None = None
     run_again_at: Instant | None = None
     run_again_confirm: str | None = None
+    run_again_confirm_fields: str | None = None
     revision: int = 0
 
     def to_item(self) -> dict[str, Any]:

@@ -303,12 +303,14 @@ class Ending(Frozen):
         reason: the reason in words.
         status: the HTTP status with which the board refused.
         feed_is_empty: the feed held no job, perhaps on purpose.
+        fields_code: the code that sends the feed although most jobs lost a field.
     """
 
     cause: Cause | None = None
     reason: str | None = None
     status: int | None = Field(None, alias="boardStatus")
     feed_is_empty: bool = False
+    fields_code: str | None = None
 
 
 class Import(Frozen):
@@ -324,6 +326,7 @@ class Import(Frozen):
         run: the run's first import; only a further import of a split feed has it.
         parts: the number of imports in the run; set on the first one only.
         retry: the key of the corrected jobs that are sent instead of the feed.
+        confirm_fields: the code with which a person confirms that fields are gone.
         previous: the feed's last complete run when this import was claimed.
         polled_at: when the poller last asked for it.
         notified_at: when its notice was published.
@@ -338,6 +341,7 @@ class Import(Frozen):
     run: str | None = None
     parts: int = 1
     retry: str | None = None
+    confirm_fields: str | None = None
     previous: str | None = None
     claim: Claim = Field(default_factory=Claim)
     destination: Destination = Field(default_factory=Destination)

@@ -48,6 +48,7 @@ def claim_run(
     *,
     retry: str | None = None,
     confirmed_with: str | None = None,
+    confirm_fields: str | None = None,
     run_again: str | None = None,
 ) -> Records:
     """Begin a run, or skip it while another run of the feed is open.
@@ -58,23 +59,35 @@ def claim_run(
         import_id: of the run's first import, which has no record yet.
         retry: the key of corrected jobs that are sent instead of the feed.
         confirmed_with: the code with which a person confirms deletions.
+        confirm_fields: the code with which a person confirms that fields are gone.
         run_again: the skipped import that this run makes up for; nothing happens if the feed has run since.
     """
     if run_again is not None and (feed.run_again != run_again or feed.open_imports):
         return _NOTHING
-    code = confirmed_with or (feed.run_again_confirm if run_again else None)
+    if run_again is not None:
+        confirmed_with, confirm_fields = feed.run_again_confirm, feed.run_again_confirm_fields
     record = Import(
         import_id=import_id,
         feed=feed.feed,
         created_at=now,
         state=State.PREPARING,
         retry=retry,
-        deletions=Deletions(confirmed_with=code),
+        confirm_fields=confirm_fields,
+        deletions=Deletions(confirmed_with=confirmed_with),
     )
     if feed.open_imports:
         return _skip(record, feed)
     # A retry does not read the feed, so it makes up for no skipped run.
-    made_up_for = {} if retry else {"run_again": None, "run_again_at": None, "run_again_confirm": None}
+    made_up_for = (
+        {}
+        if retry
+        else {
+            "run_again": None,
+            "run_again_at": None,
+            "run_again_confirm": None,
+            "run_again_confirm_fields": None,
+        }
+    )
     return (
         record.changed(claim=claim, open=OPEN, previous=feed.last_complete),
         feed.changed(open_imports=[import_id], last_import=import_id, last_request=claim.by, **made_up_for),
@@ -90,6 +103,8 @@ def _skip(record: Import, feed: Feed) -> Records:
         feed = feed.changed(run_again=record.import_id, run_again_at=record.created_at)
     if record.deletions.confirmed_with is not None:
         feed = feed.changed(run_again_confirm=record.deletions.confirmed_with)
+    if record.confirm_fields is not None:
+        feed = feed.changed(run_again_confirm_fields=record.confirm_fields)
     # The feed is written even if it stays the same: the open import must not have ended meanwhile.
     return skipped, feed
 

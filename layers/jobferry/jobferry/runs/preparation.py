@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from jobferry.board.accounts import Account
 from jobferry.deletions.live_set import Carried, carry_over, read_live_set
-from jobferry.deletions.rules import Circumstances, decide, decide_again
+from jobferry.deletions.rules import Circumstances, decide, decide_again, require_fields
 from jobferry.errors import (
     ClaimTakenError,
     FeedError,
@@ -19,6 +19,7 @@ from jobferry.errors import (
     FeedPausedError,
     SecretError,
     SettingsError,
+    SettingsMissingError,
 )
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings, parse_settings
@@ -103,7 +104,7 @@ def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: Wor
         loaded = load(trigger, world, directory)
         _record_invalid(record, loaded.payload, world)
         loaded.require_sendable()
-        planned = plan(trigger, loaded, record.deletions.confirmed_with, world, directory)
+        planned = plan(trigger, loaded, record.deletions.confirmed_with, record.confirm_fields, world, directory)
         imports = _describe(record, loaded, planned)
         _archive(imports, loaded, planned, world)
         # The first import is recorded last: its payload marks the whole run as ready to be sent.
@@ -121,7 +122,7 @@ def load(trigger: Trigger, world: World, directory: Path) -> LoadedFeed:
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            settings = _settings(trigger.feed, world)
+            settings = _settings(trigger.feed, world, remember=not trigger.dry_run)
             if settings.paused:
                 raise FeedPausedError('the feed is paused: its feed.json says "paused": true')
             # Not from memory: the key may have been replaced by one that another feed has too.
@@ -141,9 +142,33 @@ def load(trigger: Trigger, world: World, directory: Path) -> LoadedFeed:
     raise AssertionError("unreachable")
 
 
-def _settings(feed: str, world: World) -> FeedSettings:
+def _settings(feed: str, world: World, *, remember: bool = False) -> FeedSettings:
+    """Read a feed's settings (rule 10).
+
+    Args:
+        remember: record the account that they name, so that a run notices if they disappear.
+
+    Raises:
+        SettingsMissingError: the feed had a feed.json.
+        SettingsError: feed.json cannot be used, or no longer names the account.
+    """
     key, text = world.bucket.settings(feed)
-    return parse_settings(text, key)
+    settings = parse_settings(text, key)
+    secret = settings.api_key_secret
+    known = world.store.get_feed(feed).secret
+    if known is not None and text is None:
+        raise SettingsMissingError(
+            f"{key} has disappeared. Without it, the feed's jobs could be sent to another account or be read in another way"
+        )
+    if known is not None and known != secret and not settings.names_secret:
+        raise SettingsError(
+            f"{key} no longer has apiKeySecret, which was {known}. Without it, the jobs would be sent to another account, "
+            f"that of the secret {secret}. Put it back, or if that account is right, write "
+            f'"apiKeySecret": "{secret}"'
+        )
+    if remember and text is not None and known != secret:
+        retry_on_conflict(lambda: world.store.save(world.store.get_feed(feed).changed(secret=secret)))
+    return settings
 
 
 def _corrected_jobs(key: str, world: World) -> FeedObject:
@@ -153,10 +178,26 @@ def _corrected_jobs(key: str, world: World) -> FeedObject:
     return found
 
 
-def plan(trigger: Trigger, loaded: LoadedFeed, confirmed_with: str | None, world: World, directory: Path) -> Plan:
-    """Compare what is to be sent with the live set, and decide about deletions. Raises ConfirmationError."""
+def plan(
+    trigger: Trigger,
+    loaded: LoadedFeed,
+    confirmed_with: str | None,
+    confirm_fields: str | None,
+    world: World,
+    directory: Path,
+) -> Plan:
+    """Compare what is to be sent with the last import and the live set, and decide about deletions.
+
+    Raises:
+        FieldsGoneError: most jobs have lost a field, and nobody confirmed it.
+        ConfirmationError: the code confirms other deletions.
+    """
     settings, payload = loaded.settings, loaded.payload
     feed = world.store.get_feed(trigger.feed)
+    last = world.store.get(feed.last_complete) if feed.last_complete else None
+    baseline = world.store.get(feed.baseline) if feed.baseline and feed.baseline != feed.last_complete else None
+    if last is not None and not trigger.retry:
+        require_fields(last.prepared.fields, payload.fields, confirm_fields)
     key_mark = loaded.account.key_mark(world.signing_key())
     live = feed.live_set
     if live is not None and live.account != loaded.account.id and live.key_mark != key_mark:
@@ -174,15 +215,13 @@ def plan(trigger: Trigger, loaded: LoadedFeed, confirmed_with: str | None, world
     # feed all the same, and other postings are deleted only after a new announcement.
     announced_at = live.announced_at if live is not None and live.key_mark == key_mark else None
     may_object = trigger.unattended and announced_at is not None and world.now() < announced_at + _TIME_TO_OBJECT
-    compared = dict.fromkeys(each for each in (feed.baseline, feed.last_complete) if each)
-    earlier_runs = [run.prepared for run in map(world.store.get, compared) if run]
     circumstances = Circumstances(
         now=world.now(),
         announced=announced_at is not None and not may_object,
         announced_at=announced_at,
         unprotected=payload.unprotected,
         sources=payload.sources,
-        before=earlier_runs,
+        before=[run.prepared for run in (baseline, last) if run],
         earlier=feed.deletions,
         shared_with=list(_feeds_sharing(loaded.account, trigger.feed, world)) if settings.delete_jobs else [],
     )

@@ -31,6 +31,7 @@ from jobferry.errors import (
     EventError,
     FeedError,
     FeedInvalidError,
+    FieldsGoneError,
     SecretError,
 )
 from jobferry.feeds.streams import CHUNK
@@ -150,6 +151,7 @@ def _claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impo
                 now,
                 retry=trigger.retry,
                 confirmed_with=trigger.confirm_deletes,
+                confirm_fields=trigger.confirm_fields,
                 run_again=trigger.run_again,
             )
         elif record.feed != trigger.feed:
@@ -179,6 +181,7 @@ def _block(record: Import, error: FeedError | SecretError, world: World) -> Impo
         cause=error.cause,
         reason=str(error)[:_REASON_LENGTH],
         feed_is_empty=isinstance(error, FeedError) and error.feed_is_empty,
+        fields_code=error.code if isinstance(error, FieldsGoneError) else None,
     )
     valid, invalid = (error.valid, error.invalid) if isinstance(error, FeedInvalidError) else (0, 0)
     return apply(
@@ -308,8 +311,11 @@ def _dry_run(trigger: Trigger, world: World) -> Outcome:
         preview: dict[str, Any] = {"imports": len(payload.parts), "problems": first_problems(payload)}
         try:
             loaded.require_sendable()
-            deletions = plan(trigger, loaded, trigger.confirm_deletes, world, directory).deletions
+            deletions = plan(
+                trigger, loaded, trigger.confirm_deletes, trigger.confirm_fields, world, directory
+            ).deletions
         except FeedError as error:
+            preview["fieldsCode"] = error.code if isinstance(error, FieldsGoneError) else None
             return Outcome(None, State.DRY_RUN, 0, payload.invalid, str(error), preview=preview)
         preview |= {
             "deleteJobs": deletions.delete_jobs,

@@ -14,7 +14,9 @@ from jobferry.errors import EventError, StrayObjectError
 from jobferry.feeds.settings import check_feed_name
 from jobferry.records.imports import IMPORT_ID
 
-_KNOWN: Final = frozenset({"feed", "scheduledAt", "confirmDeletes", "dryRun", "runAgain", "resume", "retry"})
+_KNOWN: Final = frozenset(
+    {"feed", "scheduledAt", "confirmDeletes", "confirmFields", "dryRun", "runAgain", "resume", "retry"}
+)
 _RETRY_KEY: Final = re.compile(
     r"archive/(?P<feed>[^/]+)/(?P<retried>[^/.]+)\.retry-(?P<time>[0-9]{8}T[0-9]{6}Z)\.jsonl"
 )
@@ -31,6 +33,7 @@ class Trigger:
         feed: the feed's name.
         import_id: of the run's first import.
         confirm_deletes: the code of deletions that a person confirms.
+        confirm_fields: the code of fields that are gone, which a person confirms.
         dry_run: do everything but the claim, the archive and the request.
         run_again: the skipped import that the poller makes up for.
         resume: the import exists already, and was left in the middle.
@@ -46,6 +49,7 @@ class Trigger:
     resume: bool = False
     retry: str | None = None
     uploaded: bool = False
+    confirm_fields: str | None = None
 
     @property
     def unattended(self) -> bool:
@@ -81,15 +85,19 @@ def parse_trigger(event: object, now: datetime) -> Trigger:
     dry_run = event.get("dryRun", False)
     if not isinstance(dry_run, bool):
         raise EventError("dryRun is true or false")
-    confirm = event.get("confirmDeletes")
+    confirm, confirm_fields = event.get("confirmDeletes"), event.get("confirmFields")
     if "retry" in event:
         if confirm is not None:
             raise EventError("a retry deletes nothing: there is nothing to confirm with confirmDeletes")
+        if confirm_fields is not None:
+            raise EventError("a retry does not read the feed: there is nothing to confirm with confirmFields")
         return _retry(event["retry"], feed, dry_run=dry_run)
     at = _instant(event["scheduledAt"], "scheduledAt") if "scheduledAt" in event else now
-    if confirm is not None and (not isinstance(confirm, str) or not confirm.strip()):
-        raise EventError("confirmDeletes must be the code from a notice")
-    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}", confirm, dry_run)
+    for name in ("confirmDeletes", "confirmFields"):
+        if name in event and (not isinstance(event[name], str) or not event[name].strip()):
+            raise EventError(f"{name} must be the code from a notice")
+    import_id = f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}"
+    return Trigger(feed, import_id, confirm, dry_run, confirm_fields=confirm_fields)
 
 
 def _upload(event: Mapping[str, Any]) -> Trigger:

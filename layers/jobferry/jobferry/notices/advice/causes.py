@@ -70,6 +70,18 @@ BY_CAUSE: Final = {
     Cause.SETTINGS: CauseAdvice(
         "feed.json has a mistake", f"Mend {{settings}}, as the reason below says, and upload it again. {_RUN_NOW}"
     ),
+    Cause.SETTINGS_MISSING: CauseAdvice(
+        "feed.json has disappeared",
+        "Put {settings} back. The bucket keeps its earlier versions; docs/runbook.md, Settings missing, has the commands. "
+        "An export that deletes files which it did not write must leave out feed.json. If the feed needs no settings any "
+        f"more, upload a feed.json with {{{{}}}} in it. {_RUN_NOW}",
+    ),
+    Cause.FIELDS_GONE: CauseAdvice(
+        "most jobs have lost a field",
+        "Check whether a column of the export was renamed or is empty, or whether {settings} was changed: the reason below "
+        'names the fields. If the column has another name now, put that into the setting "fields". Nothing was sent, so '
+        f"the live postings still have these fields. {_RUN_NOW}",
+    ),
     Cause.CONFIRMATION: CauseAdvice(
         "the code does not fit",
         "If the reason below says that deleteJobs is off, or that another feed has the same account, mend that first: there "

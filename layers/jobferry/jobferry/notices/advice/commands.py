@@ -35,9 +35,10 @@ class Commands:
         """Return the commands of a stack, whose name begins the names of its function and secrets."""
         return cls(f"{name}-SubmitImport", table, bucket, f"{name}/accounts/", region)
 
-    def run(self, feed: str, confirm: str | None = None) -> str:
+    def run(self, feed: str, confirm: str | None = None, *, confirm_fields: str | None = None) -> str:
         """Return the command that runs a feed now. It does not wait for the answer: a large feed takes minutes."""
         event = {"feed": feed} | ({"confirmDeletes": confirm} if confirm else {})
+        event |= {"confirmFields": confirm_fields} if confirm_fields else {}
         return (
             f"aws lambda invoke --function-name {self.function} --region {self.region} --invocation-type Event"
             f" --cli-binary-format raw-in-base64-out --payload '{json.dumps(event)}' /dev/stdout"

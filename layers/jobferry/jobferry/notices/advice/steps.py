@@ -58,6 +58,13 @@ def _after_refusal(record: Import, failures: Failures, commands: Commands) -> It
         yield Step("Nothing. To send the feed again:", resume)
     else:
         yield Step(text.format(**names))
+    code = record.ending.fields_code
+    if code and _SAFE_CODE.fullmatch(code):
+        yield Step(
+            "If the jobs are right without these fields, confirm exactly these fields"
+            f"{commands.where}. The live postings then lose them.",
+            commands.run(record.feed, confirm_fields=code),
+        )
     if too_many_invalid and record.prepared.jobs:
         yield Step(
             "If the jobs really are so, and the others are to go out all the same, raise maxInvalidPercent in "
