@@ -282,6 +282,30 @@ CASES: Final[dict[str, Case]] = {
         ),
         [job(14, STATE)],
     ),
+    "withheld-fewer-rows": Case(
+        complete(
+            results(3, 7, 390),
+            full_sync=True,
+            withheld_deletes=7,
+            withheld_because=["fewer-rows"],
+            reduced=[
+                {"key": "feeds/default/nurses.csv", "rows": 0, "rowsBefore": 7},
+                {"key": "feeds/default/physicians.csv", "rows": 1, "rowsBefore": 1200},
+            ],
+            confirm_code=CODE,
+            deletes=postings(7),
+        )
+    ),
+    "withheld-too-many-this-week": Case(
+        complete(
+            results(3, 7, 390),
+            full_sync=True,
+            withheld_deletes=70,
+            withheld_because=["too-many-this-week"],
+            confirm_code=CODE,
+            deletes=postings(70),
+        )
+    ),
     "withheld-shared-account": Case(
         complete(
             results(3, 7, 390),
@@ -338,6 +362,27 @@ CASES: Final[dict[str, Case]] = {
         ),
         previously={"LT-1"},
     ),
+    "deleted-as-expected": Case(
+        complete(
+            results(3, 7, 390, deleted=5),
+            full_sync=True,
+            delete_jobs=True,
+            expected_deletes=5,
+            deletes=postings(5),
+            notify_on_deletes=True,
+        )
+    ),
+    "deleted-one-and-failed-one": Case(
+        complete(
+            results(3, 7, 389, 1, deleted=1),
+            full_sync=True,
+            delete_jobs=True,
+            expected_deletes=1,
+            deletes=postings(1),
+            notify_on_deletes=True,
+        ),
+        [job(14, STATE)],
+    ),
     # Nothing was sent
     "blocked-feed-missing": Case(blocked("feed-missing", "the feed has no object: nothing was exported to its prefix", feed_is_empty=True)),
     "blocked-feed-unreadable": Case(
@@ -366,6 +411,20 @@ CASES: Final[dict[str, Case]] = {
     ),
     "blocked-settings": Case(
         blocked("settings", "feeds/default/feed.json: 'deletejobs' is not a setting: did you mean deleteJobs?")
+    ),
+    "blocked-settings-missing": Case(
+        blocked(
+            "settings-missing",
+            "feeds/default/feed.json has disappeared. Without it, the feed's jobs could be sent to another account or be read "
+            "in another way",
+        )
+    ),
+    "blocked-fields-gone": Case(
+        blocked(
+            "fields-gone",
+            "title is in 0 of 400 valid jobs, and was in 398 of 398 at the last complete import",
+            fields_code=CODE,
+        )
     ),
     "blocked-confirmation": Case(
         blocked(

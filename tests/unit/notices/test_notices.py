@@ -18,7 +18,7 @@ from jobferry.notices.advice.topics import severity
 from jobferry.notices.notice import Notice, is_due, publish
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import OPEN, Import, Posting, State
+from jobferry.records.imports import OPEN, Import, Objection, Posting, State
 from tests.fakes import Killed, MemoryStore, MemoryTopic
 from tests.records import an_import, changed
 from tests.unit.notices.cases import (
@@ -53,6 +53,13 @@ class TestIsDue:
 
     def test_not_when_all_went_well_with_the_deletions_that_were_expected(self) -> None:
         assert not is_due(complete(results(deleted=5), delete_jobs=True, full_sync=True, expected_deletes=5))
+
+    def test_for_such_deletions_if_the_feed_wants_it(self) -> None:
+        deleted = {"delete_jobs": True, "full_sync": True, "notify_on_deletes": True}
+        assert is_due(complete(results(deleted=5), expected_deletes=5, **deleted))
+        assert is_due(complete(results(deleted=4), expected_deletes=5, **deleted))
+        assert not is_due(complete(results(deleted=0), expected_deletes=5, **deleted))
+        assert not is_due(complete(results(deleted=0), **deleted))
 
     def test_not_for_a_paused_feed(self) -> None:
         assert not is_due(blocked("paused", 'the feed is paused: its feed.json says "paused": true'))
@@ -214,7 +221,8 @@ def _worst(character: str) -> Notice:
     ]
     record = complete(
         results(failed=60, deleted=999), full_sync=True, invalid=40, withheld_deletes=10**6, verified=False,
-        withheld_because=["first", "unprotected-rows", "too-many", "fewer-objects", "shared-account"], unaccounted=5,
+        withheld_because=list(Objection), unaccounted=5,
+        reduced=[{"key": text, "rows": 10**9, "rowsBefore": 10**9}] * 30, sharing=10**9,
         shared_with=[{"feed": text}] * 30, confirm_code=CODE, deletes=[Posting(reference_number=text, title=text)] * 30,
         warned=[text] * 30, board=text, account=text, board_import_id=text, reason=text,
     )  # fmt: skip
@@ -258,7 +266,7 @@ _jobs = st.lists(
     counts=st.dictionaries(
         st.sampled_from(["added", "failed", "deleted", "processed"]), st.integers(0, 10**9) | _texts
     ),
-    because=st.lists(st.sampled_from(["first", "unprotected-rows", "too-many", "fewer-objects", "shared-account"])),
+    because=st.lists(st.sampled_from(Objection)),
     feed=st.from_regex(r"[a-z0-9-]{1,64}", fullmatch=True),
 )
 def test_a_notice_is_sound_whatever_was_recorded(

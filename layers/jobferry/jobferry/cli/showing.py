@@ -148,15 +148,16 @@ def preview(answer: Mapping[str, Any]) -> list[str]:
     lines = []
     if answer.get("reason"):
         lines += text(answer["reason"], "    ", "Nothing would be sent: ")
+        lines += pairs({"code": answer.get("fieldsCode")})
     else:
         deletes = "without deletions"
         if answer.get("deleteJobs"):
-            deletes = f"with {counted(answer['deletes'], 'deletion')}"
+            deletes = f"with {counted(answer['deletes'], 'deletion')} of this feed's postings"
         elif answer.get("withheldDeletes"):
             deletes = f"with {counted(answer['withheldDeletes'], 'deletion')} withheld"
         lines.append(f"{counted(answer['jobs'], 'job')} would be sent, {deletes}.")
         because = why_withheld(answer.get("withheldBecause") or [])
-        lines += pairs({"because": because, "code": answer.get("confirmCode")})
+        lines += pairs({"because": because, "code": answer.get("confirmCode"), "note": answer.get("note")})
     problems = answer.get("problems") or []
     if problems:
         lines += ["", f"To mend ({answer['invalid']:,})"]

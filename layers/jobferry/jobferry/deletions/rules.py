@@ -196,7 +196,9 @@ def _objections(
 
 def _refusal(carried: Carried, circumstances: Circumstances, objections: list[Objection]) -> str:
     if Objection.SHARED_ACCOUNT in objections:
-        others = ", ".join(map(str, circumstances.shared_with))
+        others = ", ".join(map(str, circumstances.shared_with[:OTHERS_NAMED]))
+        if len(circumstances.shared_with) > OTHERS_NAMED:
+            others += f" and {len(circumstances.shared_with) - OTHERS_NAMED:,} more"
         return f"confirmDeletes cannot be used while another feed uses the same account: {others}"
     if Objection.FIRST in objections:
         return "confirmDeletes was given, but this is the feed's first full sync: there is no list yet to confirm"

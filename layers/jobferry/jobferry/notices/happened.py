@@ -46,6 +46,8 @@ def _results(record: Import, failures: Failures) -> list[str]:
         words.append(f"{failed:,} of {jobs} failed{known if failures.known else ''}")
     elif failures.accepted:
         words.append(f"{counted(failures.accepted, 'job')} to look at")
+    if Topic.DELETED in about:
+        words.append(f"{counted(result.count('deleted'), 'posting')} deleted")
     if Topic.UNACCOUNTED in about:
         words.append(f"{counted(result.unaccounted, 'job')} unaccounted for")
     if Topic.UNVERIFIED in about:
@@ -86,6 +88,12 @@ def happened(record: Import, failures: Failures) -> str:
         text.append(f"{jobs[0].upper()}{jobs[1:]} on the board.")
     if record.deletions.withheld:
         text.append(f"{counted(record.deletions.withheld, 'posting')} not in the feed stayed there too.")
+    if Topic.DELETED in about:
+        deleted = record.result.count("deleted")
+        them = "it" if deleted == 1 else "them"
+        text.append(
+            f"{counted(deleted, 'posting was', 'postings were')} deleted, because the feed no longer has {them}."
+        )
     return " ".join(text)
 
 

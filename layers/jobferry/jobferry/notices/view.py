@@ -219,7 +219,7 @@ def _counts(record: Import, failures: Failures) -> list[CountView]:
 
 def _deletions(record: Import) -> PostingsView:
     deletions = record.deletions
-    needs_attention = bool({Topic.WITHHELD, Topic.EXPIRED, Topic.DELETED_MORE} & set(topics(record)))
+    needs_attention = bool({Topic.WITHHELD, Topic.EXPIRED, Topic.DELETED_MORE, Topic.DELETED} & set(topics(record)))
     if deletions.withheld:
         return PostingsView("Would go", deletions.withheld, "not in the feed, and kept", needs_attention)
     as_expected = record.state is State.COMPLETE and record.result.count("deleted") <= deletions.expected

@@ -189,7 +189,7 @@ class Prepared(Frozen):
     jobs: int = 0
     invalid: int = 0
     warnings: int = 0
-    warned: list[str] = []
+    warned: list[ShortText] = []
     objects: int = 0
     sources: list[dict[str, Any]] = []
     fields: dict[str, int] = {}

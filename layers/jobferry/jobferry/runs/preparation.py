@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from jobferry.board.accounts import Account
 from jobferry.deletions.live_set import Carried, carry_over, read_live_set
 from jobferry.deletions.rules import Circumstances, decide, decide_again, require_fields
@@ -43,8 +45,8 @@ _GZIP_HEADER: Final = 10
 _MAX_RECORDED: Final = 50_000
 #: After the announcement, unattended runs may not delete for this long, so that people can object.
 _TIME_TO_OBJECT: Final = timedelta(hours=12)
-#: Bytes of the objects' keys that a record names; DynamoDB's limit is 400 KB an item.
-_MAX_SOURCE_BYTES: Final = 50_000
+#: Bytes of the objects' descriptions in a record; DynamoDB's limit is 400 KB an item.
+_MAX_SOURCE_BYTES: Final = 150_000
 #: The most imports of one run: their ids are in the feed's record.
 MAX_PARTS: Final = 200
 
@@ -327,7 +329,7 @@ def _named(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return as many of the objects as a record has room for."""
     room, named = _MAX_SOURCE_BYTES, []
     for source in sources:
-        room -= len(source["key"].encode())
+        room -= len(to_json(source))
         if room < 0:
             break
         named.append(source)

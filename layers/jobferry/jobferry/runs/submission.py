@@ -51,6 +51,12 @@ _LONGEST_WAIT: Final = 60.0
 #: Characters of a reason that a record keeps.
 _REASON_LENGTH: Final = 4000
 
+#: What the number of deletions in a dry run leaves out.
+_ONLY_KNOWN: Final = (
+    "deletes counts this feed's own postings. The board also deletes every other posting of the account, made by hand or by "
+    "another system; jobferry cannot count those."
+)
+
 type NotSentError = ArchiveGoneError | BoardRefusedError | BoardUnreachableError | SecretError
 
 
@@ -319,6 +325,7 @@ def _dry_run(trigger: Trigger, world: World) -> Outcome:
             return Outcome(None, State.DRY_RUN, 0, payload.invalid, str(error), preview=preview)
         preview |= {
             "deleteJobs": deletions.delete_jobs,
+            "note": _ONLY_KNOWN if deletions.delete_jobs else None,
             "deletes": deletions.expected,
             "withheldDeletes": deletions.withheld,
             "withheldBecause": list(deletions.because),

@@ -155,7 +155,7 @@ INVALID_JOBS: Final = (
 )
 
 BY_OBJECTION: Final = {
-    Objection.FIRST: ObjectionAdvice("they are announced, and go from the next import on", ""),
+    Objection.FIRST: ObjectionAdvice("deletions are announced first", ""),
     Objection.FEWER_OBJECTS: ObjectionAdvice(
         "the feed has fewer files than before",
         "Look whether a file is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its last complete "
@@ -170,7 +170,7 @@ BY_OBJECTION: Final = {
         "too many were deleted within seven days",
         "If they should still be there, fix the export: together with the deletions of the last seven days, these are more "
         "than the feed's maxWeeklyDeletePercent. If so many of your jobs change every week, raise maxWeeklyDeletePercent "
-        "in {settings}. Otherwise the run withholds them until the earlier deletions are a week old.",
+        "in {settings}. If you do nothing, these are deleted when the earlier deletions are more than a week old.",
     ),
     Objection.TOO_MANY: ObjectionAdvice(
         "so many at once look like a fault of the export",
@@ -211,6 +211,6 @@ def was_not_sent(record: Import) -> bool:
 def why_withheld(objections: Iterable[Objection]) -> str:
     """Return why deletions are withheld, in one line."""
     withheld = list(objections)
-    # An announcement says that deletions begin with the next import, which is not true if anything else is against them.
+    # People are told that announced deletions begin, which is not true if anything else is against them.
     others = [each for each in withheld if each is not Objection.FIRST]
     return "; ".join(BY_OBJECTION[each].briefly for each in others or withheld)

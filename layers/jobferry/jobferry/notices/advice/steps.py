@@ -117,6 +117,13 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
             "again. If the next notice says the same, write to the board's support and name the import "
             f"{_name_for_board(record)}."
         )
+    if Topic.DELETED in about:
+        yield Step(
+            "Check the list under WENT: the feed no longer has these jobs, so their postings were deleted. If a job should "
+            "still be on the board, put it back into your export, and the next run posts it again. Otherwise there is nothing "
+            "to do. If you do not want such notices, set notifyOnDeletes to false in "
+            f"{commands.settings(record.feed)}."
+        )
     if Topic.UNVERIFIED in about:
         yield Step(
             "Look at the board's own site whether the postings are as you expect: the board could not be asked to "

@@ -23,6 +23,7 @@ class Topic(StrEnum):
     FAILED = "jobs-failed"
     UNACCOUNTED = "unaccounted"
     UNVERIFIED = "unverified"
+    DELETED = "deleted"
     LATE = "late-result"
     SUCCESS = "success"
 
@@ -53,6 +54,8 @@ def topics(record: Import) -> list[Topic]:
                 Topic.FAILED: record.result.count("failed") > 0 or record.prepared.invalid > 0,
                 Topic.UNACCOUNTED: record.result.unaccounted > 0,
                 Topic.UNVERIFIED: not record.result.verified,
+                Topic.DELETED: record.prepared.notify_on_deletes
+                and 0 < record.result.count("deleted") <= record.deletions.expected,
                 # People were told that no result had come, so they are told that it has.
                 Topic.LATE: record.result.late,
             }
@@ -69,4 +72,4 @@ def severity(record: Import) -> Severity:
         return Severity.CRITICAL
     if about & {Topic.BLOCKED, Topic.REJECTED}:
         return Severity.WARNING if advice_on_ending(record).can_wait else Severity.CRITICAL
-    return Severity.INFO if about <= {Topic.SUCCESS, Topic.LATE} else Severity.WARNING
+    return Severity.INFO if about <= {Topic.SUCCESS, Topic.LATE, Topic.DELETED} else Severity.WARNING
