@@ -279,7 +279,8 @@ class History:
                 self.tell(f"the secret {secret} holds {key} now")
             case Forget(feed):
                 live = self.stage.store.get_feed(feed).live_set
-                idle = not self.stage.store.get_feed(feed).open_imports
+                # The archive keeps an object for 90 days, so an import whose live set is gone has long ended.
+                idle = not any(each.feed == feed and each.open for each in self.stage.store.imports())
                 if idle and live is not None and self.stage.bucket.contents.pop(live.key, None) is not None:
                     self.known.pop(feed, None)
                     self.tell(f"the live set of {feed} is gone from the archive")
@@ -322,6 +323,7 @@ class History:
         settings: dict[str, Any] = {
             "deleteJobs": wishes.delete_jobs,
             "maxDeletePercent": wishes.percent,
+            "maxWeeklyDeletePercent": wishes.weekly,
             "paused": wishes.paused,
             "apiKeySecret": wishes.secret,
             "maxInvalidPercent": 100,
@@ -519,7 +521,8 @@ class History:
 
     def settings_read(self, feed: str) -> None:
         if self.attempts and self.attempts[-1].feed == feed:
-            self.attempts[-1].reading = Reading(self.wishes.get(feed, Wishes()))
+            lost = feed not in self.wishes and self.stage.store.get_feed(feed).secret is not None
+            self.attempts[-1].reading = Reading(self.wishes.get(feed, Wishes()), lost)
 
     def opened(self, obj: FeedObject, content: bytes) -> None:
         reading = self.attempts[-1].reading
@@ -533,6 +536,8 @@ class History:
         import_id, _, rest = name.partition(".")
         if rest.count(".") == 2:  # {reading}.jsonl.gz
             assert attempt.reading is not None
+            if attempt.reading.lost:
+                self.fail(f"10: {import_id} was read without its settings")
             self.readings[key] = replace(attempt.reading, objects=dict(attempt.reading.objects))
             self.keys[import_id] = self.secrets[attempt.reading.wishes.secret]
             self.confirmations.pop(key, None)
@@ -584,6 +589,7 @@ class History:
             alone=request.key in attempt.alone,
             wanted=request.key in attempt.wanted,
             unattended_at=self.stage.clock() if unattended else None,
+            now=self.stage.clock(),
         )
         if sent != reading.references:
             found.append(f"what was sent is not what was read: {sorted(sent ^ reading.references)}")
@@ -648,8 +654,9 @@ class History:
             complete=record.state is State.COMPLETE,
             verified=record.result.verified,
             announces=record.deletions.full_sync,
-            objects=len(reading.objects),
+            rows=reading.rows,
             withheld=record.deletions.withheld,
+            confirmed=record.deletions.confirmed_with is not None,
             shared="shared-account" in record.deletions.because,
         )
         known = self.known.get(record.feed)

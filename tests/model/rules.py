@@ -6,6 +6,7 @@ and how imports ended.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,10 @@ class Content:
     def references(self) -> set[str]:
         return {*self.valid, *self.invalid}
 
+    @property
+    def rows(self) -> int:
+        return len(self.valid) + len(self.invalid) + self.nameless
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -31,6 +36,7 @@ class Wishes:
 
     delete_jobs: bool = False
     percent: int = 20
+    weekly: int = 50
     paused: bool = False
     secret: str = "BoardApiKey"
     split: int | None = None
@@ -38,14 +44,19 @@ class Wishes:
 
 @dataclass
 class Reading:
-    """What a run read: the settings, then the objects."""
+    """What a run read: the settings, then the objects. `lost`: feed.json was there before, and is not any more."""
 
     wishes: Wishes
+    lost: bool = False
     objects: dict[str, Content] = field(default_factory=dict)
 
     @property
     def references(self) -> set[str]:
         return {each for content in self.objects.values() for each in content.references}
+
+    @property
+    def rows(self) -> dict[str, int]:
+        return {key: content.rows for key, content in self.objects.items()}
 
 
 @dataclass
@@ -57,14 +68,19 @@ class Known:
         created: when the import that taught this was claimed.
         references: the reference numbers that may be on the board.
         announced_at: when people were told that the rest of the account will be deleted, if they were.
-        objects: how many objects the feed should have.
+        baseline: the rows of each object when deletions were last not withheld; None before the first complete import.
+        last: the rows of each object at the last complete import.
+        deletions: when postings were deleted, how many were live before, and how many were deleted; since the last time
+            that a person confirmed some.
     """
 
     key: str
     created: Any
     references: set[str]
     announced_at: Any
-    objects: int
+    baseline: Mapping[str, int] | None = None
+    last: Mapping[str, int] | None = None
+    deletions: list[tuple[Any, int, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -86,8 +102,9 @@ class Ended:
     complete: bool
     verified: bool
     announces: bool
-    objects: int
+    rows: Mapping[str, int]
     withheld: int
+    confirmed: bool
     shared: bool
 
 
@@ -96,18 +113,41 @@ def learn(known: Known | None, ended: Ended) -> Known:
     if known is not None and known.created > ended.created:
         return known
     before = known if known is not None and known.key == ended.key else None
-    objects = known.objects if known is not None else 0
+    baseline, last = (known.baseline, known.last) if known is not None else (None, None)
     if ended.complete:
-        objects = max(objects, ended.objects) if ended.withheld else ended.objects
+        baseline = baseline if ended.withheld and baseline is not None else ended.rows
+        last = ended.rows
     told = before is not None and ended.announces and not ended.shared
     only_sent = ended.complete and ended.verified and ended.deleted_others
+    deletions = list(known.deletions) if known is not None else []
+    if only_sent and before is not None:
+        deletions.append((ended.created, len(before.references), len(before.references - ended.sent)))
+        deletions = [] if ended.confirmed else deletions
     return Known(
         key=ended.key,
         created=ended.created,
         references=set(ended.sent) | (before.references if before and not only_sent else set()),
         announced_at=before.announced_at if before and told else None,
-        objects=objects,
+        baseline=baseline,
+        last=last,
+        deletions=deletions,
     )
+
+
+def allowed(live: int, percent: int) -> float:
+    """Return how many of the live postings may be deleted."""
+    if percent == 0:
+        return 0
+    return max(live * percent / 100, min(10, live / 2))
+
+
+def lost_rows(before: Mapping[str, int], now: Mapping[str, int]) -> bool:
+    """Tell whether an object is missing, or one has less than half of its rows."""
+    if len(now) < len(before):
+        return True
+    pairs = [(key, key) for key in before.keys() & now.keys()]
+    pairs += zip(sorted(before.keys() - now.keys()), sorted(now.keys() - before.keys()), strict=False)
+    return any(now[new] < before[old] / 2 for old, new in pairs)
 
 
 def objections(
@@ -119,6 +159,7 @@ def objections(
     alone: bool,
     wanted: bool,
     unattended_at: Any,
+    now: Any,
 ) -> list[str]:
     """Return why an import must not delete: the design's rules, one after the other.
 
@@ -129,6 +170,7 @@ def objections(
         confirmed: the list that a person confirmed, if any.
         alone: whether no other feed names the account.
         wanted: whether the settings still ask for deletions.
+        now: the time.
         unattended_at: the time, if neither a person nor the schedule started the run.
     """
     found = []
@@ -149,8 +191,16 @@ def objections(
         found.append(f"4: what was confirmed is another list, without {sorted(goes - confirmed)}")
     if any(each.nameless for each in reading.objects.values()):
         found.append("2: a row protects no posting")
-    if goes and len(reading.objects) < known.objects:
-        found.append("an object is gone")
-    if len(goes) > 10 and len(goes) / len(known.references) > reading.wishes.percent / 100:
-        found.append(f"4: {len(goes)} of {len(known.references)} would go")
+    runs = [each for each in (known.baseline, known.last) if each is not None]
+    if goes and any(lost_rows(each, reading.rows) for each in runs):
+        found.append(f"8: of {runs}, {reading.rows} is left")
+    live = len(known.references)
+    if len(goes) > allowed(live, reading.wishes.percent):
+        found.append(f"4: {len(goes)} of {live} would go")
+    week = [(before, gone) for at, before, gone in known.deletions if gone and at > now - timedelta(days=7)]
+    in_week = len(goes) + sum(gone for _, gone in week)
+    if goes and in_week > allowed(
+        max(live, *(before for before, _ in week[:1])) if week else live, reading.wishes.weekly
+    ):
+        found.append(f"4: {in_week} would go within a week")
     return found

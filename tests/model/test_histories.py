@@ -66,6 +66,7 @@ wishes = st.builds(
     Wishes,
     delete_jobs=st.sampled_from([True, True, True, False]),
     percent=st.sampled_from([20, 20, 0, 60, 100]),
+    weekly=st.sampled_from([50, 50, 50, 0, 100, 700]),
     paused=st.sampled_from([False, False, False, False, True]),
     secret=st.sampled_from(["BoardApiKey", "BoardApiKey", "BoardApiKey", "Other", "Same"]),
     split=st.sampled_from([None, None, 7]),

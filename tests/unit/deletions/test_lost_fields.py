@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -210,3 +211,12 @@ def test_in_a_tiny_feed_a_field_that_every_job_has_counts(jobs: int) -> None:
 
 def test_without_a_complete_import_nothing_is_gone() -> None:
     require_fields({}, {"referenceNumber": 5}, None)
+
+
+def test_fields_are_counted_whatever_fields_each_row_has() -> None:
+    stage = Stage()
+    optional = [{}, {"city": "Erie"}, {"city": "Erie", "benefits": "401k"}, {"benefits": "401k", "theirs": "x"}]
+    rows = [job(f"J{number}", **optional[number * number % 7 % 4]) for number in range(100)]
+    stage.put("jobs.jsonl", lines(*rows))
+    counts = Counter(name for row in rows for name in row if name != "theirs")
+    assert stage.complete().prepared.fields == counts
