@@ -10,7 +10,7 @@ import pytest
 
 from jobferry.deletions.rules import require_fields
 from jobferry.errors import EventError, FieldsGoneError
-from jobferry.records.imports import Import, State
+from jobferry.records.imports import Import, Prepared, State
 from tests.fakes import Killed
 from tests.stage import FEED, KEY, Stage, job, lines
 
@@ -179,6 +179,10 @@ def test_a_code_that_is_none_is_refused(stage: Stage, nothing: object) -> None:
         stage.complete(confirmFields=nothing)
 
 
+def require(before: dict[str, int], now: dict[str, int]) -> None:
+    require_fields(Prepared(fields=before), now, [], None)
+
+
 @pytest.mark.parametrize(
     ("before", "now", "gone"),
     [
@@ -197,20 +201,54 @@ def test_what_most_and_hardly_any_means(before: tuple[int, int], now: tuple[int,
 
     if gone:
         with pytest.raises(FieldsGoneError):
-            require_fields(counts(*before), counts(*now), None)
+            require(counts(*before), counts(*now))
     else:
-        require_fields(counts(*before), counts(*now), None)
+        require(counts(*before), counts(*now))
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 def test_in_a_tiny_feed_a_field_that_every_job_has_counts(jobs: int) -> None:
     with pytest.raises(FieldsGoneError):
-        require_fields({"referenceNumber": jobs, "title": jobs}, {"referenceNumber": jobs}, None)
-    require_fields({"referenceNumber": jobs, "license": jobs}, {"referenceNumber": jobs}, None)
+        require({"referenceNumber": jobs, "title": jobs}, {"referenceNumber": jobs})
+    require({"referenceNumber": jobs, "license": jobs}, {"referenceNumber": jobs})
+
+
+def test_one_file_of_two_is_enough() -> None:
+    """So a column that is renamed in one file on Monday and in the other on Tuesday is noticed on Monday."""
+    stage = Stage()
+    rows = {name: [job(f"{name}{number}", benefits="401k") for number in range(9)] for name in "ab"}
+    for name in "ab":
+        stage.put(f"{name}.jsonl", lines(*rows[name]))
+    stage.complete()
+    without = [{key: value for key, value in row.items() if key != "title"} for row in rows["b"]]
+    stage.put("b.jsonl", lines(*without))
+
+    record = stage.complete()
+
+    code(stage, record)
+    assert record.ending.reason == (
+        "title is in 0 of 9 valid jobs of feeds/default/b.jsonl, and was in 9 of 9 at the last complete import"
+    )
+    assert stage.complete(confirmFields=record.ending.fields_code).state is State.COMPLETE
+
+
+def test_files_whose_names_change_are_not_compared_with_each_other() -> None:
+    """Or two files that change places would each seem to have lost a field."""
+    stage = Stage()
+    with_benefits = lines(*(job(f"A{number}", benefits="401k") for number in range(9)))
+    without = lines(*(job(f"B{number}") for number in range(9)))
+    stage.put("1.jsonl", with_benefits)
+    stage.put("2.jsonl", without)
+    stage.complete()
+    stage.remove("1.jsonl")
+    stage.remove("2.jsonl")
+    stage.put("3.jsonl", without)
+    stage.put("4.jsonl", with_benefits)
+    assert stage.complete().state is State.COMPLETE
 
 
 def test_without_a_complete_import_nothing_is_gone() -> None:
-    require_fields({}, {"referenceNumber": 5}, None)
+    require({}, {"referenceNumber": 5})
 
 
 def test_fields_are_counted_whatever_fields_each_row_has() -> None:

@@ -65,6 +65,7 @@ def test_objects_are_merged_in_key_order(tmp_path: Path) -> None:
         "etag": "etag of feeds/default/c.csv",
         "bytes": 20,
         "rows": 1,
+        "fields": {"referenceNumber": 1},
     }
     assert (payload.rows, payload.jobs, payload.invalid) == (4, 3, 1)
     assert problems_of(payload)[0].startswith("feeds/default/a.xml row 2: state")

@@ -4,7 +4,7 @@ Source: docs/deletions.md, which numbers the rules. `deleteJobs: true` makes the
 the account that is not in the import, no matter who posted it, so it is sent only if there is no objection.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +22,7 @@ from jobferry.records.imports import (
     Prepared,
     ReducedObject,
 )
+from jobferry.text import counted
 
 #: This many deletions pass rule 4, if they are at most half of the live set and the percentage is not 0.
 ALWAYS_PASS: Final = 10
@@ -210,31 +211,68 @@ def _refusal(carried: Carried, circumstances: Circumstances, objections: list[Ob
     )
 
 
-def require_fields(before: Mapping[str, int], now: Mapping[str, int], confirmed_with: str | None) -> None:
-    """Require that the feed still has the fields that most of its jobs had (rule 9).
+def require_fields(
+    before: Prepared, fields: Mapping[str, int], sources: Sequence[Mapping[str, Any]], confirmed_with: str | None
+) -> None:
+    """Require that the feed, and each object of it, still has the fields that most of its jobs had (rule 9).
 
     Args:
-        before: how many valid jobs had each field at the last complete import; empty without one.
-        now: how many valid jobs have it.
+        before: the last complete import.
+        fields: how many valid jobs of the feed have each field.
+        sources: the objects of the feed, as `Payload.sources` describes them. They are matched by their keys alone: if the
+            names of two files changed places, each would seem to have lost what only the other one has.
         confirmed_with: the code with which a person confirmed that fields are gone, if one did.
 
     Raises:
         FieldsGoneError: fields are gone, and the code does not confirm exactly these.
     """
+    gone = list(_gone_fields("", before.fields, fields))
+    of_feed = {each.name for each in gone}
+    fields_before = {each["key"]: each.get("fields", {}) for each in before.sources}
+    for each in sources:
+        found = _gone_fields(f" of {each['key']}", fields_before.get(each["key"], {}), each["fields"])
+        gone += [lost for lost in found if lost.name not in of_feed]
+    code = confirmation_code("; ".join(f"{each.name}{each.of}" for each in gone))
+    if gone and not (confirmed_with is not None and is_code(confirmed_with, code)):
+        raise FieldsGoneError("; ".join(map(str, gone)), code)
+
+
+class _GoneField(NamedTuple):
+    """A field that most jobs had, and that hardly any has now.
+
+    Attributes:
+        name: the field.
+        of: the object whose jobs lost it, in words; empty if those of the feed did.
+        having: how many jobs have it.
+        jobs: the number of valid jobs.
+        having_before: how many had it at the last complete import.
+        jobs_before: the number of valid jobs then.
+    """
+
+    name: str
+    of: str
+    having: int
+    jobs: int
+    having_before: int
+    jobs_before: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} is in {self.having:,} of {counted(self.jobs, 'valid job')}{self.of}, and was in "
+            f"{self.having_before:,} of {self.jobs_before:,} at the last complete import"
+        )
+
+
+def _gone_fields(of: str, before: Mapping[str, int], now: Mapping[str, int]) -> Iterator[_GoneField]:
     jobs_before, jobs = before.get(_ALWAYS, 0), now.get(_ALWAYS, 0)
-    gone = [
-        name
-        for name, count in sorted(before.items())
-        if count * 100 >= jobs_before * _MOST
-        and now.get(name, 0) * 100 <= jobs * _HARDLY_ANY
-        and (name in _FIELDS_OF_EVERY_JOB or min(jobs_before, jobs) >= _FEW_JOBS)
-    ]
-    code = confirmation_code(f"fields: {', '.join(gone)}")
-    if not gone or (confirmed_with is not None and is_code(confirmed_with, code)):
-        return
-    described = "; ".join(
-        f"{name} is in {now.get(name, 0):,} of {jobs:,} valid jobs, and was in {before[name]:,} of {jobs_before:,} at the "
-        "last complete import"
-        for name in gone
-    )
-    raise FieldsGoneError(described, code)
+    few = min(jobs_before, jobs) < _FEW_JOBS
+    for name, having_before in sorted(before.items()):
+        having = now.get(name, 0)
+        had_by_most = having_before * 100 >= jobs_before * _MOST
+        if (
+            jobs
+            and had_by_most
+            and having * 100 <= jobs * _HARDLY_ANY
+            and not (few and name not in _FIELDS_OF_EVERY_JOB)
+        ):
+            yield _GoneField(name, of, having, jobs, having_before, jobs_before)

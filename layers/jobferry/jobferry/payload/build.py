@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import shutil
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -60,8 +61,7 @@ class Payload:
 
     Attributes:
         parts: the imports in order; none if no job can be sent.
-        sources: the objects: key, etag, stored bytes, rows.
-        fields: how many valid rows have each of the board's fields.
+        sources: the objects: key, etag, stored bytes, rows, and how many valid rows have each of the board's fields.
         rows: the number of rows read.
         jobs: the number of jobs to send. With deleteJobs, this includes invalid ones.
         invalid: the number of rows with errors, whether they are sent or held back.
@@ -77,13 +77,17 @@ class Payload:
     sources: list[dict[str, Any]]
     problems: Path
     references: ReferenceSet
-    fields: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     jobs: int = 0
     invalid: int = 0
     warnings: int = 0
     warning_groups: list[WarningGroup] = field(default_factory=list)
     unprotected: int = 0
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """How many valid rows of the feed have each of the board's fields."""
+        return dict(sum((Counter(source["fields"]) for source in self.sources), Counter[str]()))
 
     def read_problems(self) -> Iterator[Problem]:
         """Yield all problems: first by row, then those about reference numbers."""
@@ -157,7 +161,8 @@ def spool(
             with reader.open_object(obj) as stream:
                 count = _read_object(obj.key, read_rows(obj, stream, settings.encoding, allowance), rows, spooled)
             spooled.payload.rows += count
-            spooled.payload.sources.append({"key": obj.key, "etag": obj.etag, "bytes": obj.size, "rows": count})
+            source = {"key": obj.key, "etag": obj.etag, "bytes": obj.size, "rows": count}
+            spooled.payload.sources.append(source | {"fields": spooled.end_object()})
         return spooled.finish()
 
 
@@ -210,6 +215,7 @@ class _Spool:
         #: and adding up every name of every row would take a tenth of the build.
         self._fields: tuple[str, ...] = ()
         self._rows_with_fields = 0
+        self._object_fields: dict[str, int] = {}
         self._part = Part(0, directory / "jobs.jsonl", directory / "jobs.jsonl.gz", directory / "manifest.jsonl.gz")
         self._jobs = self._part.body.open("wb", CHUNK)
         self._entries = EntrySpool(_spooled(self._part.manifest))
@@ -243,10 +249,15 @@ class _Spool:
         self._rows_with_fields += 1
 
     def _add_up_fields(self) -> None:
-        counts = self.payload.fields
         for name in FIELDS & set(self._fields):
-            counts[name] = counts.get(name, 0) + self._rows_with_fields
+            self._object_fields[name] = self._object_fields.get(name, 0) + self._rows_with_fields
         self._rows_with_fields = 0
+
+    def end_object(self) -> dict[str, int]:
+        """Return how many valid rows of the object have each field."""
+        self._add_up_fields()
+        fields, self._object_fields = self._object_fields, {}
+        return fields
 
     def invalid(self, job: Mapping[str, Any], body: bytes, errors: Sequence[str], source: Source) -> None:
         """Spool a row that a person has to fix. In a full sync its job is sent all the same."""
@@ -285,7 +296,6 @@ class _Spool:
         elif self.payload.jobs:
             self.payload.parts.append(self._part._replace(jobs=self.payload.jobs))
         self._problems.close()
-        self._add_up_fields()
         self.payload.warning_groups = sorted(self._groups.values(), key=lambda each: -each.count)
         return self.payload
 

@@ -177,7 +177,7 @@ class Prepared(Frozen):
         warnings: how often something was corrected or is unusual.
         warned: the most frequent kinds of warnings, in words.
         objects: objects of the feed that were read.
-        sources: the first of these objects: key, etag, bytes, rows.
+        sources: the first of these objects, as `Payload.sources` describes them.
         fields: how many valid jobs of the feed have each of the board's fields.
         payload: key of the archived jobs.
         manifest: key of the list that says where in the feed each job stands.

@@ -199,7 +199,7 @@ def plan(
     last = world.store.get(feed.last_complete) if feed.last_complete else None
     baseline = world.store.get(feed.baseline) if feed.baseline and feed.baseline != feed.last_complete else None
     if last is not None and not trigger.retry:
-        require_fields(last.prepared.fields, payload.fields, confirm_fields)
+        require_fields(last.prepared, payload.fields, payload.sources, confirm_fields)
     key_mark = loaded.account.key_mark(world.signing_key())
     live = feed.live_set
     if live is not None and live.account != loaded.account.id and live.key_mark != key_mark:
