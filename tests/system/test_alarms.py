@@ -44,7 +44,7 @@ def system() -> Iterator[LocalSystem]:
     """After a run by callback with failures, one by poll, a full sync, and a look for feeds that are overdue."""
     with LocalSystem(seed=1, speed=200, processing_seconds=0.05, parameters={"AlarmAfterHours": str(HOURS)}) as system:
         system.add_account("nurses", "key-of-nurses")
-        settings = {"apiKeySecret": "nurses", "deleteJobs": True, "maxInvalidPercent": 50}
+        settings = {"apiKeySecret": "nurses", "deleteJobs": True, "notifyOnDeletes": False, "maxInvalidPercent": 50}
         system.put_feed("feeds/nurses/feed.json", json.dumps(settings).encode())
         system.put_feed("feeds/default/jobs.json", json.dumps([*GOOD, BAD]).encode())
         system.put_feed("feeds/default/feed.json", b'{"maxInvalidPercent": 50}')
