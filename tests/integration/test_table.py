@@ -16,8 +16,8 @@ from jobferry.adapters import dynamodb as adapter
 from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.errors import ConflictError, StoreError
 from jobferry.records.failed_jobs import FailedJob, FailedKind
-from jobferry.records.feeds import Feed, LiveSet
-from jobferry.records.imports import OPEN, Import, OtherFeed, Posting, State, Unreadable
+from jobferry.records.feeds import Deleted, Feed, LiveSet
+from jobferry.records.imports import OPEN, Import, OtherFeed, Posting, ReducedObject, State, Unreadable
 from local.template import Stack
 from tests.events import load_event
 from tests.integration.inprocess import InProcess, Stub
@@ -71,11 +71,18 @@ def full_import() -> Import:
         expected_deletes=4,
         withheld_deletes=5,
         withheld_because=["too-many"],
+        live_before=9,
+        reduced=[ReducedObject(key="feeds/default/jobs.csv", rows=1, rows_before=9)],
         shared_with=[OtherFeed(feed="other", unreadable=Unreadable.SECRET)],
+        sharing=1,
         confirm_code="K7QD-3M2A",
         deletes=[Posting(reference_number="A-1", title="Hospitalist"), Posting(reference_number="A-2")],
         objects=2,
-        sources=[{"key": "feeds/default/jobs.csv", "etag": '"e"', "bytes": 12}],
+        sources=[{"key": "feeds/default/jobs.csv", "etag": '"e"', "bytes": 12, "rows": 2, "fields": {"title": 2}}],
+        fields={"title": 2},
+        confirm_fields="4QXE-W2NA",
+        fields_code="4QXE-W2NA",
+        notify_on_deletes=True,
         payload="archive/default/p",
         manifest="archive/default/m",
         live_set="archive/default/l",
@@ -120,10 +127,13 @@ def full_feed() -> Feed:
         last_complete="default-20261123T020000Z",
         last_complete_at=NOW,
         live_set=live_set,
-        objects=2,
+        baseline="default-20261122T020000Z",
+        deletions=[Deleted(at=NOW, live_before=9, postings=1)],
+        secret="BoardApiKey",
         run_again="default-20261124T030000Z",
         run_again_at=NOW,
         run_again_confirm="K7QD-3M2A",
+        run_again_confirm_fields="4QXE-W2NA",
     )
 
 
