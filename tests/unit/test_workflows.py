@@ -31,10 +31,26 @@ def test_github_runs_what_a_person_runs() -> None:
     assert [run for run in runs if not run.startswith("make ")] == []
 
 
-def test_the_actions_are_those_of_github_and_aws() -> None:
-    used = [step["uses"] for step in steps() if "uses" in step]
-    assert used
-    assert [each for each in used if not re.fullmatch(r"(actions|aws-actions)/[a-z-]+@v\d+", each)] == []
+def test_the_actions_are_those_of_github_and_aws_pinned_by_commit() -> None:
+    used = [line.partition("uses: ")[2] for text in TEXTS.values() for line in text.splitlines() if "- uses: " in line]
+    assert len(used) == len([step for step in steps() if "uses" in step]) > 0
+    pinned = re.compile(r"(actions|aws-actions)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert [each for each in used if not pinned.fullmatch(each)] == []
+    assert len({each.partition("@")[0] for each in used}) == len(set(used)), "one action has two versions"
+
+
+def test_every_package_is_installed_by_its_hash() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for command in re.findall(r"^\t.*pip install.*$", makefile, re.MULTILINE):
+        # The project itself is installed from this folder, without its dependencies.
+        assert "--require-hashes" in command or "--no-deps --no-build-isolation -e ." in command
+    assert "tool install" not in makefile
+
+
+def test_a_deployment_installs_no_tool_but_sam() -> None:
+    rules = dict(re.findall(r"^([a-z-]+): (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert rules["build"] == rules["deploy"] == ".tools/sam/ready"
+    assert "make check" not in TEXTS["deploy-to.yml"]
 
 
 def test_no_aws_key_is_kept_and_only_a_deployment_gets_a_role() -> None:
