@@ -52,12 +52,21 @@ class Watched(NamedTuple):
 
 def watched_by_alarm(properties: dict[str, Any]) -> Watched:
     """Return the metric that the alarm watches."""
-    if "Metrics" in properties:
-        [query] = properties["Metrics"]
-        assert query["ReturnData"] is True
-        return _queried(query["Expression"])
-    [dimension] = properties["Dimensions"]
-    return Watched(properties["Namespace"], properties["MetricName"], dimension["Name"], dimension["Value"])
+    metric = properties
+    match properties.get("Metrics"):
+        case [{"MetricStat": {"Metric": metric}, "ReturnData": False, "Id": name}, {"ReturnData": True} as filled]:
+            assert filled["Expression"] == f"FILL({name}, 0)"
+        case [{"Expression": query, "ReturnData": True}]:
+            return _queried(query)
+    [dimension] = metric["Dimensions"]
+    return Watched(metric["Namespace"], metric["MetricName"], dimension["Name"], dimension["Value"])
+
+
+def period_of_alarm(properties: dict[str, Any]) -> int:
+    """Return how many seconds each of the alarm's data points covers."""
+    [first, *_] = properties.get("Metrics", [properties])
+    period: int = first.get("MetricStat", first)["Period"]
+    return period
 
 
 def shown_by_widget(widget: dict[str, Any]) -> Iterator[Watched]:
@@ -95,6 +104,6 @@ def _name(_type: str, logical_id: str, _properties: dict[str, Any]) -> tuple[str
     return logical_id, _Attributes(logical_id)
 
 
-def make_stack(**parameters: str) -> Stack:
+def make_stack(name: str = NAME, /, **parameters: str) -> Stack:
     """Make the stack with these parameters. `Ref` of a resource is its logical id; an attribute is `{logical id}.{name}`."""
-    return Stack(NAME, expand(TEMPLATE), parameters, _name)
+    return Stack(name, expand(TEMPLATE), parameters, _name)

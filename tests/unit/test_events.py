@@ -184,6 +184,7 @@ def test_the_stream_brings_no_item_but_the_imports(stack: Stack) -> None:
     [record] = load_event("notice-unrelated")["Records"]
     assert not passes_filter(stack, record)
     [removed] = load_event("notice-complete", eventName="REMOVE")["Records"]
+    del removed["dynamodb"]["NewImage"]  # it only has its key
     assert not passes_filter(stack, removed)
 
 
