@@ -83,7 +83,7 @@ class Redrive:
                 if int(message["Attributes"]["SentTimestamp"]) > started_at:
                     arrived_later += 1
                     continue
-                body = _parse_json(message["Body"])
+                body = _unwrap_input(_parse_json(message["Body"]))
                 match body:
                     case {"DDBStreamBatchInfo": {}}:
                         # The stream may have lost its records after a day, so this reads the table. Once covers all.
@@ -154,6 +154,21 @@ def _parse_json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+def _unwrap_input(body: Any) -> Any:
+    """Return a schedule's input if the body is a request to Lambda that contains it, otherwise the body itself.
+
+    AWS does not document which of the two EventBridge Scheduler sends to a dead letter queue.
+    """
+    if not isinstance(body, dict):
+        return body
+    for name in ("Payload", "Input"):
+        value = body.get(name)
+        wrapped = _parse_json(value) if isinstance(value, str) else value
+        if isinstance(wrapped, dict) and "feed" in wrapped:
+            return wrapped
+    return body
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,7 +33,12 @@ _SCHEDULE_NAME: Final = 64
 #: Seconds: SubmitImport's own timeout, and a little more.
 _ANSWER_SECONDS: Final = 930
 _CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
-_PATIENT: Final = Config(connect_timeout=5, read_timeout=_ANSWER_SECONDS, retries={"total_max_attempts": 1})
+_PATIENT: Final = Config(
+    connect_timeout=5,
+    read_timeout=_ANSWER_SECONDS,
+    retries={"total_max_attempts": 1},
+    tcp_keepalive=True,  # routers drop a connection that stays silent for minutes, as in a long dry run
+)
 
 
 @dataclass(frozen=True)
@@ -195,8 +201,11 @@ class Stack:
 
 
 def find(name: str, profile: str | None, region: str | None) -> Stack:
-    """Find the stack with this name. Raise CannotBeDoneError if there is none, and AWS's own errors."""
-    session = boto3.Session(profile_name=profile, region_name=region)
+    """Find the stack with this name. Raise CannotBeDoneError if there is none, and AWS's own errors.
+
+    Without a region, the one in AWS_REGION counts: boto3 itself only reads AWS_DEFAULT_REGION.
+    """
+    session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
     try:
         answer = session.client("cloudformation", config=_CONFIG).describe_stacks(StackName=name)
     except ClientError as error:
