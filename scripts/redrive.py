@@ -10,6 +10,7 @@ one that arrives while the script runs.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -184,7 +185,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _redrive_stack(name: str) -> int:
-    stack = find(name, None, None)
+    stack = find(name, None, os.environ.get("AWS_REGION"))  # boto3 itself only reads AWS_DEFAULT_REGION
     client, outputs = stack.session.client, stack.outputs
     outcome = Redrive(
         client("sqs"),

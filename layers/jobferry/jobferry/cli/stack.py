@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -201,11 +200,8 @@ class Stack:
 
 
 def find(name: str, profile: str | None, region: str | None) -> Stack:
-    """Find the stack with this name. Raise CannotBeDoneError if there is none, and AWS's own errors.
-
-    Without a region, the one in AWS_REGION counts: boto3 itself only reads AWS_DEFAULT_REGION.
-    """
-    session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
+    """Find the stack with this name. Raise CannotBeDoneError if there is none, and AWS's own errors."""
+    session = boto3.Session(profile_name=profile, region_name=region)
     try:
         answer = session.client("cloudformation", config=_CONFIG).describe_stacks(StackName=name)
     except ClientError as error:
