@@ -33,6 +33,7 @@ PARAMETERS: Final = {
     "NoticeEmail": "",
     "LogRetentionDays": 90,
     "AlarmAfterHours": 26,
+    "PermissionsBoundary": "",
 }
 RESOURCES: Final = FUNCTIONS | {
     "FeedsBucket",
