@@ -27,16 +27,19 @@ test: .venv/ready
 test-unit:
 	@$(MAKE) test T=tests/unit
 
-## check: format, lint, types, known vulnerabilities, template, import direction, the commands that the pages name
+# The tests that hold the templates, SAM's settings, workflows and pages to the rules of those who read them.
+CHECKS := aws_models deploy_role documentation project samconfig template workflows
+
+## check: format, lint, types, known vulnerabilities, templates, import direction, the commands that the pages name
 check: .venv/ready $(TOOLS:%=.tools/%/ready)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m scripts.audit
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml .github/deploy-role.yaml
 	sam validate --lint
 	checkov --config-file .checkov.yaml
-	$(BIN)/pytest -q tests/unit/test_documentation.py tests/unit/test_project.py tests/unit/test_template.py
+	$(BIN)/pytest -q $(CHECKS:%=tests/unit/test_%.py)
 
 ## build: what `sam deploy` deploys, in .aws-sam/: make build [ARCHITECTURE=x86_64]
 build: .tools/sam/ready

@@ -57,7 +57,7 @@ WIDE: Final = {
     "FeedsBucket.Arn/feeds/*/feed.json": "the settings of every feed",
     "FeedsBucket.Arn/archive/*": "the archives of every feed",
     f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{NAME}/accounts/*": "each feed names the secret of its account",
-    "ImportsTable.Arn/stream/*": "ListStreams applies to all streams of a table",
+    "*": "ListStreams has no resources",
 }
 
 
