@@ -41,12 +41,14 @@ check: .venv/ready $(TOOLS:%=.tools/%/ready)
 	checkov --config-file .checkov.yaml
 	$(BIN)/pytest -q $(CHECKS:%=tests/unit/test_%.py)
 
-## build: what `sam deploy` deploys, in .aws-sam/: make build [ARCHITECTURE=x86_64]
+## build: build for this machine, for `sam local invoke`; or for a deployment: make build ENV=prod
 build: .tools/sam/ready
-	sam build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
+	architecture=$(or $(ARCHITECTURE),$$($(BIN)/python -m scripts.architecture $(ENV))); \
+	  sam build --parameter-overrides Architecture=$$architecture
 
 ## deploy: put what was built into AWS: make deploy ENV=prod [CONFIRM=no] (default, staging or prod of samconfig.toml)
 deploy: .tools/sam/ready
+	@$(BIN)/python -m scripts.architecture --check $(or $(ENV),default)
 	sam deploy --config-env $(or $(ENV),default) $(if $(filter no,$(CONFIRM)),--no-confirm-changeset)
 
 ## sam-local: each function once in a Lambda container, against the local system
