@@ -156,8 +156,8 @@ def test_the_default_schedule_runs_every_night_also_when_clocks_change(zone: str
     assert longest + timedelta(hours=1) <= timedelta(hours=PARAMETERS["AlarmAfterHours"])
 
 
-def test_names_fit_if_the_stacks_name_has_48_characters() -> None:
-    limits = {  # of the services' own APIs
+def test_names_fit_if_the_stacks_name_has_20_characters() -> None:
+    given = {  # the longest names that the services' own APIs accept
         "AWS::Lambda::Function": ("FunctionName", 64),
         "AWS::Lambda::LayerVersion": ("LayerName", 140),
         "AWS::Scheduler::Schedule": ("Name", 64),
@@ -168,9 +168,19 @@ def test_names_fit_if_the_stacks_name_has_48_characters() -> None:
         "AWS::SecretsManager::Secret": ("Name", 512),
         "AWS::Logs::LogGroup": ("LogGroupName", 512),
     }
-    for resource in make_stack("s" * 48).resources.values():
-        name, limit = limits.get(resource.type, ("", 0))
+    made = {  # CloudFormation names these {stack}-{logical id}-{up to 13 characters}, and shortens a name that is longer
+        "AWS::IAM::Role": 64,
+        "AWS::Events::Rule": 64,
+        "AWS::S3::Bucket": 63,
+        "AWS::SQS::Queue": 80,
+        "AWS::DynamoDB::Table": 255,
+        "AWS::SNS::Topic": 256,
+    }
+    for resource in make_stack("s" * 20).resources.values():
+        name, limit = given.get(resource.type, ("", 0))
         assert len(resource.properties.get(name, "")) <= limit, resource.logical_id
+        if resource.type in made:
+            assert 20 + len(f"-{resource.logical_id}-") + 13 <= made[resource.type], resource.logical_id
 
 
 def test_uploads_start_imports_only_if_enabled(stack: Stack) -> None:
@@ -516,7 +526,7 @@ def test_only_this_stacks_rules_may_send_to_the_queue(stack: Stack) -> None:
     assert allowed["Action"] == "sqs:SendMessage"
     assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
     assert allowed["Condition"] == {
-        "ArnLike": {"aws:SourceArn": f"arn:aws:events:us-east-1:123456789012:rule/{NAME}-*"}
+        "ArnLike": {"aws:SourceArn": f"arn:aws:events:us-east-1:123456789012:rule/{NAME}-SubmitImportFunctionUpload-*"}
     }
 
 
