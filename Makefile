@@ -6,11 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.13
 BIN := .venv/bin
-UV_VERSION := 0.13.9
-# Tools with dependencies of their own, apart from the project's.
-TOOLS := aws-sam-cli==1.170.0 checkov==3.3.30 pip-audit==2.10.1
-export UV_TOOL_DIR := $(CURDIR)/.tools/uv
-export UV_TOOL_BIN_DIR := $(CURDIR)/.tools/bin
+# Tools with an environment of their own. Every package, theirs and the project's, is installed by its hash.
+TOOLS := sam checkov pip-audit
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
@@ -30,27 +27,32 @@ test: .venv/ready
 test-unit:
 	@$(MAKE) test T=tests/unit
 
-## check: format, lint, types, known vulnerabilities, template, import direction, the commands that the pages name
-check: .venv/ready .tools/ready
+# The tests that hold the templates, SAM's settings, workflows and pages to the rules of those who read them.
+CHECKS := aws_models deploy_role documentation project samconfig template workflows
+
+## check: format, lint, types, known vulnerabilities, templates, import direction, the commands that the pages name
+check: .venv/ready $(TOOLS:%=.tools/%/ready)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m scripts.audit
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml .github/deploy-role.yaml
 	sam validate --lint
 	checkov --config-file .checkov.yaml
-	$(BIN)/pytest -q tests/unit/test_documentation.py tests/unit/test_project.py tests/unit/test_template.py
+	$(BIN)/pytest -q $(CHECKS:%=tests/unit/test_%.py)
 
-## build: what `sam deploy` deploys, in .aws-sam/: make build [ARCHITECTURE=x86_64]
-build: .venv/ready .tools/ready
-	sam build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
+## build: build for this machine, for `sam local invoke`; or for a deployment: make build ENV=prod
+build: .tools/sam/ready
+	architecture=$(or $(ARCHITECTURE),$$($(BIN)/python -m scripts.architecture $(ENV))); \
+	  sam build --parameter-overrides Architecture=$$architecture
 
 ## deploy: put what was built into AWS: make deploy ENV=prod [CONFIRM=no] (default, staging or prod of samconfig.toml)
-deploy: .venv/ready .tools/ready
+deploy: .tools/sam/ready
+	@$(BIN)/python -m scripts.architecture --check $(or $(ENV),default)
 	sam deploy --config-env $(or $(ENV),default) $(if $(filter no,$(CONFIRM)),--no-confirm-changeset)
 
 ## sam-local: each function once in a Lambda container, against the local system
-sam-local: .venv/ready .tools/ready
+sam-local: .venv/ready .tools/sam/ready
 	@$(BIN)/python -m scripts.sam_local
 
 ## bench: speed and memory as ratios, side by side in one run
@@ -74,11 +76,12 @@ format: .venv/ready
 	$(BIN)/ruff check --fix .
 
 ## lock: pin every dependency again, the layer's and the tools'
+lock: LOCK = $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-annotate \
+  --custom-compile-command "make lock"
 lock: .venv/bin/uv
-	$(BIN)/uv pip compile -q --upgrade pyproject.toml --universal --python-version 3.13 --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" -o layers/jobferry/requirements.txt
-	$(BIN)/uv pip compile -q --upgrade pyproject.toml --group dev --universal --python-version 3.13 --generate-hashes \
-	  --no-annotate --custom-compile-command "make lock" -c layers/jobferry/requirements.txt -o requirements-dev.txt
+	$(LOCK) pyproject.toml -o layers/jobferry/requirements.txt
+	$(LOCK) pyproject.toml --group dev -c layers/jobferry/requirements.txt -o requirements-dev.txt
+	@for tool in uv $(TOOLS); do $(LOCK) --group $$tool -o tools/$$tool.txt; done
 
 ## clean: remove what these commands made
 clean:
@@ -87,21 +90,25 @@ clean:
 help:
 	@sed -n 's/^## \([a-z-]*\): /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-.venv/bin/uv:
+.venv/bin/uv: tools/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' || \
 	  { echo "Python 3.13 is needed, as $(PYTHON) or as another: make PYTHON=/path/to/python3.13" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	.venv/bin/python -m pip install --quiet --require-hashes -r tools/uv.txt
+	@touch $@
 
 .venv/ready: requirements-dev.txt pyproject.toml | .venv/bin/uv
 	@echo "setting up .venv"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-.tools/ready: Makefile | .venv/bin/uv
-	@echo "setting up $(TOOLS)"
-	@for tool in $(TOOLS); do $(BIN)/uv tool install --quiet --python $(BIN)/python $$tool; done
+.tools/%/ready: tools/%.txt | .venv/bin/uv
+	@echo "setting up $*"
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/$*
+	$(BIN)/uv pip install --quiet --python .tools/$*/bin/python --require-hashes -r tools/$*.txt
+	@mkdir -p .tools/bin && ln -sf ../$*/bin/$* .tools/bin/$*
 	@touch $@
 
+.PRECIOUS: .tools/%/ready
 .PHONY: demo serve test test-unit check build deploy sam-local bench validate redrive format lock clean help

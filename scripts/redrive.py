@@ -10,6 +10,7 @@ one that arrives while the script runs.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -83,7 +84,7 @@ class Redrive:
                 if int(message["Attributes"]["SentTimestamp"]) > started_at:
                     arrived_later += 1
                     continue
-                body = _parse_json(message["Body"])
+                body = _unwrap_input(_parse_json(message["Body"]))
                 match body:
                     case {"DDBStreamBatchInfo": {}}:
                         # The stream may have lost its records after a day, so this reads the table. Once covers all.
@@ -156,6 +157,21 @@ def _parse_json(text: str) -> Any:
         return None
 
 
+def _unwrap_input(body: Any) -> Any:
+    """Return a schedule's input if the body is a request to Lambda that contains it, otherwise the body itself.
+
+    AWS does not document which of the two EventBridge Scheduler sends to a dead letter queue.
+    """
+    if not isinstance(body, dict):
+        return body
+    for name in ("Payload", "Input"):
+        value = body.get(name)
+        wrapped = _parse_json(value) if isinstance(value, str) else value
+        if isinstance(wrapped, dict) and "feed" in wrapped:
+            return wrapped
+    return body
+
+
 def main(arguments: Sequence[str]) -> int:
     """Retry the messages of the stack that the only argument names."""
     if len(arguments) != 1 or not arguments[0]:
@@ -169,7 +185,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _redrive_stack(name: str) -> int:
-    stack = find(name, None, None)
+    stack = find(name, None, os.environ.get("AWS_REGION"))  # boto3 itself only reads AWS_DEFAULT_REGION
     client, outputs = stack.session.client, stack.outputs
     outcome = Redrive(
         client("sqs"),

@@ -26,9 +26,10 @@ from samtranslator.yaml_helper import yaml_parse
 from local import ROOT, sample_feed
 from local.serving import environments
 from local.system import LocalSystem
+from scripts import architecture
 
 BUILD_FOLDER: Final = ROOT / ".aws-sam/sam-local"
-ARCHITECTURE: Final = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+ARCHITECTURE: Final = architecture.of_this_machine()
 PARAMETERS: Final = ["--parameter-overrides", f"Architecture={ARCHITECTURE}"]
 IMAGE: Final = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
 IMAGE_TOOL: Final = Path(os.environ.get("LAMBDA_IMAGE_TOOL", "no-such-program"))

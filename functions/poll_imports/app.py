@@ -50,8 +50,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.info("polled", extra=polled.counts())
     if is_hourly_run(event):
         late = overdue_feeds(table, bucket, datetime.now(UTC), timedelta(hours=int(os.environ["ALARM_AFTER_HOURS"])))
+        emit_overdue([feed.feed for feed in late])
         for feed in late:
-            emit_overdue(feed.feed)
             logger.warning("overdue", extra={"feed": feed.feed, "lastComplete": feed.last_complete})
     if polled.failed:
         raise PollingError(polled.failed)

@@ -23,11 +23,11 @@ from jobferry.notices.view import ImportView
 
 logger, metrics = Logger(), Metrics()
 processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
-bucket, table, topic = os.environ["FEEDS_BUCKET"], os.environ["IMPORTS_TABLE"], os.environ["NOTICES_TOPIC_ARN"]
+bucket, table = os.environ["FEEDS_BUCKET"], os.environ["IMPORTS_TABLE"]
 imports = ImportsTable(boto3.client("dynamodb", config=CONFIG), table)
 archive = FeedsBucket(boto3.client("s3", config=CONFIG.merge(LINKING)), bucket)
-sns = boto3.client("sns", config=CONFIG)
-commands = Commands.of_stack(os.environ["POWERTOOLS_SERVICE_NAME"], table, bucket, region=sns.meta.region_name)
+topic = NoticesTopic(boto3.client("sns", config=CONFIG), os.environ["NOTICES_TOPIC_ARN"])
+commands = Commands.of_stack(os.environ["POWERTOOLS_SERVICE_NAME"], table, bucket, topic.region)
 
 
 def store_report(view: ImportView) -> reports.Links | None:
@@ -46,7 +46,7 @@ def publish_notice(record: DynamoDBRecord) -> None:
             return
         import_id = change.keys["importId"]
         logger.append_keys(importId=import_id, feed=change.new_image.get("feed"))
-        published = publish(imports, NoticesTopic(sns, topic), import_id, datetime.now(UTC), commands, store_report)
+        published = publish(imports, topic, import_id, datetime.now(UTC), commands, store_report)
     except Exception:
         logger.exception("notice not published")
         raise

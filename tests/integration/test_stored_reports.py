@@ -101,7 +101,7 @@ def test_the_role_allows_all_that_is_asked_for(
     app: ModuleType, store: ImportsTable, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, str]] = []
-    for client in (app.imports._client, app.sns, app.archive._client):
+    for client in (app.imports._client, app.topic._client, app.archive._client):
 
         def note(params: Any, model: Any, **_: Any) -> None:
             asked.extend(accesses(model.service_model.service_name, model.name, params))

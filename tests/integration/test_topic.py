@@ -215,7 +215,7 @@ class TestPublishNotice:
                 raise TimeoutError("SNS is slow today")
             return real(**arguments)
 
-        monkeypatch.setattr(app, "sns", Stub(cloud.client("sns"), publish=publish))
+        monkeypatch.setattr(app.topic, "_client", Stub(cloud.client("sns"), publish=publish))
         assert app.handler(event, _Context()) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
         told = [json.loads(each["Message"])["importId"] for each in inbox.read()]
         assert told == [IMPORT_ID, "default-20261126T020000Z"]
@@ -236,7 +236,7 @@ class TestPublishNotice:
         def publish(_: Any, **__: Any) -> Any:
             raise TimeoutError
 
-        monkeypatch.setattr(app, "sns", Stub(cloud.client("sns"), publish=publish))
+        monkeypatch.setattr(app.topic, "_client", Stub(cloud.client("sns"), publish=publish))
         event = load_event("notice-complete", SequenceNumber="77")
         assert app.handler(event, _Context()) == {"batchItemFailures": [{"itemIdentifier": "77"}]}
 

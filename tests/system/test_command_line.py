@@ -408,10 +408,10 @@ def test_the_overview_of_all_feeds(person: Person) -> None:
     rows = {line.split()[0]: line for line in overview.out.splitlines() if line and not line.startswith(" ")}
     assert rows[feed].split()[1] == "complete"
     assert rows[feed].split()[4:] == ["3", "0", "0", "3", "-"]
-    assert rows["default"].endswith(" 07:00") or rows["default"].endswith(" 06:00")  # 2 a.m. in New York
+    assert rows["default"].endswith(" 08:30") or rows["default"].endswith(" 07:30")  # 3:30 a.m. in New York
     assert "'pausd' is not a setting: did you mean paused?" in overview.out
     data = {each["feed"]: each for each in person("status", "--json").json["feeds"]}
-    assert data["default"]["schedule"] == "cron(0 2 * * ? *)"
+    assert data["default"]["schedule"] == "cron(30 3 * * ? *)"
     assert data["default"]["scheduleTimezone"] == "America/New_York"
     assert data["default"]["nextRun"].endswith("Z")
     assert data["default"]["fault"].startswith("feeds/default/feed.json: ")

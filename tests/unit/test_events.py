@@ -180,10 +180,18 @@ def test_the_stream_brings_nothing_else(stack: Stack, more: dict[str, Any]) -> N
     assert not passes_filter(stack, record)
 
 
+def test_the_streams_filter_uses_only_the_key_that_lambda_supports(stack: Stack) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html"""
+    [mapping] = stack.of_type("AWS::Lambda::EventSourceMapping")
+    for each in mapping.properties["FilterCriteria"]["Filters"]:
+        assert list(json.loads(each["Pattern"])) == ["dynamodb"]
+
+
 def test_the_stream_brings_no_item_but_the_imports(stack: Stack) -> None:
     [record] = load_event("notice-unrelated")["Records"]
     assert not passes_filter(stack, record)
     [removed] = load_event("notice-complete", eventName="REMOVE")["Records"]
+    del removed["dynamodb"]["NewImage"]  # it only has its key
     assert not passes_filter(stack, removed)
 
 

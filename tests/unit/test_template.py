@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from local.template import Resource, Stack, TemplateError
-from tests.stack import METRICS, NAME, TEMPLATE, Watched, make_stack, shown_by_widget, watched_by_alarm
+from tests.stack import METRICS, NAME, TEMPLATE, Watched, make_stack, period_of_alarm, shown_by_widget, watched_by_alarm
 
 ROOT: Final = TEMPLATE.parent
 DAYS_7: Final = 7 * 24 * 3600
@@ -23,13 +26,14 @@ PARAMETERS: Final = {
     "Environment": "dev",
     "Architecture": "arm64",
     "BoardUrl": "https://www.locumjobsonline.com/api/v2.0",
-    "Schedule": "cron(0 2 * * ? *)",
+    "Schedule": "cron(30 3 * * ? *)",
     "ScheduleTimezone": "America/New_York",
     "DefaultFeed": "default",
     "ImportOnUpload": "false",
     "NoticeEmail": "",
     "LogRetentionDays": 90,
     "AlarmAfterHours": 26,
+    "PermissionsBoundary": "",
 }
 RESOURCES: Final = FUNCTIONS | {
     "FeedsBucket",
@@ -53,7 +57,7 @@ WIDE: Final = {
     "FeedsBucket.Arn/feeds/*/feed.json": "the settings of every feed",
     "FeedsBucket.Arn/archive/*": "the archives of every feed",
     f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{NAME}/accounts/*": "each feed names the secret of its account",
-    "ImportsTable.Arn/stream/*": "ListStreams applies to all streams of a table",
+    "*": "ListStreams has no resources",
 }
 
 
@@ -128,7 +132,8 @@ def test_the_production_table_cannot_be_deleted_by_mistake(stack: Stack, source:
     assert stack.resources["ImportsTable"].properties["DeletionProtectionEnabled"] is False
     assert make_stack(Environment="prod").resources["ImportsTable"].properties["DeletionProtectionEnabled"] is True
     for name in ("ImportsTable", "FeedsBucket"):
-        assert source["Resources"][name]["DeletionPolicy"] == "Retain"
+        # "Retain" would also keep what a failed first deployment created, and the next attempt would create more.
+        assert source["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate"
         assert source["Resources"][name]["UpdateReplacePolicy"] == "Retain"
 
 
@@ -136,6 +141,46 @@ def test_an_address_is_subscribed_only_if_given(stack: Stack) -> None:
     assert make_stack().of_type("AWS::SNS::Subscription") == []
     [subscription] = stack.of_type("AWS::SNS::Subscription")
     assert subscription.properties == {"TopicArn": "NoticesTopic", "Protocol": "email", "Endpoint": "jobs@example.com"}
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"])
+def test_the_default_schedule_runs_every_night_also_when_clocks_change(zone: str) -> None:
+    match = re.fullmatch(r"cron\((\d+) (\d+) \* \* \? \*\)", PARAMETERS["Schedule"])
+    assert match
+    minute, hour = map(int, match.groups())
+    # EventBridge Scheduler skips a local time that does not exist.
+    nights = [datetime(2026, 1, 1, hour, minute, tzinfo=ZoneInfo(zone)) + timedelta(days=day) for day in range(3 * 365)]
+    assert [night for night in nights if night.astimezone(UTC).astimezone(night.tzinfo) != night] == []
+    longest = max(after.astimezone(UTC) - before.astimezone(UTC) for before, after in pairwise(nights))
+    # One hour is left for the import itself.
+    assert longest + timedelta(hours=1) <= timedelta(hours=PARAMETERS["AlarmAfterHours"])
+
+
+def test_names_fit_if_the_stacks_name_has_20_characters() -> None:
+    given = {  # the longest names that the services' own APIs accept
+        "AWS::Lambda::Function": ("FunctionName", 64),
+        "AWS::Lambda::LayerVersion": ("LayerName", 140),
+        "AWS::Scheduler::Schedule": ("Name", 64),
+        "AWS::Scheduler::ScheduleGroup": ("Name", 64),
+        "AWS::ApiGatewayV2::Api": ("Name", 128),
+        "AWS::CloudWatch::Alarm": ("AlarmName", 255),
+        "AWS::CloudWatch::Dashboard": ("DashboardName", 255),
+        "AWS::SecretsManager::Secret": ("Name", 512),
+        "AWS::Logs::LogGroup": ("LogGroupName", 512),
+    }
+    made = {  # CloudFormation names these {stack}-{logical id}-{up to 13 characters}, and shortens a name that is longer
+        "AWS::IAM::Role": 64,
+        "AWS::Events::Rule": 64,
+        "AWS::S3::Bucket": 63,
+        "AWS::SQS::Queue": 80,
+        "AWS::DynamoDB::Table": 255,
+        "AWS::SNS::Topic": 256,
+    }
+    for resource in make_stack("s" * 20).resources.values():
+        name, limit = given.get(resource.type, ("", 0))
+        assert len(resource.properties.get(name, "")) <= limit, resource.logical_id
+        if resource.type in made:
+            assert 20 + len(f"-{resource.logical_id}-") + 13 <= made[resource.type], resource.logical_id
 
 
 def test_uploads_start_imports_only_if_enabled(stack: Stack) -> None:
@@ -331,11 +376,11 @@ def test_alarms_watch_metrics_that_exist(stack: Stack) -> None:
 def test_alarms_stay_within_cloudwatchs_evaluation_limits(hours: str) -> None:
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html, EvaluationPeriods
     for alarm in alarms(make_stack(AlarmAfterHours=hours)):
-        queries = alarm.properties.get("Metrics")
-        period = (queries[0] if queries else alarm.properties)["Period"]
+        period = period_of_alarm(alarm.properties)
         assert period in (10, 30) or period % 60 == 0
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html for Metrics Insights queries
-        most = HOURS_3 if queries else DAYS_7 if period >= 3600 else DAYS_7 // 7
+        queried = watched_by_alarm(alarm.properties).each_by is not None
+        most = HOURS_3 if queried else DAYS_7 if period >= 3600 else DAYS_7 // 7
         assert period * int(alarm.properties["EvaluationPeriods"]) <= most, alarm.logical_id
     assert make_stack().resources["NoCompletedImport"].properties["EvaluationPeriods"] == "26"
 
@@ -353,6 +398,9 @@ def test_missing_data_is_a_fault_only_where_something_must_happen(stack: Stack) 
         assert less == (alarm.logical_id in silent), alarm.logical_id
         # Without data nothing went wrong, unless something had to happen.
         assert alarm.properties["TreatMissingData"] == ("breaching" if less else "notBreaching"), alarm.logical_id
+        # Without FILL, an alarm uses older data points instead of missing ones.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+        assert ("FILL(" in str(alarm.properties)) == less, alarm.logical_id
     assert silent <= {alarm.logical_id for alarm in alarms(stack)}
 
 
@@ -478,7 +526,7 @@ def test_only_this_stacks_rules_may_send_to_the_queue(stack: Stack) -> None:
     assert allowed["Action"] == "sqs:SendMessage"
     assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
     assert allowed["Condition"] == {
-        "ArnLike": {"aws:SourceArn": f"arn:aws:events:us-east-1:123456789012:rule/{NAME}-*"}
+        "ArnLike": {"aws:SourceArn": f"arn:aws:events:us-east-1:123456789012:rule/{NAME}-SubmitImportFunctionUpload-*"}
     }
 
 
@@ -491,6 +539,8 @@ def test_the_bucket_is_encrypted_and_expires_the_archive_but_no_feed(stack: Stac
     rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules.values() if "ExpirationInDays" in rule}
     assert expiring == {"archive/": 90}
+    # An expired object becomes an old version. Without this rule it would be billed for another 90 days.
+    assert rules["archive"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
     assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 90}
     assert "AbortIncompleteMultipartUpload" in rules["old-versions"]
 

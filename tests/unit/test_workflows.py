@@ -1,4 +1,4 @@
-"""GitHub runs the Makefile's commands, keeps no AWS key, and deploys with a role that can harm no feed."""
+"""GitHub runs the Makefile's commands, keeps no AWS key, and deploys what was tested."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import yaml
-from samtranslator.yaml_helper import yaml_parse
 
 from tests.stack import TEMPLATE
 
 ROOT: Final = TEMPLATE.parent
 TEXTS: Final = {path.name: path.read_text() for path in sorted((ROOT / ".github/workflows").glob("*.yml"))}
 WORKFLOWS: Final[dict[str, dict[Any, Any]]] = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
-ROLE: Final[dict[str, Any]] = yaml_parse((ROOT / ".github/deploy-role.yaml").read_text())["Resources"]["DeployRole"][
-    "Properties"
-]
 
 
 def steps() -> Iterator[dict[str, Any]]:
@@ -31,10 +27,26 @@ def test_github_runs_what_a_person_runs() -> None:
     assert [run for run in runs if not run.startswith("make ")] == []
 
 
-def test_the_actions_are_those_of_github_and_aws() -> None:
-    used = [step["uses"] for step in steps() if "uses" in step]
-    assert used
-    assert [each for each in used if not re.fullmatch(r"(actions|aws-actions)/[a-z-]+@v\d+", each)] == []
+def test_the_actions_are_those_of_github_and_aws_pinned_by_commit() -> None:
+    used = [line.partition("uses: ")[2] for text in TEXTS.values() for line in text.splitlines() if "- uses: " in line]
+    assert len(used) == len([step for step in steps() if "uses" in step]) > 0
+    pinned = re.compile(r"(actions|aws-actions)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert [each for each in used if not pinned.fullmatch(each)] == []
+    assert len({each.partition("@")[0] for each in used}) == len(set(used)), "one action has two versions"
+
+
+def test_every_package_is_installed_by_its_hash() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for command in re.findall(r"^\t.*pip install.*$", makefile, re.MULTILINE):
+        # The project itself is installed from this folder, without its dependencies.
+        assert "--require-hashes" in command or "--no-deps --no-build-isolation -e ." in command
+    assert "tool install" not in makefile
+
+
+def test_a_deployment_installs_no_tool_but_sam() -> None:
+    rules = dict(re.findall(r"^([a-z-]+): (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert rules["build"] == rules["deploy"] == ".tools/sam/ready"
+    assert "make check" not in TEXTS["deploy-to.yml"]
 
 
 def test_no_aws_key_is_kept_and_only_a_deployment_gets_a_role() -> None:
@@ -55,36 +67,3 @@ def test_a_deployment_is_tested_first_and_goes_to_staging_before_prod() -> None:
     # The build runs other people's packages, so it must not have the role.
     assert commands.index(build) < commands.index("aws-actions/configure-aws-credentials")
     assert commands[-1].startswith("make deploy")
-
-
-def test_the_role_reads_no_feed_and_no_key_and_deletes_no_data() -> None:
-    granted = {
-        (action, str(resource))
-        for statement in ROLE["Policies"][0]["PolicyDocument"]["Statement"]
-        for action in listed(statement["Action"])
-        for resource in listed(statement["Resource"])
-    }
-    forbidden = re.compile(
-        r"\*|s3:(\*|DeleteBucket)|dynamodb:(\*|DeleteTable|Scan|Query|GetItem)|kms:(\*|Decrypt|Encrypt)"
-        r"|secretsmanager:(\*|GetSecret|PutSecret|BatchGet).*|sqs:(\*|Receive.*)|iam:(\*|Attach.*)"
-    )
-    assert {action for action, _ in granted if forbidden.fullmatch(action)} == set()
-    objects = {resource for action, resource in granted if re.match(r"s3:.*Object", action)}
-    assert objects
-    assert all("s3:::aws-sam-cli-managed-default-" in each for each in objects)
-
-
-def test_the_role_trusts_one_environment_of_one_repository() -> None:
-    [trust] = ROLE["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Condition"] == {
-        "StringEquals": {
-            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-            "token.actions.githubusercontent.com:sub": {
-                "Fn::Sub": "repo:${Repository}:environment:${GitHubEnvironment}"
-            },
-        }
-    }
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

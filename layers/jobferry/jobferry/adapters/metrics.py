@@ -1,5 +1,6 @@
 """CloudWatch metrics in the embedded metric format: settled imports and overdue feeds."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from aws_lambda_powertools import Metrics, single_metric
@@ -7,6 +8,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from jobferry.records.imports import Import
 
+#: The alarm FeedOverdue names at most this many feeds. It sends all its messages at once, and SNS cancels an e-mail
+#: subscription that gets more than ten messages in a second.
+MAX_NAMED: Final = 5
+#: Stands for all further overdue feeds. No feed can have this name.
+OTHERS: Final = "(more)"
 #: Each metric, and which of the board's counts it reports.
 _COUNTS: Final = {
     "JobsAdded": "added",
@@ -29,10 +35,15 @@ def add_settled(metrics: Metrics, record: Import) -> None:
         metrics.add_metric("SecondsToResult", MetricUnit.Seconds, seconds)
 
 
-def emit_overdue(feed: str) -> None:
+def emit_overdue(feeds: Sequence[str]) -> None:
     """Emit a metric with the feed's name as its dimension, so that the alarm FeedOverdue names the feed.
 
-    CloudWatch charges for each value of a dimension, so only overdue feeds emit one.
+    One metric has the number of the feeds beyond MAX_NAMED. CloudWatch charges for each value of a dimension, so only
+    overdue feeds emit one.
     """
-    with single_metric(name="FeedOverdue", unit=MetricUnit.Count, value=1) as metric:
-        metric.add_dimension("feed", feed)
+    values = dict.fromkeys(feeds[:MAX_NAMED], 1)
+    if others := len(feeds) - len(values):
+        values[OTHERS] = others
+    for feed, value in values.items():
+        with single_metric(name="FeedOverdue", unit=MetricUnit.Count, value=value) as metric:
+            metric.add_dimension("feed", feed)

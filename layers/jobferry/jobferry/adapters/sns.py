@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from jobferry.notices.notice import Notice
 
@@ -11,16 +13,40 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
+#: SNS cancels an e-mail subscription that gets more than ten messages in a second. The stream of a new table has about
+#: four shards, whose notices are published side by side, so together they publish eight a second.
+SECONDS_BETWEEN: Final = 0.5
+
 
 class NoticesTopic:
     """The SNS topic of the notices. Implements `Publisher`."""
 
-    def __init__(self, client: SNSClient, arn: str) -> None:
+    def __init__(
+        self,
+        client: SNSClient,
+        arn: str,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
         self._arn = arn
+        self._clock = clock
+        self._sleep = sleep
+        self._next_at = clock()
+
+    @property
+    def region(self) -> str:
+        """The topic's AWS region."""
+        return self._client.meta.region_name
 
     def publish(self, notice: Notice) -> None:
-        """Publish a notice. SNS then delivers it to each subscriber, with retries of its own."""
+        """Publish a notice. SNS then delivers it to each subscriber, with retries of its own.
+
+        If the last notice was published less than SECONDS_BETWEEN ago, wait.
+        """
+        if (seconds := self._next_at - self._clock()) > 0:
+            self._sleep(seconds)
+        self._next_at = self._clock() + SECONDS_BETWEEN
         attributes: dict[str, MessageAttributeValueTypeDef] = {
             name: {"DataType": "String", "StringValue": value} for name, value in notice.attributes.items()
         }

@@ -32,7 +32,12 @@ _SCHEDULE_NAME: Final = 64
 #: Seconds: SubmitImport's own timeout, and a little more.
 _ANSWER_SECONDS: Final = 930
 _CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
-_PATIENT: Final = Config(connect_timeout=5, read_timeout=_ANSWER_SECONDS, retries={"total_max_attempts": 1})
+_PATIENT: Final = Config(
+    connect_timeout=5,
+    read_timeout=_ANSWER_SECONDS,
+    retries={"total_max_attempts": 1},
+    tcp_keepalive=True,  # routers drop a connection that stays silent for minutes, as in a long dry run
+)
 
 
 @dataclass(frozen=True)
