@@ -107,6 +107,7 @@ def serve(host: str) -> None:
     from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    subscribe_to_topics()
     moto = take_turns(DomainDispatcherApplication(create_backend_app))
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -119,6 +120,13 @@ def serve(host: str) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()  # a daemon thread ends with the process
     print(server.port, flush=True)
     sys.stdin.read()
+
+
+def subscribe_to_topics(subscriptions: int = 1) -> None:
+    """Have moto say that each topic has a confirmed subscription, that of the person at the console. It counts none itself."""
+    from moto.sns.models import Topic
+
+    Topic.subscriptions_confimed = property(lambda _: subscriptions, lambda *_: None)  # type: ignore[assignment]
 
 
 def _published(query: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -110,27 +110,49 @@ class MemoryTopic:
     Attributes:
         published: the notices, oldest first.
         before_publish: is called before each notice, to fail or to kill.
+        subscribers: confirmed subscriptions.
     """
 
     def __init__(self) -> None:
         self.published: list[Notice] = []
         self.before_publish: Callable[[Notice], None] = lambda _: None
+        self.subscribers = 1
+
+    def has_subscribers(self) -> bool:
+        return self.subscribers > 0
 
     def publish(self, notice: Notice) -> None:
         self.before_publish(notice)
         self.published.append(notice)
 
 
+class Contents(dict[str, bytes]):
+    """Objects by their keys.
+
+    Attributes:
+        modified: when each was put there.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        super().__init__()
+        self.modified: dict[str, datetime] = {}
+        self._now = now
+
+    def __setitem__(self, key: str, content: bytes) -> None:
+        super().__setitem__(key, content)
+        self.modified[key] = self._now()
+
+
 class MemoryBucket:
     """A FeedStore in memory. As in S3, reading fails if the object is not the listed version any more.
 
     Attributes:
-        contents: the objects' bytes, by key.
+        contents: the objects' bytes, by key. Each remembers when it was put there, by the clock.
         before_open: is called before an object is opened, for instance to replace it.
     """
 
-    def __init__(self) -> None:
-        self.contents: dict[str, bytes] = {}
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.contents: Contents = Contents(now)
         self.before_open: Callable[[FeedObject], None] = lambda _: None
 
     def feeds(self) -> list[str]:
@@ -139,7 +161,7 @@ class MemoryBucket:
     def objects(self, feed: str) -> list[FeedObject]:
         prefix = f"feeds/{feed}/"
         return [
-            FeedObject(key, etag(content), len(content))
+            FeedObject(key, etag(content), len(content), self.contents.modified[key])
             for key, content in sorted(self.contents.items())
             if key.startswith(prefix) and key != f"{prefix}feed.json" and not key.endswith("/")
         ]
@@ -150,7 +172,7 @@ class MemoryBucket:
 
     def find(self, key: str) -> FeedObject | None:
         content = self.contents.get(key)
-        return None if content is None else FeedObject(key, etag(content), len(content))
+        return None if content is None else FeedObject(key, etag(content), len(content), self.contents.modified[key])
 
     def open_object(self, obj: FeedObject) -> BinaryIO:
         self.before_open(obj)

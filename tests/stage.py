@@ -55,7 +55,7 @@ class Stage:
     def __init__(self, now: datetime = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)) -> None:
         self.clock = Clock(now)
         self.store = MemoryStore()
-        self.bucket = MemoryBucket()
+        self.bucket = MemoryBucket(self.clock)
         self.accounts = MemoryAccounts({"BoardApiKey": KEY}, BOARD_URL)
         self.board = MemoryBoard([KEY], self.clock)
         self.topic = MemoryTopic()
@@ -97,9 +97,14 @@ class Stage:
         return Invocation(f"request-{self._requests}", self.clock() + TIMEOUT)
 
     def event(self, event: dict[str, Any], invocation: Invocation | None = None) -> Outcome:
-        """Invoke SubmitImport a second later, so that each run by hand has its own id."""
+        """Invoke SubmitImport a second later."""
         self.clock.forward(seconds=1)
-        return submit(parse_trigger(event, self.clock()), invocation or self.invocation(), self.world)
+        return self.event_at_once(event, invocation)
+
+    def event_at_once(self, event: dict[str, Any], invocation: Invocation | None = None) -> Outcome:
+        """Invoke SubmitImport while the clock stands still."""
+        invocation = invocation or self.invocation()
+        return submit(parse_trigger(event, self.clock(), invocation.id), invocation, self.world)
 
     def run(self, feed: str = FEED, **event: Any) -> Import:
         """Start a run by hand and return its record, before the board processes it."""

@@ -10,7 +10,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from jobferry.adapters.aws import CONFIG
 from jobferry.adapters.dynamodb import ImportsTable
@@ -44,17 +43,18 @@ def publish_notice(record: DynamoDBRecord) -> None:
     try:
         if (change := record.dynamodb) is None or change.keys["item"] != "import":
             return
-        import_id = change.keys["importId"]
-        logger.append_keys(importId=import_id, feed=change.new_image.get("feed"))
-        published = publish(imports, topic, import_id, datetime.now(UTC), commands, store_report)
+        logger.append_keys(importId=(import_id := change.keys["importId"]), feed=change.new_image.get("feed"))
+        told = publish(imports, topic, import_id, datetime.now(UTC), commands, store_report)
     except Exception:
         logger.exception("notice not published")
         raise
-    metrics.add_metric(name="NoticesPublished", unit=MetricUnit.Count, value=int(published))
-    logger.info("notice published" if published else "no notice is due")
+    metrics.add_metric(name="NoticesPublished", unit=MetricUnit.Count, value=int(told is not None))
+    logger.info("notice published" if told else "no notice is due")
+    if told and told.deletions.nobody_subscribed:
+        logger.warning("nobody is subscribed: deletions wait")
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
+def handler(event: dict[str, Any], _context: object) -> PartialItemFailureResponse:
     return process_partial_response(event, publish_notice, processor)

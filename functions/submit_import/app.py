@@ -42,7 +42,7 @@ world = World(table, bucket, accounts, cache(HttpBoard), os.environ["CALLBACK_UR
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     now = datetime.now(UTC)
     try:
-        trigger = parse_trigger(event, now)
+        trigger = parse_trigger(event, now, context.aws_request_id)
     except StrayObjectError as error:
         logger.warning("object outside the feeds", extra={"why": str(error)})
         return Outcome(None, State.SKIPPED, reason=str(error)).answer()

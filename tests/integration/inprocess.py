@@ -12,6 +12,7 @@ import pytest
 from moto import mock_aws
 
 from local.aws_account import REGION
+from local.cloud import subscribe_to_topics
 from local.resources import Resources
 from local.template import Stack, expand
 from tests.stack import TEMPLATE
@@ -49,6 +50,7 @@ def in_process(*logical_ids: str) -> Iterator[tuple[Stack, InProcess]]:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", REGION)):
             patch.setenv(f"AWS_{name}", value)
+        subscribe_to_topics()
         cloud = InProcess()
         yield (
             Stack(

@@ -16,6 +16,7 @@ from jobferry.adapters.sns import NoticesTopic, message
 from jobferry.records.failed_jobs import FailedKind
 from jobferry.records.imports import Import, State
 from local.aws_account import REGION
+from local.cloud import subscribe_to_topics
 from local.template import Stack
 from tests.events import load_event
 from tests.integration.inprocess import NAME, InProcess, Stub, in_process, template
@@ -74,6 +75,12 @@ class TestNoticesTopic:
             "state": {"Type": "String", "Value": "complete"},
             "severity": {"Type": "String", "Value": "warning"},
         }
+
+    @pytest.mark.parametrize("subscriptions", [0, 1, 7])
+    def test_it_knows_whether_anybody_is_subscribed(self, topic: NoticesTopic, subscriptions: int) -> None:
+        """moto counts no subscription, so the number is that of the test."""
+        subscribe_to_topics(subscriptions)
+        assert topic.has_subscribers() is (subscriptions > 0)
 
     def test_a_filter_policy_finds_the_critical_ones(self, topic: NoticesTopic, stack: Stack, cloud: InProcess) -> None:
         critical = Inbox(stack, cloud, {"severity": ["critical"]})
@@ -229,7 +236,7 @@ class TestPublishNotice:
         assert (metrics["NoticesPublished"], metrics["service"]) == ([1.0, 1.0], NAME)
 
     def test_a_batch_that_fails_whole_comes_again_from_its_first(
-        self, app: ModuleType, store: ImportsTable, cloud: InProcess, monkeypatch: pytest.MonkeyPatch
+        self, app: ModuleType, store: ImportsTable, stack: Stack, cloud: InProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _save(store, _record(IMPORT_ID))
 

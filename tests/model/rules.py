@@ -171,7 +171,7 @@ def objections(
         alone: whether no other feed names the account.
         wanted: whether the settings still ask for deletions.
         now: the time.
-        unattended_at: the time, if neither a person nor the schedule started the run.
+        unattended_at: the time, if no person started the run.
     """
     found = []
     if not any(each.valid for each in reading.objects.values()):

@@ -343,7 +343,6 @@ def test_many_deletions_wait_for_a_confirmation(system: LocalSystem) -> None:
     wrong = system.invoke("SubmitImport", event | {"confirmDeletes": "wrong"})
     assert wrong["state"] == "blocked"
     assert len(agency.imports_on_board()) == 2
-    time.sleep(1)  # runs by hand are told apart by the second
     confirmed = system.invoke("SubmitImport", event)
     record = system.wait_for_import(confirmed["importId"])
     assert record["deleteJobs"] is True

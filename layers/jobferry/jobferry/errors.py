@@ -13,6 +13,7 @@ JobferryError
 │   ├── FeedTooLargeError          more than maxFeedBytes, or more than /tmp holds
 │   ├── FeedInvalidError           no valid job, or more invalid ones than maxInvalidPercent
 │   ├── FeedPausedError            feed.json says that nothing is to be sent
+│   ├── AccountChangedError        feed.json names another account since the feed was read
 │   ├── FieldsGoneError            hardly any job has a field that most jobs had
 │   └── ConfirmationError          confirmDeletes confirms another list of deletions
 ├── SecretError                a secret is empty, not set, or may not be read
@@ -60,6 +61,8 @@ class Cause(StrEnum):
     NO_RESULT = "no-result"
     OPEN = "open"
     FEWER_PARTS = "fewer-parts"
+    ACCOUNT_CHANGED = "account-changed"
+    RETRY_OUTDATED = "retry-outdated"
 
 
 class JobferryError(Exception):
@@ -167,6 +170,12 @@ class FeedPausedError(FeedError):
     cause = Cause.PAUSED
 
 
+class AccountChangedError(FeedError):
+    """The feed's settings name another account since the feed was read. What is ready to be sent is for the former one."""
+
+    cause = Cause.ACCOUNT_CHANGED
+
+
 class FieldsGoneError(FeedError):
     """Hardly any job has a field that most jobs had at the last complete import: live postings would lose it.
 
@@ -242,9 +251,18 @@ class BoardUnreachableError(BoardError):
 
 
 class BoardUnknownError(BoardError):
-    """The board may or may not have accepted: read timeout, reset, another 5xx, or an answer that makes no sense."""
+    """The board may or may not have accepted: read timeout, reset, another 5xx, or an answer that makes no sense.
+
+    Args:
+        message: what happened.
+        status: the HTTP status, if there was one.
+    """
 
     retryable = True
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class CallbackError(JobferryError):

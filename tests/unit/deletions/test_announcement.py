@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from jobferry.errors import BoardRefusedError, BoardUnknownError
 from jobferry.records.imports import Import, State
-from tests.fakes import Request
+from tests.fakes import Killed, Request
 from tests.records import changed
 from tests.stage import FEED, KEY, Stage, job
 
@@ -53,20 +54,97 @@ def test_while_the_notice_is_not_out_it_is_announced_again(stage: Stage) -> None
     assert stage.postings() == ["A", "B"]
 
 
-def test_an_upload_deletes_nothing_until_people_had_the_time_to_object(stage: Stage) -> None:
+def scheduled(stage: Stage) -> Import:
+    outcome = stage.event({"feed": FEED, "scheduledAt": f"{stage.clock():%Y-%m-%dT%H:%M:%SZ}"})
+    settle(stage)
+    return stage.record(outcome.import_id or "")
+
+
+@pytest.mark.parametrize("unattended", [upload, scheduled])
+def test_a_run_that_no_person_started_deletes_nothing_while_people_can_object(
+    stage: Stage, unattended: Callable[[Stage], Import]
+) -> None:
     stage.complete()
-    stage.clock.forward(hours=11)
-    assert upload(stage).deletions.because == ["first"]
-    stage.publish_notices()
+    for _ in range(22):
+        stage.clock.forward(minutes=30)
+        assert unattended(stage).deletions.because == ["time-to-object"]
+        stage.publish_notices()
     assert "by-hand" in stage.postings()
     stage.clock.forward(hours=1)
-    assert upload(stage).deletions.delete_jobs, "the twelve hours are those of the first notice, not of the last"
+    assert unattended(stage).deletions.delete_jobs, "the twelve hours are those of the first notice, not of the last"
     assert stage.postings() == ["A", "B"]
 
 
-def test_a_run_by_hand_or_by_the_schedule_is_what_people_were_told_of(stage: Stage) -> None:
+def test_a_run_by_hand_is_what_people_were_told_of(stage: Stage) -> None:
     stage.complete()
     assert stage.complete().deletions.delete_jobs
+
+
+def test_a_run_that_is_resumed_is_still_the_one_that_somebody_started(stage: Stage) -> None:
+    stage.complete()
+    starts: list[tuple[dict[str, Any], bool]] = [
+        ({"feed": FEED}, True),
+        ({"feed": FEED, "scheduledAt": "2026-11-24T04:00:00Z"}, False),
+    ]
+    for event, by_person in starts:
+        import_id = cut_off(stage, event)
+        stage.poll(30)
+        stage.start()
+        settle(stage)
+        record = stage.record(import_id)
+        assert (record.by_person, record.deletions.delete_jobs) == (by_person, by_person)
+
+
+def cut_off(stage: Stage, event: dict[str, Any]) -> str:
+    """Kill SubmitImport when the import is ready to be sent."""
+    counted = iter(range(1, 100))
+
+    def kill(_: object) -> None:
+        if next(counted) == 3:
+            raise Killed
+
+    stage.store.before_save = kill
+    with pytest.raises(Killed):
+        stage.event(event)
+    stage.store.before_save = lambda _: None
+    [import_id] = stage.store.get_feed(FEED).open_imports
+    return import_id
+
+
+def test_after_deletions_have_begun_no_notice_says_that_they_begin(stage: Stage) -> None:
+    stage.complete()
+    stage.complete()  # a person's run deletes at once
+    stage.put_jobs("A")
+    upload(stage)
+    stage.publish_notices()
+    notice = stage.topic.published[-1]
+    assert notice.data["about"] == ["deletions-withheld"]
+    assert "begin" not in notice.subject
+    assert "the first run after 14:00 UTC on 24 November 2026" in " ".join(notice.text.split())
+
+
+def test_an_announcement_that_reaches_nobody_does_not_count(stage: Stage) -> None:
+    stage.topic.subscribers = 0
+    for _ in range(3):
+        record = stage.complete()
+        assert (record.deletions.because, record.deletions.nobody_subscribed) == (["first"], True)
+        stage.clock.forward(hours=13)
+    stage.topic.subscribers = 1
+    announced = stage.complete()
+    assert (announced.deletions.because, announced.deletions.nobody_subscribed) == (["first"], False)
+    assert "by-hand" in stage.postings()
+    assert stage.complete().deletions.delete_jobs
+
+
+def test_a_topic_is_asked_only_if_deletions_are_announced(stage: Stage) -> None:
+    stage.settings(notifyOnSuccess=True)
+
+    def ask() -> bool:
+        raise AssertionError
+
+    stage.topic.has_subscribers = ask  # type: ignore[method-assign]
+    stage.complete()
+    assert len(stage.topic.published) == 1
 
 
 def test_the_run_after_a_skipped_one_waits_like_an_upload(stage: Stage) -> None:
@@ -75,7 +153,7 @@ def test_the_run_after_a_skipped_one_waits_like_an_upload(stage: Stage) -> None:
     stage.finish()
     stage.poll()
     (outcome,) = stage.start()
-    assert stage.record(outcome.import_id or "").deletions.because == ["first"]
+    assert stage.record(outcome.import_id or "").deletions.because == ["time-to-object"]
 
 
 def test_a_confirmed_run_that_is_skipped_keeps_its_code(stage: Stage) -> None:

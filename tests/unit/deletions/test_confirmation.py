@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry.errors import EventError
+from jobferry.errors import BoardUnknownError, EventError
 from jobferry.records.imports import Import, State
 from tests.stage import Stage, job, jobs, lines
 
@@ -121,7 +121,7 @@ def test_the_first_full_sync_has_nothing_to_confirm() -> None:
     stage.settings(deleteJobs=True)
     stage.put_jobs("J00")
 
-    assert_refused(stage, "AAAA-AAAA-AAAA-A", "this is the feed's first full sync")
+    assert_refused(stage, "AAAA-AAAA-AAAA-A", "deletions are not announced yet for this account and key")
     assert stage.complete().deletions.confirm_code is None
 
 
@@ -161,3 +161,79 @@ def test_a_dry_run_says_what_would_go_and_how_to_confirm_it(stage: Stage) -> Non
     assert confirmed.preview is not None
     assert (confirmed.preview["deleteJobs"], confirmed.preview["deletes"]) == (True, 30)
     assert len(stage.postings()) == 40
+
+
+def withheld_code(stage: Stage) -> str:
+    return code(stage.complete())
+
+
+def test_a_code_survives_a_schedule_that_claims_the_feed_first(stage: Stage) -> None:
+    """The person's run is skipped, and the schedule's next one begins before the poller could make up for it."""
+    given = withheld_code(stage)
+    stage.run()
+    assert stage.run(confirmDeletes=given).state is State.SKIPPED
+    stage.finish()
+    nightly = stage.complete(scheduledAt="2026-11-24T07:00:00Z")
+    assert nightly.deletions.because
+    assert stage.store.get_feed("default").run_again_confirm == given
+
+    stage.poll()
+    [outcome] = stage.start()
+    stage.finish()
+
+    made_up_for = stage.record(outcome.import_id or "")
+    assert (made_up_for.by_person, made_up_for.deletions.delete_jobs) == (True, True)
+    assert stage.postings() == REFERENCES[30:]
+    assert stage.poll().started == []
+
+
+def test_a_run_with_a_code_is_a_persons_whatever_else_its_event_says(stage: Stage) -> None:
+    given = withheld_code(stage)
+    at = "2026-11-24T07:00:00Z"
+    nightly = stage.complete(scheduledAt=at)
+    confirmed = stage.complete(scheduledAt=at, confirmDeletes=given)
+    assert confirmed.import_id != nightly.import_id
+    assert (nightly.by_person, confirmed.by_person, confirmed.deletions.delete_jobs) == (False, True, True)
+
+
+def test_two_runs_by_hand_within_one_second_are_two(stage: Stage) -> None:
+    given = withheld_code(stage)
+    invocation = stage.invocation()
+    first = stage.event_at_once({"feed": "default"})
+    second = stage.event_at_once({"feed": "default", "confirmDeletes": given}, invocation)
+    assert (first.state, second.state) == (State.PENDING, State.SKIPPED)
+    assert first.import_id != second.import_id
+    stage.finish()
+    stage.poll()
+    stage.start()
+    stage.finish()
+    assert stage.postings() == REFERENCES[30:]
+
+
+def test_lambdas_retry_of_a_run_by_hand_finds_its_own_record(stage: Stage) -> None:
+    stage.board.before_create = lambda _: (_ for _ in ()).throw(BoardUnknownError("no answer"))
+    invocation = stage.invocation()
+    with pytest.raises(BoardUnknownError):
+        stage.event({"feed": "default"}, invocation)
+    stage.board.before_create = lambda _: None
+    stage.clock.forward(minutes=1)
+    outcome = stage.event({"feed": "default"}, invocation)
+    assert stage.record(outcome.import_id or "").sent.attempts == 2
+    assert len(stage.store.imports()) == 3
+
+
+def test_a_code_works_within_twelve_hours_of_the_announcement(stage: Stage) -> None:
+    """Even if the run that it was given with was skipped, and the poller makes up for it."""
+    given = withheld_code(stage)
+    stage.run()
+    stage.run(confirmDeletes=given)
+    stage.finish()
+    stage.poll()
+    [outcome] = stage.start()
+    assert stage.record(outcome.import_id or "").deletions.delete_jobs
+
+
+@pytest.mark.parametrize("event", [{"confirmDeletes": "ABCD"}, {"dryRun": True}])
+def test_an_import_that_is_resumed_takes_no_code(stage: Stage, event: dict[str, object]) -> None:
+    with pytest.raises(EventError, match="resumed as it was prepared"):
+        stage.run(resume="default-20261124T020001Z", **event)

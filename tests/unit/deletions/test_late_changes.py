@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
-from jobferry.errors import BoardUnknownError
+from jobferry.errors import BoardUnknownError, Cause
 from jobferry.records.imports import Import, OtherFeed, State
 from tests.fakes import Killed, Request
-from tests.stage import Stage, job
+from tests.stage import FEED, Stage, job, lines
 
 ID = "default-20261124T030000Z"
 NIGHT = {"feed": "default", "scheduledAt": "2026-11-24T03:00:00Z"}
@@ -17,17 +18,18 @@ NIGHT = {"feed": "default", "scheduledAt": "2026-11-24T03:00:00Z"}
 
 @pytest.fixture
 def stage() -> Stage:
-    """A full sync from which one job has gone."""
-    stage = Stage()
+    """A full sync that was announced half a day ago, from which one job has gone."""
+    stage = Stage(datetime(2026, 11, 23, 12, tzinfo=UTC))
     stage.settings(deleteJobs=True)
     stage.put_jobs("A", "B", "C")
     stage.complete()
     stage.complete()
+    stage.clock.forward(hours=15)
     stage.put_jobs("A", "B")
     return stage
 
 
-def cut_off_before_sending(stage: Stage) -> None:
+def cut_off_before_sending(stage: Stage, *, delete_jobs: bool = True) -> None:
     counted = iter(range(1, 100))
 
     def kill(_: object) -> None:
@@ -38,7 +40,7 @@ def cut_off_before_sending(stage: Stage) -> None:
     with pytest.raises(Killed):
         stage.event(NIGHT)
     stage.store.before_save = lambda _: None
-    assert (stage.record(ID).state, stage.record(ID).deletions.delete_jobs) == (State.PREPARING, True)
+    assert (stage.record(ID).state, stage.record(ID).deletions.delete_jobs) == (State.PREPARING, delete_jobs)
 
 
 def lose_the_answer(stage: Stage) -> None:
@@ -100,8 +102,8 @@ def replace_the_key(stage: Stage) -> None:
 
 
 @broken
-@pytest.mark.parametrize("change", [turn_off, pause, go_elsewhere, break_the_settings, replace_the_key])
-def test_it_deletes_nothing_if_that_is_not_wished_any_more(
+@pytest.mark.parametrize("change", [turn_off, replace_the_key])
+def test_it_deletes_nothing_if_that_is_not_wanted_any_more(
     stage: Stage, broken_off: Callable[[Stage], None], change: Callable[[Stage], None]
 ) -> None:
     broken_off(stage)
@@ -121,6 +123,149 @@ def test_it_deletes_nothing_if_that_is_not_wished_any_more(
     assert "by-hand" in [*stage.postings("another-key"), "by-hand" if change is not replace_the_key else None]
     stage.settings(deleteJobs=True)
     assert "first" in stage.complete().deletions.because
+
+
+CAUSES = {pause: Cause.PAUSED, go_elsewhere: Cause.ACCOUNT_CHANGED, break_the_settings: Cause.SETTINGS}
+
+
+@pytest.mark.parametrize("delete_jobs", [True, False])
+@pytest.mark.parametrize("change", CAUSES)
+def test_an_unsent_import_is_not_sent_if_its_settings_forbid_it_by_now(
+    stage: Stage, change: Callable[[Stage], None], delete_jobs: bool
+) -> None:
+    stage.settings(deleteJobs=delete_jobs)
+    cut_off_before_sending(stage, delete_jobs=delete_jobs)
+    sent = stage.sent()
+    change(stage)
+
+    assert stage.poll(30).resumed == [ID]
+    [outcome] = stage.start()
+
+    assert (outcome.state, stage.record(ID).ending.cause) == (State.BLOCKED, CAUSES[change])
+    assert stage.sent() == sent
+    feed = stage.store.get_feed(FEED)
+    assert feed.open_imports == []
+    # Only with another account is there something that the feed's next run cannot wait for.
+    assert (feed.run_again == ID) is (change is go_elsewhere)
+
+
+def test_what_was_prepared_for_another_account_is_read_again_for_the_new_one(stage: Stage) -> None:
+    cut_off_before_sending(stage)
+    go_elsewhere(stage)
+    stage.board.keys.add("key-of-another")
+    stage.poll(30)
+    stage.start()
+
+    stage.poll()
+    [outcome] = stage.start()
+
+    assert outcome.state is State.PENDING
+    stage.finish()
+    assert stage.postings("key-of-another") == ["A", "B"]
+    assert stage.postings() == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize("change", CAUSES)
+def test_an_import_that_may_have_been_sent_is_not_sent_again_meanwhile(
+    stage: Stage, change: Callable[[Stage], None]
+) -> None:
+    lose_the_answer(stage)
+    sent = stage.sent()
+    change(stage)
+
+    assert stage.poll(30).resumed == [ID]
+    [outcome] = stage.start()
+
+    record = stage.record(ID)
+    assert (outcome.state, record.ending.cause, record.sent.attempts) == (State.SUBMITTING, CAUSES[change], 1)
+    assert stage.sent() == sent
+    assert stage.store.get_feed(FEED).open_imports == [ID], "it may still get its result"
+
+    stage.settings(deleteJobs=True)
+    assert resume(stage).deletions.delete_jobs, "a pause that ends in time lets it continue"
+
+
+def test_an_import_that_was_paused_to_its_end_says_why_it_was_not_sent_again(stage: Stage) -> None:
+    lose_the_answer(stage)
+    pause(stage)
+    stage.poll(30)
+    stage.start()
+    stage.poll(13 * 60)
+
+    record = stage.record(ID)
+    assert record.state is State.EXPIRED
+    assert "it was not sent again: the feed is paused" in (record.ending.reason or "")
+
+
+@broken
+def test_a_limit_that_was_lowered_meanwhile_holds(stage: Stage, broken_off: Callable[[Stage], None]) -> None:
+    stage.settings(deleteJobs=True, maxDeletePercent=50)
+    broken_off(stage)
+    stage.settings(deleteJobs=True, maxDeletePercent=0)
+
+    record = resume(stage)
+
+    assert (record.deletions.because, record.deletions.withheld, record.deletions.expected) == (["too-many"], 1, 0)
+    assert stage.postings() == ["A", "B", "C"] == stage.live_set()
+
+
+@broken
+def test_it_deletes_nothing_if_a_newer_version_of_the_feed_is_there(
+    stage: Stage, broken_off: Callable[[Stage], None]
+) -> None:
+    broken_off(stage)
+    stage.put_jobs("A", "B", "C", "D")
+
+    record = resume(stage)
+
+    assert (record.deletions.because, record.deletions.withheld) == (["newer-feed"], 1)
+    assert stage.postings() == ["A", "B", "C"]
+    assert stage.topic.published[-1].data["importId"] != ID, "nothing has to be done, so nobody is told"
+    assert stage.poll().started == [FEED]
+    [again] = stage.start()
+    stage.finish()
+    assert stage.record(again.import_id or "").deletions.delete_jobs
+    assert stage.postings() == ["A", "B", "C", "D"]
+    assert stage.poll().started == []
+
+
+@broken
+def test_it_deletes_nothing_if_another_run_was_skipped_meanwhile(
+    stage: Stage, broken_off: Callable[[Stage], None]
+) -> None:
+    broken_off(stage)
+    skipped = stage.run()
+    assert skipped.state is State.SKIPPED
+
+    record = resume(stage)
+
+    assert record.deletions.because == ["newer-feed"]
+    assert stage.store.get_feed(FEED).run_again == skipped.import_id
+    assert stage.poll().started == [FEED]
+    stage.start()
+    stage.finish()
+    assert stage.postings() == ["A", "B"]
+
+
+def test_a_code_moves_on_to_the_run_of_the_newer_version(stage: Stage) -> None:
+    stage.settings(deleteJobs=True, maxDeletePercent=0)
+    code = stage.complete().deletions.confirm_code
+    assert code is not None
+
+    def upload_more(_: object) -> None:
+        stage.bucket.before_open = lambda _: None
+        stage.put("more.jsonl", lines(job("D")))
+
+    stage.bucket.before_open = upload_more
+    record = stage.complete(confirmDeletes=code)
+
+    assert (record.deletions.delete_jobs, record.deletions.because) == (False, ["newer-feed"])
+    assert stage.poll(15).started == [FEED]
+    [again] = stage.start()
+    stage.finish()
+    record = stage.record(again.import_id or "")
+    assert (record.by_person, record.deletions.confirmed_with, record.deletions.delete_jobs) == (True, code, True)
+    assert stage.postings() == ["A", "B", "D"]
 
 
 @broken

@@ -133,7 +133,7 @@ def test_a_retry_is_not_sent_to_another_account(stage: Stage) -> None:
     assert_blocked(stage, stage.complete("west", retry=key), "settings-missing")
 
 
-def test_settings_that_disappear_before_an_import_is_sent_withhold_its_deletions(stage: Stage) -> None:
+def test_an_import_whose_settings_disappear_before_it_is_sent_is_not_sent(stage: Stage) -> None:
     stage.settings("west", apiKeySecret="West", deleteJobs=True)
     stage.put_jobs("1", "2", "3", feed="west")
     stage.complete("west")
@@ -145,7 +145,9 @@ def test_settings_that_disappear_before_an_import_is_sent_withhold_its_deletions
         stage.remove("feed.json", "west")
 
     stage.bucket.before_open = lose
+    sent = stage.sent()
     record = stage.complete("west")
 
-    assert not record.deletions.delete_jobs
+    assert_blocked(stage, record, "settings-missing")
+    assert stage.sent() == sent
     assert stage.postings(WEST) == ["1", "2", "3"]

@@ -341,6 +341,26 @@ CASES: Final[dict[str, Case]] = {
         )
     ),
     "first-full-sync": Case(complete(results(400, 0, 0), full_sync=True, withheld_because=["first"], previous=None)),
+    "time-to-object": Case(
+        complete(
+            results(3, 7, 390),
+            full_sync=True,
+            withheld_deletes=3,
+            withheld_because=["time-to-object"],
+            announced_at=CREATED - timedelta(hours=2),
+            deletes=postings(3),
+        )
+    ),
+    "half-exported-repeatedly": Case(
+        complete(
+            results(3, 7, 390),
+            full_sync=True,
+            withheld_deletes=3,
+            withheld_because=["half-exported"],
+            announced_at=EARLIER,
+            deletes=postings(3),
+        )
+    ),
     "deleted-more": Case(
         complete(
             results(3, 7, 390, deleted=50), full_sync=True, delete_jobs=True, expected_deletes=5, deletes=postings(5)
@@ -350,6 +370,16 @@ CASES: Final[dict[str, Case]] = {
     "unaccounted": Case(complete(results(3, 7, 388), unaccounted=2, jobs=400)),
     "unverified": Case(complete(results(3, 7, 389, 1), verified=False), [job(14, STATE)]),
     "late-result": Case(complete(results(3, 7, 390), settled_at=CREATED + timedelta(hours=15), late=True)),
+    "late-result-after-a-newer-run": Case(
+        complete(
+            results(3, 7, 390),
+            settled_at=CREATED + timedelta(hours=15),
+            late=True,
+            overtaken=True,
+            full_sync=True,
+            delete_jobs=True,
+        )
+    ),
     "success": Case(complete(notify_on_success=True)),
     "success-with-deletions": Case(
         complete(
@@ -526,7 +556,32 @@ CASES: Final[dict[str, Case]] = {
         )
     ),
     # No result
+    "blocked-account-changed": Case(
+        blocked(
+            "account-changed",
+            "the feed's apiKeySecret is Nurses by now, and this import was prepared for BoardApiKey",
+        )
+    ),
+    "retry-outdated": Case(
+        blocked(
+            "retry-outdated",
+            "default-20261124T070000Z has completed since, and its jobs are newer: retry that one instead",
+            import_id="default-20261124T090000Z-retry",
+            retry="archive/default/default-20261123T070000Z.retry-20261124T090000Z.jsonl",
+        )
+    ),
     "expired": Case(sent(State.EXPIRED, "no-result", "the board gave no result within 12 hours")),
+    "expired-with-errors-of-the-board": Case(
+        sent(
+            State.EXPIRED,
+            "no-result",
+            "the board gave no result within 12 hours; the board answered all 12 attempts with HTTP 500",
+            board_import_id=None,
+            attempts=12,
+            board_answers={"500": 12},
+            board_status=500,
+        )
+    ),
     "expired-with-deletions": Case(
         sent(
             State.EXPIRED,

@@ -25,20 +25,23 @@ ENDING = Ending(cause=Cause.BOARD_REFUSED, reason="refused")
 PAGE = (Path(__file__).parents[3] / "docs/states.md").read_text()
 STATES = {state for state in State if state is not State.DRY_RUN}
 #: Functions of the module that only answer a question.
-QUESTIONS = {"may_send", "takes_result", "account_id"}
+QUESTIONS = {"may_send", "takes_result", "account_id", "announces", "why_not_to_retry"}
 
 CALLS: dict[str, list[Callable[[Import, Feed], transitions.Records]]] = {
     "claim_run": [
         lambda _, feed: transitions.claim_run(feed, "f-20261124T150000Z", CLAIM, NOW),
         lambda _, feed: transitions.claim_run(feed.changed(open_imports=[]), "f-20261124T150000Z", CLAIM, NOW),
+        lambda _, feed: transitions.claim_run(feed, "f-20261124T150000Z", CLAIM, NOW, retry="key"),
     ],
+    "hold_back": [lambda record, feed: transitions.hold_back(record, feed, "me", ENDING, NOW)],
+    "note_answer": [lambda record, _: transitions.note_answer(record, "me", ENDING)],
     "take_over": [lambda record, _: transitions.take_over(record, CLAIM, NOW)],
     "make_ready": [lambda record, feed: transitions.make_ready(record, feed, record)],
     "drop_part": [transitions.drop_part],
     "block": [lambda record, feed: transitions.block(record, feed, "me", ENDING)],
     "abandon": [lambda record, feed: transitions.abandon(record, feed, NOW + timedelta(hours=1))],
     "start_sending": [
-        lambda record, _: transitions.start_sending(record, CLAIM, NOW, deletions=Deletions(), key_mark="k")
+        lambda record, feed: transitions.start_sending(record, feed, CLAIM, NOW, deletions=Deletions(), key_mark="k")
     ],
     "accept": [lambda record, feed: transitions.accept(record, feed, "b", NOW)],
     "reject": [
@@ -60,7 +63,7 @@ CALLS: dict[str, list[Callable[[Import, Feed], transitions.Records]]] = {
     "add_earlier_deletions": [lambda record, _: transitions.add_earlier_deletions(record, 3)],
     "note_poll": [lambda record, _: transitions.note_poll(record, NOW)],
     "expire": [lambda record, feed: transitions.expire(record, feed, NOW)],
-    "mark_notified": [lambda record, feed: transitions.mark_notified(record, feed, record.state, NOW)],
+    "mark_notified": [lambda record, feed: transitions.mark_notified(record, feed, record.state, NOW, subscribed=True)],
 }
 
 

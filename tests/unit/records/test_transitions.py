@@ -57,6 +57,10 @@ def result(*, verified: bool = True, **counts: int) -> Result:
     return Result(counts={"added": 3, "deleted": 0} | counts, verified=verified, settled_at=NOW)
 
 
+#: An import whose jobs were corrected.
+RETRIED = an_import(import_id="f-before", feed="f", created_at=NOW - timedelta(hours=2), state=State.COMPLETE)
+
+
 # A run begins
 
 
@@ -73,7 +77,7 @@ def test_a_claimed_run_locks_its_feed_and_makes_up_for_a_skipped_one() -> None:
 
 def test_a_retry_makes_up_for_no_skipped_run() -> None:
     waiting = Feed(feed="f", run_again="f-skipped", run_again_at=NOW, run_again_confirm="CODE")
-    claimed, locked = both(transitions.claim_run(waiting, ID, MINE, NOW, retry="archive/f/x.jsonl"))
+    claimed, locked = both(transitions.claim_run(waiting, ID, MINE, NOW, retry="archive/f/x.jsonl", retried=RETRIED))
     assert (claimed.retry, claimed.deletions.confirmed_with) == ("archive/f/x.jsonl", None)
     assert (locked.run_again, locked.run_again_confirm) == ("f-skipped", "CODE")
 
@@ -93,7 +97,9 @@ def test_a_skipped_run_is_remembered_with_its_code_and_only_the_first() -> None:
     assert (remembering.run_again, remembering.run_again_at, remembering.run_again_confirm) == ("f-second", NOW, "CODE")
     _, still = both(transitions.claim_run(remembering, "f-third", MINE, NOW))
     assert (still.run_again, still.run_again_confirm) == ("f-second", "CODE")
-    _, after_retry = both(transitions.claim_run(feed(), "f-retry", MINE, NOW, retry="archive/f/x.jsonl"))
+    _, after_retry = both(
+        transitions.claim_run(feed(), "f-retry", MINE, NOW, retry="archive/f/x.jsonl", retried=RETRIED)
+    )
     assert after_retry.run_again is None
 
 
@@ -139,11 +145,15 @@ def test_an_abandoned_import_is_freed_only_after_lambdas_own_retries() -> None:
 
 
 def test_the_first_request_sets_the_time_and_each_counts() -> None:
-    first = only(transitions.start_sending(record(State.PREPARING), MINE, NOW, deletions=Deletions(), key_mark="k2"))
+    first = only(
+        transitions.start_sending(record(State.PREPARING), feed(), MINE, NOW, deletions=Deletions(), key_mark="k2")
+    )
     assert (first.sent.attempts, first.sent.submitted_at, first.destination.key_mark) == (1, NOW, "k2")
     later = NOW + timedelta(minutes=20)
     again = only(
-        transitions.start_sending(first, Claim(by="next", until=later), later, deletions=Deletions(), key_mark="k2")
+        transitions.start_sending(
+            first, feed(), Claim(by="next", until=later), later, deletions=Deletions(), key_mark="k2"
+        )
     )
     assert (again.sent.attempts, again.sent.submitted_at) == (2, NOW)
 
@@ -151,8 +161,10 @@ def test_the_first_request_sets_the_time_and_each_counts() -> None:
 def test_deletions_that_were_turned_off_are_not_turned_on_again() -> None:
     deleting = Deletions(full_sync=True, delete_jobs=True, expected=3)
     prepared = record(State.PREPARING, full_sync=True, delete_jobs=True, expected_deletes=3)
-    withheld = only(transitions.start_sending(prepared, MINE, NOW, deletions=Deletions(withheld=3), key_mark="k1"))
-    assert not transitions.start_sending(withheld, MINE, NOW, deletions=deleting, key_mark="k1")
+    withheld = only(
+        transitions.start_sending(prepared, feed(), MINE, NOW, deletions=Deletions(withheld=3), key_mark="k1")
+    )
+    assert not transitions.start_sending(withheld, feed(), MINE, NOW, deletions=deleting, key_mark="k1")
 
 
 def test_an_acceptance_reopens_what_was_given_up() -> None:
@@ -287,7 +299,9 @@ def test_asking_for_an_unconfirmed_result_ends() -> None:
 def test_a_notice_announces_the_deletions_of_its_own_live_set() -> None:
     first = record(State.COMPLETE, withheld_because=["first"])
     live_set = LiveSet(key="x", import_id=ID, created_at=NOW, account="a", whole=True)
-    notified, announced = both(transitions.mark_notified(first, feed(live_set=live_set), State.COMPLETE, NOW))
+    notified, announced = both(
+        transitions.mark_notified(first, feed(live_set=live_set), State.COMPLETE, NOW, subscribed=True)
+    )
     assert notified.notified_at == NOW
     assert announced.live_set == live_set.changed(announced_at=NOW)
 
@@ -304,9 +318,11 @@ def test_a_notice_announces_the_deletions_of_its_own_live_set() -> None:
 def test_other_notices_announce_nothing(because: list[Objection], live_set: dict[str, Any]) -> None:
     known = LiveSet(key="x", import_id=ID, created_at=NOW, account="a", whole=True).changed(**live_set)
     told = record(State.COMPLETE, withheld_because=because)
-    assert len(transitions.mark_notified(told, feed(live_set=known), State.COMPLETE, NOW)) == 1
+    assert len(transitions.mark_notified(told, feed(live_set=known), State.COMPLETE, NOW, subscribed=True)) == 1
 
 
 def test_a_notice_of_another_state_marks_nothing() -> None:
-    assert not transitions.mark_notified(record(State.COMPLETE), feed(), State.EXPIRED, NOW)
-    assert not transitions.mark_notified(record(State.COMPLETE, notified_at=NOW), feed(), State.COMPLETE, NOW)
+    assert not transitions.mark_notified(record(State.COMPLETE), feed(), State.EXPIRED, NOW, subscribed=True)
+    assert not transitions.mark_notified(
+        record(State.COMPLETE, notified_at=NOW), feed(), State.COMPLETE, NOW, subscribed=True
+    )

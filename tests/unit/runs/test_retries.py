@@ -14,6 +14,7 @@ from jobferry.notices.advice.commands import Commands
 from jobferry.records.failed_jobs import FailedKind
 from jobferry.records.imports import Import, State
 from jobferry.runs.triggers import parse_trigger, retry_key
+from tests.fakes import Killed
 from tests.stage import FEED, KEY, Stage, job, jobs, lines
 
 NOW = datetime(2026, 11, 24, 10, 15, tzinfo=UTC)
@@ -244,7 +245,7 @@ def test_a_retry_that_is_delivered_twice_is_one_import(stage: Stage) -> None:
 
 
 def test_a_retry_without_its_jobs_sends_nothing(stage: Stage) -> None:
-    key = retry_key(FEED, f"{FEED}-20261124T020000Z", NOW)
+    key = retry_key(FEED, stage.store.get_feed(FEED).last_complete or "", NOW)
     outcome = stage.event({"feed": FEED, "retry": key})
 
     assert (outcome.state, len(stage.sent())) == (State.BLOCKED, 2)
@@ -253,7 +254,7 @@ def test_a_retry_without_its_jobs_sends_nothing(stage: Stage) -> None:
 
 
 def test_a_dry_run_of_a_retry_sends_nothing(stage: Stage) -> None:
-    key = retry_key(FEED, f"{FEED}-20261124T020000Z", NOW)
+    key = retry_key(FEED, stage.store.get_feed(FEED).last_complete or "", NOW)
     stage.bucket.contents[key] = lines(job("d"))
     outcome = stage.event({"feed": FEED, "retry": key, "dryRun": True})
 
@@ -287,3 +288,76 @@ def test_a_retry_confirms_no_deletions() -> None:
     key = retry_key(FEED, f"{FEED}-20261124T020000Z", NOW)
     with pytest.raises(EventError, match="a retry deletes nothing"):
         parse_trigger({"feed": FEED, "retry": key, "confirmDeletes": "ABCD"}, NOW)
+
+
+def late_retry(stage: Stage, retried: str, *corrected: dict[str, Any]) -> Import:
+    """Deliver a retry of an import, whose jobs were uploaded long ago."""
+    key = retry_key(FEED, retried, NOW)
+    stage.bucket.contents[key] = lines(*corrected)
+    outcome = stage.event({"feed": FEED, "retry": key})
+    assert outcome.import_id is not None
+    stage.publish_notices()
+    return stage.record(outcome.import_id)
+
+
+def test_a_retry_that_is_delivered_after_a_newer_run_is_refused(stage: Stage) -> None:
+    retried = stage.store.get_feed(FEED).last_complete or ""
+    stage.put("jobs.jsonl", lines(job("a", title="new"), *jobs("b", "c")))
+    newer = stage.complete()
+    sent = stage.sent()
+
+    record = late_retry(stage, retried, job("a", title="old"), job("d"))
+
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "retry-outdated")
+    assert record.ending.reason == (
+        f"{newer.import_id} has completed since, and its jobs are newer: retry that one instead"
+    )
+    assert stage.sent() == sent
+    assert stage.store.get_feed(FEED).open_imports == []
+    notice = stage.topic.published[-1]
+    assert notice.data["severity"] == "warning"
+    assert "undo newer changes" in notice.data["whatToDo"][0]["text"]
+    dry = stage.event({"feed": FEED, "retry": record.retry, "dryRun": True})
+    assert (dry.state, dry.reason) == (State.DRY_RUN, record.ending.reason)
+
+
+def test_a_newer_run_without_a_result_counts_too(stage: Stage) -> None:
+    retried = stage.store.get_feed(FEED).last_complete or ""
+    newer = stage.run()
+    stage.poll(13 * 60)
+    assert stage.record(newer.import_id).state is State.EXPIRED
+
+    record = late_retry(stage, retried, job("d"))
+
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "retry-outdated")
+
+
+def test_a_retry_of_an_import_that_is_not_known_is_refused(stage: Stage) -> None:
+    assert late_retry(stage, f"{FEED}-20250101T000000Z", job("d")).ending.cause == "retry-outdated"
+
+
+def test_one_import_may_be_retried_twice(stage: Stage) -> None:
+    retried = stage.store.get_feed(FEED).last_complete
+    retry(stage, job("d"), retried=retried)
+    stage.finish()
+    second = retry(stage, job("e"), retried=retried)
+    assert second.state is State.PENDING
+
+
+def test_a_retry_that_is_resumed_before_it_was_read_does_not_become_a_run_of_the_feed(stage: Stage) -> None:
+    key = retry_key(FEED, stage.store.get_feed(FEED).last_complete or "", NOW)
+    stage.bucket.contents[key] = lines(job("d"))
+    saves = iter(range(1, 100))
+
+    def kill(_: object) -> None:
+        if next(saves) == 2:
+            raise Killed
+
+    stage.store.before_save = kill
+    with pytest.raises(Killed):
+        stage.event({"feed": FEED, "retry": key})
+    stage.store.before_save = lambda _: None
+    stage.clock.forward(minutes=20)
+    [import_id] = stage.store.get_feed(FEED).open_imports
+    stage.event({"feed": FEED, "resume": import_id})
+    assert stage.sent()[-1] == (["d"], False)

@@ -21,7 +21,7 @@ def upload(key: str, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("event", "trigger"),
     [
-        ({"feed": "default"}, Trigger("default", "default-20261124T020007Z")),
+        ({"feed": "default"}, Trigger("default", "default-20261124T020007Z", by_person=True)),
         (
             {"feed": "default", "scheduledAt": "2026-11-24T07:00:00Z"},
             Trigger("default", "default-20261124T070000Z"),
@@ -32,9 +32,9 @@ def upload(key: str, **changes: Any) -> dict[str, Any]:
         ),
         (
             {"feed": "a-1", "confirmDeletes": "K7QD-3M2A"},
-            Trigger("a-1", "a-1-20261124T020007Z", confirm_deletes="K7QD-3M2A"),
+            Trigger("a-1", "a-1-20261124T020007Z", confirm_deletes="K7QD-3M2A", by_person=True),
         ),
-        ({"feed": "a", "dryRun": True}, Trigger("a", "a-20261124T020007Z", dry_run=True)),
+        ({"feed": "a", "dryRun": True}, Trigger("a", "a-20261124T020007Z", dry_run=True, by_person=True)),
         (
             {"feed": "a", "runAgain": "a-20261124T020000Z-0a1b2c3d4e"},
             Trigger("a", "a-20261124T020000Z-0a1b2c3d4e-again", run_again="a-20261124T020000Z-0a1b2c3d4e"),

@@ -53,7 +53,7 @@ class FeedsBucket:
         prefix = f"feeds/{feed}/"
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
         return [
-            FeedObject(found["Key"], found["ETag"], found["Size"])
+            FeedObject(found["Key"], found["ETag"], found["Size"], found["LastModified"])
             for page in pages
             for found in page.get("Contents", [])
             if found["Key"] != prefix + SETTINGS_NAME and not found["Key"].endswith("/")
@@ -64,7 +64,7 @@ class FeedsBucket:
         answer = self._client.list_objects_v2(Bucket=self._name, Prefix=key, MaxKeys=1)
         # Of all keys with this prefix, the key itself comes first.
         found = [each for each in answer.get("Contents", []) if each["Key"] == key]
-        return FeedObject(key, found[0]["ETag"], found[0]["Size"]) if found else None
+        return FeedObject(key, found[0]["ETag"], found[0]["Size"], found[0]["LastModified"]) if found else None
 
     def settings(self, feed: str) -> tuple[str, bytes | None]:
         """Return the key and the text of the feed's settings. The text is None if the feed has no settings."""

@@ -58,6 +58,11 @@ class NoticesTopic:
             MessageAttributes=attributes,
         )
 
+    def has_subscribers(self) -> bool:
+        """Tell whether the topic has a confirmed subscription."""
+        attributes = self._client.get_topic_attributes(TopicArn=self._arn)["Attributes"]
+        return int(attributes.get("SubscriptionsConfirmed", 0)) > 0
+
 
 def message(notice: Notice) -> str:
     """Return the message for each protocol: the text for e-mail, the subject for SMS, the data for all others.

@@ -70,7 +70,7 @@ def _read(expected: HTTPStatus, status: int, body: bytes, retry_after: timedelta
     try:
         return parse_job_import(body)
     except JobImportError as error:
-        raise BoardUnknownError(f"the board answered {status}, but {error}") from error
+        raise BoardUnknownError(f"the board answered {status}, but {error}", status) from error
 
 
 def _error(status: int, body: bytes, retry_after: timedelta | None) -> BoardError:
@@ -80,7 +80,7 @@ def _error(status: int, body: bytes, retry_after: timedelta | None) -> BoardErro
         return BoardRefusedError(f"the board answered {status}, a redirect: is its URL right?", status)
     if 400 <= status < 500:
         return BoardRefusedError(f"the board answered {status}{_meaning(status)}: {_words(body)}", status)
-    return BoardUnknownError(f"the board answered {status}")
+    return BoardUnknownError(f"the board answered {status}", status)
 
 
 def _meaning(status: int) -> str:

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import sys
 import tempfile
-import time
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -32,7 +31,7 @@ from jobferry.notices.advice.topics import ENDED
 from jobferry.notices.details import read_details
 from jobferry.notices.failures import NAMED
 from jobferry.notices.view import ImportView
-from jobferry.records.imports import IMPORT_ID, Import
+from jobferry.records.imports import IMPORT_ID, Import, timestamp
 from jobferry.runs.triggers import parse_trigger
 from jobferry.text import counted, one_line
 
@@ -396,15 +395,10 @@ def unschedule(call: Call, feed: FeedName) -> int:
 
 
 def _start(call: Call, stack: Stack, event: dict[str, Any], *, wait: bool) -> int:
-    """Start a run with the current time, so that its import's id is known before it begins."""
-    while True:
-        now = datetime.now(UTC)
-        event |= {"scheduledAt": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
-        import_id = parse_trigger(event, now).import_id
-        if stack.table.get(import_id) is None:
-            break
-        # A run began within this second, and the two would have the same id. A run requested just now cannot be seen.
-        time.sleep(0.1)
+    """Start a run at the current time, to the microsecond: so its import's id is known before it begins, and is its own."""
+    now = datetime.now(UTC)
+    event |= {"requestedAt": timestamp(now)}
+    import_id = parse_trigger(event, now).import_id
     stack.start(event)
     return _started(call, stack, import_id, wait=wait)
 

@@ -19,7 +19,8 @@ from jobferry.jobs.vocabulary import vocabulary_of
 from jobferry.notices.details import read_details
 from jobferry.notices.failures import Failure, Verdict, failures_of
 from jobferry.payload.build import Payload, spool
-from jobferry.records.imports import Import, State
+from jobferry.records import transitions
+from jobferry.records.imports import Import
 from jobferry.runs.triggers import parse_trigger, retry_key
 
 SUFFIX: Final = ".jsonl"
@@ -76,15 +77,8 @@ def _archived(record: Import, stack: Stack) -> Iterator[Iterator[bytes]]:
 
 def require_retryable(record: Import, stack: Stack) -> None:
     """Raise CannotBeDoneError unless the import is the newest with a result: older jobs would undo newer changes."""
-    if record.state is not State.COMPLETE:
-        raise CannotBeDoneError(
-            f"{record.import_id} is {record.state}: only a complete import has failed jobs to retry"
-        )
-    feed = stack.table.get_feed(record.feed)
-    if feed.last_complete_at is not None and record.created_at < feed.last_complete_at:
-        raise CannotBeDoneError(
-            f"{feed.last_complete} has completed since, and its jobs are newer: retry that one instead"
-        )
+    if reason := transitions.why_not_to_retry(stack.table.get_feed(record.feed), record):
+        raise CannotBeDoneError(reason)
 
 
 @contextmanager

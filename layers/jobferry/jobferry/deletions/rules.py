@@ -5,7 +5,7 @@ the account that is not in the import, no matter who posted it, so it is sent on
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from jobferry.deletions.codes import confirmation_code, is_code
@@ -15,6 +15,7 @@ from jobferry.feeds.settings import FeedSettings
 from jobferry.records.feeds import Deleted
 from jobferry.records.imports import (
     OTHERS_NAMED,
+    TIME_TO_OBJECT,
     WEEK,
     Deletions,
     Objection,
@@ -26,6 +27,8 @@ from jobferry.text import counted
 
 #: This many deletions pass rule 4, if they are at most half of the live set and the percentage is not 0.
 ALWAYS_PASS: Final = 10
+#: A feed of several objects may still be half exported for this long after its newest one was uploaded.
+_TIME_TO_EXPORT: Final = timedelta(minutes=10)
 #: Rule 9: a field that at least this share of the jobs had, and at most that share has. Percent.
 _MOST: Final = 80
 _HARDLY_ANY: Final = 10
@@ -34,6 +37,8 @@ _ALWAYS: Final = "referenceNumber"
 #: In a feed of fewer jobs, one job that ends can take a field with it. So only the fields that every job has count.
 _FEW_JOBS: Final = 5
 _FIELDS_OF_EVERY_JOB: Final = frozenset({"title", "city", "state", "description"})
+#: With these, deletions wait for hours.
+_NOT_YET: Final = frozenset({Objection.FIRST, Objection.TIME_TO_OBJECT})
 #: A person cannot confirm deletions against these.
 _UNCONFIRMABLE: Final = frozenset({Objection.FIRST, Objection.SHARED_ACCOUNT})
 
@@ -43,23 +48,26 @@ class Circumstances(NamedTuple):
 
     Attributes:
         now: the time.
-        announced: people were told that other postings will be deleted, and had time to read it (rule 3).
-        announced_at: when they were told; None if they were not, for this account and key.
+        announced_at: when people were told that other postings will be deleted; None if they were not, for this account and
+            key (rule 3).
+        may_object: no person started the run, and people still have time to object (rule 3).
         unprotected: rows that cannot be matched to a posting, which might be deleted wrongly (rule 2).
         sources: the objects of the feed, as `Prepared.sources` describes them.
         before: the runs whose objects they are compared with (rule 8).
         earlier: the deletions of the last seven days (rule 4).
         shared_with: other feeds of the same account (rule 5).
+        whole_at: no person started the run, and the feed may be half exported until then; None if it is not (rule 8).
     """
 
     now: datetime
-    announced: bool
     announced_at: datetime | None
+    may_object: bool
     unprotected: int
     sources: Sequence[Mapping[str, Any]]
     before: Sequence[Prepared]
     earlier: Sequence[Deleted]
     shared_with: Sequence[OtherFeed]
+    whole_at: datetime | None = None
 
 
 def decide(
@@ -103,28 +111,73 @@ def decide(
         confirmed_with=confirmed_with,
         postings=carried.first,
         announced_at=circumstances.announced_at,
+        # A further run within minutes would not delete either while people may still object.
+        again_at=None if _NOT_YET & set(objections) else circumstances.whole_at,
     )
 
 
-def decide_again(deletions: Deletions, *, wanted: bool, shared_with: list[OtherFeed]) -> Deletions:
-    """Decide again right before an import is sent, perhaps hours after it was prepared.
+def may_still_object(announced_at: datetime | None, now: datetime, *, by_person: bool) -> bool:
+    """Tell whether a run must not delete yet because people may still object to what was announced (rule 3)."""
+    return not by_person and announced_at is not None and now < announced_at + TIME_TO_OBJECT
+
+
+def whole_at(uploaded: Sequence[datetime], last_complete_at: datetime | None, now: datetime) -> datetime | None:
+    """Return until when a feed of several objects may be half exported; None if it is whole (rule 8).
 
     Args:
-        deletions: as they were decided.
-        wanted: the feed's settings, account and key are still those of a full sync.
-        shared_with: other feeds that use the account by now.
+        uploaded: when each of its objects was uploaded.
+        last_complete_at: the time of the feed's last complete import. An object older than that was not exported since.
+        now: the time.
     """
-    if not wanted:
+    if len(uploaded) < 2 or last_complete_at is None or min(uploaded) >= last_complete_at:
+        return None
+    whole = max(uploaded) + _TIME_TO_EXPORT
+    return whole if now < whole else None
+
+
+class Changes(NamedTuple):
+    """What may have changed since an import's deletions were decided.
+
+    Attributes:
+        now: the time.
+        settings: the feed's settings as they are now.
+        same_key: the account's key is still the one with which the deletions were decided.
+        earlier: the deletions of the last seven days (rule 4).
+        shared_with: other feeds that use the account by now.
+        newer_at: when the feed can run again, because a newer version of it is waiting; None if none is.
+    """
+
+    now: datetime
+    settings: FeedSettings
+    same_key: bool
+    earlier: Sequence[Deleted]
+    shared_with: Sequence[OtherFeed]
+    newer_at: datetime | None
+
+
+def decide_again(deletions: Deletions, changes: Changes) -> Deletions:
+    """Decide again about an import that deletes, right before it is sent, perhaps hours after it was prepared."""
+    if not changes.settings.delete_jobs or not changes.same_key:
         return deletions.changed(delete_jobs=False, full_sync=False, expected=0, postings=[])
-    if not shared_with:
+    objections = {
+        Objection.SHARED_ACCOUNT: bool(changes.shared_with),
+        Objection.NEWER_FEED: changes.newer_at is not None,
+    }
+    because = [objection for objection, holds in objections.items() if holds]
+    if deletions.confirmed_with is None:
+        because += exceeded_limits(
+            changes.settings, deletions.expected, deletions.live_before, changes.earlier, changes.now
+        )
+    if not because:
         return deletions
     return deletions.changed(
         delete_jobs=False,
         expected=0,
         withheld=deletions.expected,
-        because=[Objection.SHARED_ACCOUNT],
-        shared_with=shared_with[:OTHERS_NAMED],
-        sharing=len(shared_with),
+        because=because,
+        shared_with=changes.shared_with[:OTHERS_NAMED],
+        sharing=len(changes.shared_with),
+        again_at=changes.newer_at,
     )
 
 
@@ -184,12 +237,14 @@ def _objections(
     settings: FeedSettings, carried: Carried, circumstances: Circumstances, reduced: list[ReducedObject]
 ) -> list[Objection]:
     objections = {
-        Objection.FIRST: not circumstances.announced,
+        Objection.FIRST: circumstances.announced_at is None,
+        Objection.TIME_TO_OBJECT: circumstances.may_object,
         Objection.SHARED_ACCOUNT: bool(circumstances.shared_with),
         Objection.UNPROTECTED_ROWS: circumstances.unprotected > 0,
         Objection.FEWER_OBJECTS: carried.missing > 0
         and any(len(circumstances.sources) < run.objects for run in circumstances.before),
         Objection.FEWER_ROWS: bool(reduced),
+        Objection.HALF_EXPORTED: circumstances.whole_at is not None,
     }
     exceeded = exceeded_limits(settings, carried.missing, carried.size, circumstances.earlier, circumstances.now)
     return [objection for objection, holds in objections.items() if holds] + exceeded
@@ -202,7 +257,10 @@ def _refusal(carried: Carried, circumstances: Circumstances, objections: list[Ob
             others += f" and {len(circumstances.shared_with) - OTHERS_NAMED:,} more"
         return f"confirmDeletes cannot be used while another feed uses the same account: {others}"
     if Objection.FIRST in objections:
-        return "confirmDeletes was given, but this is the feed's first full sync: there is no list yet to confirm"
+        return (
+            "confirmDeletes was given, but the feed's deletions are not announced yet for this account and key: run the feed "
+            "without it, and the notice announces them"
+        )
     if not carried.missing:
         return "confirmDeletes was given, but nothing is to be deleted any more: run the feed without it"
     return (

@@ -1,6 +1,8 @@
 """The objects of a feed, and the rows in them in any format."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from hashlib import blake2b
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from jobferry.errors import FeedUnreadableError
@@ -17,11 +19,21 @@ class FeedObject(NamedTuple):
         key: the object's key, or the file's path on a laptop.
         etag: of that version.
         size: stored bytes.
+        modified: when it was uploaded; None on a laptop.
     """
 
     key: str
     etag: str
     size: int
+    modified: datetime | None = None
+
+
+def listing_mark(objects: Iterable[FeedObject]) -> str:
+    """Identify the versions of a feed's objects, to notice later that the feed has changed."""
+    digest = blake2b(digest_size=16)
+    for each in objects:
+        digest.update(f"{each.key}\n{each.etag}\n{each.size}\n".encode())
+    return digest.hexdigest()
 
 
 class FeedReader(Protocol):

@@ -1,6 +1,5 @@
 """An import and its failed jobs, read from the table once and streamed as often as needed."""
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from isal import igzip
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.imports import Import, State
 from jobferry.records.store import ImportStore, failing_since
+from jobferry.workspace import workspace
 
 #: Jobs that are written to the file at once.
 _BATCH: Final = 1000
@@ -45,10 +45,10 @@ def read_details(store: ImportStore, record: Import) -> Iterator[ImportDetails]:
     is_part = record.parts > 1 or record.run is not None
     is_comparable = record.state is State.COMPLETE and not is_part and record.retry is None
     previous = record.previous if is_comparable else None
-    with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
+    with workspace() as directory:
 
         def copy(kind: FailedKind) -> _StoredJobs:
-            return _StoredJobs(Path(directory) / kind, store.read_failed(record.import_id, kind))
+            return _StoredJobs(directory / kind, store.read_failed(record.import_id, kind))
 
         yield ImportDetails(
             record,

@@ -38,8 +38,8 @@ def _results(record: Import, failures: Failures) -> list[str]:
     if Topic.WITHHELD in about:
         withheld = deletions.withheld
         words.append(f"{counted(withheld, 'deletion')} withheld" if withheld else "deletions withheld")
-    if Topic.FIRST in about and not deletions.objections:
-        words.append("deletions begin with the next run")
+    if Topic.FIRST in about and not deletions.need_a_person:
+        words.append("deletions begin in 12 hours")
     if failed := max(failures.refused, result.count("failed")) + failures.held_back:
         jobs = counted(record.prepared.jobs + failures.held_back, "job")
         known = f" ({failures.new:,} new)" if failures.new else " (all known)"
@@ -67,7 +67,9 @@ def happened(record: Import, failures: Failures) -> str:
     about, failed = topics(record), record.result.count("failed")
     of = "of the retry" if record.retry else f"of {part(record) or 'the feed'}"
     text = []
-    if Topic.LATE in about:
+    if record.result.overtaken:
+        text.append(_overtaken(record))
+    elif Topic.LATE in about:
         text.append("The result that you were told was missing has come after all; nothing was lost.")
     if Topic.UNVERIFIED in about:
         text.append(
@@ -97,6 +99,14 @@ def happened(record: Import, failures: Failures) -> str:
     return " ".join(text)
 
 
+def _overtaken(record: Import) -> str:
+    done = "deleted jobs that only the newer run had" if record.deletions.delete_jobs else "set jobs back to older ones"
+    return (
+        "The result of this import came after a newer run of the feed had been sent. If the board worked on this import last, "
+        f"it {done}. The feed runs again by itself, which puts that right."
+    )
+
+
 def _all_jobs(record: Import, of: str) -> str:
     return f"the job{of} is" if record.prepared.jobs == 1 else f"all {record.prepared.jobs:,} jobs{of} are"
 
@@ -117,6 +127,8 @@ def _no_result_came(record: Import) -> str:
     at = f" at {when(record.sent.submitted_at)}" if record.sent.submitted_at else ""
     if record.sent.board_import_id:
         text = f"{sent} sent{at} and the board accepted them, but it has given no result since."
+    elif answered := record.sent.answered:
+        text = f"{sent} sent{at}, but {answered}: it is not known whether they arrived."
     else:
         text = f"{sent} sent{at}, but the board's answer was lost: nobody knows whether they arrived."
     return (

@@ -62,6 +62,9 @@ class Publisher(Protocol):
     def publish(self, notice: Notice) -> None:
         """Publish a notice; return when it is certain to be delivered."""
 
+    def has_subscribers(self) -> bool:
+        """Tell whether anybody has confirmed a subscription to the notices."""
+
 
 #: Stores the report of an import and returns where it is; None if it could not, which does not hold back the notice.
 type Reporter = Callable[[ImportView], Links | None]
@@ -83,25 +86,30 @@ def publish(
     now: datetime,
     commands: Commands,
     report: Reporter | None = None,
-) -> bool:
+) -> Import | None:
     """Have the report of an import that has ended written; publish its notice if it is due, and mark the import.
 
     If it is killed before it marks the import, the next call publishes a second time: better twice than never.
 
     Returns:
-        Whether the notice was published.
+        The import after its notice was published; None if no notice was due.
     """
     record = store.get(import_id)
     if record is None or not _is_news(record):
-        return False
+        return None
     with read_details(store, record) as details:
         view = ImportView.of(details, commands)
         links = report(view) if report else None
         if not is_due(record):
-            return False
+            return None
+        # Asked before the notice is published: a subscription that comes after that did not get it.
+        subscribed = not transitions.announces(record) or publisher.has_subscribers()
         publisher.publish(compose(view, links))
-    apply(store, import_id, lambda current, feed: transitions.mark_notified(current, feed, record.state, now))
-    return True
+    return apply(
+        store,
+        import_id,
+        lambda current, feed: transitions.mark_notified(current, feed, record.state, now, subscribed=subscribed),
+    )
 
 
 def compose(view: ImportView, links: Links | None = None) -> Notice:

@@ -25,7 +25,7 @@ from jobferry.notices.failures import (
     join_messages,
 )
 from jobferry.notices.happened import happened, headline
-from jobferry.records.imports import Import, Posting, State
+from jobferry.records.imports import Deletions, Import, Objection, Posting, State
 from jobferry.text import counted, duration, one_line, when
 
 #: The board's counts that add up to the jobs that were sent.
@@ -237,6 +237,8 @@ def _facts(record: Import, commands: Commands) -> dict[str, str]:
         elif deletions.withheld:
             deletes += f", {deletions.withheld:,} withheld: {why_withheld(deletions.because)}"
         facts["sent"] = f"{when(sent_at)}, {counted(record.prepared.jobs, 'job')} {deletes}"
+    if waiting := _waiting(deletions):
+        facts["deletions"] = waiting
     if settled_at:
         took = duration((settled_at - record.created_at).total_seconds())
         sure = "confirmed" if record.result.verified else "not yet confirmed" if record.open else "not confirmed"
@@ -249,6 +251,19 @@ def _facts(record: Import, commands: Commands) -> dict[str, str]:
     if record.sent.board_import_id:
         facts["its id"] = record.sent.board_import_id
     return facts
+
+
+def _waiting(deletions: Deletions) -> str | None:
+    """Return why deletions wait although nothing is wrong; None if they do not."""
+    if deletions.nobody_subscribed:
+        return (
+            "announced to nobody: no subscription to the notices is confirmed, so the next notice announces them again"
+        )
+    if Objection.TIME_TO_OBJECT in deletions.because and deletions.object_until:
+        return f"they wait until {when(deletions.object_until)}, or for a run that a person starts"
+    if deletions.again_at:
+        return f"they wait for the feed's next run, which starts by itself, after {when(deletions.again_at)}"
+    return None
 
 
 def view_job(failure: Failure, lengths: Lengths) -> JobView:

@@ -56,14 +56,16 @@ class Feed(Frozen):
         last_request: the Lambda request that claimed it.
         last_complete: the latest run with a result, by its first import.
         last_complete_at: when that import was claimed.
+        last_sent_at: when the latest run that may have reached the board was claimed; a retry is not a run.
         live_set: the postings that may be on the board.
         baseline: the latest complete run whose deletions were not withheld, or the first; rule 8 compares with it.
         deletions: those of the last seven days; a deletion that a person confirmed starts anew.
         secret: the account's secret by the last feed.json that was read; None if the feed never had a feed.json.
-        run_again: the first import that was skipped during the open run; if set, the feed runs once more after it.
-        run_again_at: when it was skipped.
-        run_again_confirm: the code for deletions that a person gave with a skipped run.
-        run_again_confirm_fields: the code for fields that a person gave with a skipped run.
+        run_again: the import after which the feed runs once more, such as the first one that was skipped; None if it does not.
+        run_again_at: the earliest time of that run.
+        run_again_confirm: the code for deletions that a person gave, and that this run is to use.
+        run_again_confirm_fields: the code for fields that a person gave, and that this run is to use.
+        runs_again: runs in a row that the feed asked for itself, because its files were still changing.
         revision: how often the record was written; 0 if it is new.
     """
 
@@ -73,6 +75,7 @@ class Feed(Frozen):
     last_request: str | None = None
     last_complete: str | None = None
     last_complete_at: Instant | None = None
+    last_sent_at: Instant | None = None
     live_set: LiveSet | None = None
     baseline: str | None = None
     deletions: list[Deleted] = Field(default_factory=list)
@@ -80,6 +83,7 @@ class Feed(Frozen):
     run_again: str | None = None
     run_again_at: Instant | None = None
     run_again_confirm: str | None = None
+    runs_again: int = 0
     run_again_confirm_fields: str | None = None
     revision: int = 0
 

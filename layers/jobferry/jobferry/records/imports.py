@@ -17,6 +17,10 @@ from jobferry.errors import Cause
 RESULT_DEADLINE: Final = timedelta(hours=12)
 #: Lambda retries a failed invocation after about one and three minutes. The poller waits for this time.
 LAMBDA_RETRIES: Final = timedelta(minutes=10)
+#: After deletions were announced, runs that no person started may not delete for this long, so that people can object.
+TIME_TO_OBJECT: Final = timedelta(hours=12)
+#: An import is sent at most this often; then it waits for its result, or expires.
+MAX_SENDS: Final = 12
 #: maxWeeklyDeletePercent limits the deletions of this time.
 WEEK: Final = timedelta(days=7)
 #: Records are kept for this time.
@@ -58,6 +62,13 @@ class Objection(StrEnum):
     FEWER_ROWS = "fewer-rows"
     TOO_MANY = "too-many"
     TOO_MANY_THIS_WEEK = "too-many-this-week"
+    TIME_TO_OBJECT = "time-to-object"
+    HALF_EXPORTED = "half-exported"
+    NEWER_FEED = "newer-feed"
+
+
+#: These objections pass without anybody's doing.
+PASSING: Final = frozenset({Objection.FIRST, Objection.TIME_TO_OBJECT, Objection.HALF_EXPORTED, Objection.NEWER_FEED})
 
 
 class SettledBy(StrEnum):
@@ -178,6 +189,7 @@ class Prepared(Frozen):
         warned: the most frequent kinds of warnings, in words.
         objects: objects of the feed that were read.
         sources: the first of these objects, as `Payload.sources` describes them.
+        listing: identifies the versions of all these objects, see `feeds.objects`; None for a retry.
         fields: how many valid jobs of the feed have each of the board's fields.
         payload: key of the archived jobs.
         manifest: key of the list that says where in the feed each job stands.
@@ -192,6 +204,7 @@ class Prepared(Frozen):
     warned: list[ShortText] = []
     objects: int = 0
     sources: list[dict[str, Any]] = []
+    listing: str | None = None
     fields: dict[str, int] = {}
     payload: str | None = None
     manifest: str | None = None
@@ -222,6 +235,8 @@ class Deletions(Frozen):
         confirmed_with: the code that a person gave with this run.
         postings: the first of the postings that are deleted or withheld.
         announced_at: when people were told that other postings will be deleted; None: not yet for this account and key.
+        nobody_subscribed: this import's notice announced deletions, but nobody was subscribed, so that does not count.
+        again_at: for the deletions that are withheld, the feed runs again by itself, at this time or later.
     """
 
     full_sync: bool = False
@@ -237,6 +252,8 @@ class Deletions(Frozen):
     confirmed_with: str | None = Field(None, alias="confirmDeletes")
     postings: list[Posting] = Field([], alias="deletes")
     announced_at: Instant | None = None
+    nobody_subscribed: bool = False
+    again_at: Instant | None = Field(None, alias="deletesAgainAt")
 
     @property
     def announces_deletions(self) -> bool:
@@ -249,6 +266,21 @@ class Deletions(Frozen):
         """The objections except FIRST, which withholds nothing because there is no list yet."""
         return [each for each in self.because if each is not Objection.FIRST]
 
+    @property
+    def object_until(self) -> datetime | None:
+        """Return until when people have time to object to what was announced."""
+        return self.announced_at + TIME_TO_OBJECT if self.announced_at else None
+
+    @property
+    def need_a_person(self) -> bool:
+        """Tell whether something is withheld that the feed's next runs do not delete by themselves."""
+        return not PASSING.issuperset(self.because)
+
+    @property
+    def wait_unattended(self) -> bool:
+        """Tell whether deletions wait only for a moment: the feed runs again by itself, and deletes them then."""
+        return self.again_at is not None and not self.need_a_person
+
 
 class Sent(Frozen):
     """What is known of the requests to the board.
@@ -258,6 +290,7 @@ class Sent(Frozen):
         submitted_at: when it was first sent.
         board_import_id: the board's id.
         requested_at: when the board took it, by the board's clock.
+        answers: for each HTTP status with which the board answered without accepting: the number of attempts.
         deleted_before: postings deleted by an earlier request whose answer was lost.
     """
 
@@ -265,7 +298,19 @@ class Sent(Frozen):
     submitted_at: Instant | None = None
     board_import_id: str | None = None
     requested_at: Instant | None = None
+    answers: dict[str, int] = Field({}, alias="boardAnswers")
     deleted_before: int = 0
+
+    @property
+    def answered(self) -> str | None:
+        """Return in words how often the board answered what; None if it never answered without accepting."""
+        if not self.answers:
+            return None
+        if list(self.answers.values()) == [self.attempts]:
+            attempts = "the only attempt" if self.attempts == 1 else f"all {self.attempts} attempts"
+            return f"the board answered {attempts} with HTTP {next(iter(self.answers))}"
+        each = " and ".join(f"{number} with HTTP {status}" for status, number in self.answers.items())
+        return f"of {self.attempts} attempts, the board answered {each}"
 
 
 class Result(Frozen):
@@ -279,6 +324,7 @@ class Result(Frozen):
         settled_by: which way it came.
         verified: the board itself confirmed it.
         late: a notice had already reported no result, or another one.
+        overtaken: a newer run had been sent before this result came, so the board may have done this import after that.
     """
 
     counts: dict[str, Any] | None = Field(None, alias="results")
@@ -288,6 +334,7 @@ class Result(Frozen):
     settled_by: SettledBy | None = None
     verified: bool = False
     late: bool = False
+    overtaken: bool = False
 
     def count(self, name: str) -> int:
         """Return one of the board's counts; 0 if the board did not give it."""
@@ -326,6 +373,7 @@ class Import(Frozen):
         run: the run's first import; only a further import of a split feed has it.
         parts: the number of imports in the run; set on the first one only.
         retry: the key of the corrected jobs that are sent instead of the feed.
+        by_person: a person started the run, or confirmed its deletions.
         confirm_fields: the code with which a person confirms that fields are gone.
         previous: the feed's last complete run when this import was claimed.
         polled_at: when the poller last asked for it.
@@ -341,6 +389,7 @@ class Import(Frozen):
     run: str | None = None
     parts: int = 1
     retry: str | None = None
+    by_person: bool = False
     confirm_fields: str | None = None
     previous: str | None = None
     claim: Claim = Field(default_factory=Claim)

@@ -7,12 +7,13 @@ read. docs/states.md has the transitions as a table, which a test compares with 
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from jobferry.errors import Cause
 from jobferry.records.feeds import Deleted, Feed, LiveSet
 from jobferry.records.imports import (
     LAMBDA_RETRIES,
+    MAX_SENDS,
     OPEN,
     WEEK,
     Claim,
@@ -32,6 +33,11 @@ MAY_COMPLETE: Final = AWAITING | {State.EXPIRED, State.REJECTED}
 #: It is not certain that the board has the import, so it may be sent, perhaps again.
 MAY_BE_SENT: Final = frozenset({State.PREPARING, State.SUBMITTING})
 
+#: With these, an import that may have been sent is not sent again.
+_HOLDING_BACK: Final = frozenset({Cause.PAUSED, Cause.SETTINGS, Cause.SETTINGS_MISSING, Cause.ACCOUNT_CHANGED})
+#: Runs in a row that a feed may ask for because its files are still changing. After that, a person is told instead.
+_MAX_RUNS_AGAIN: Final = 6
+
 type Records = Sequence[Import | Feed]
 
 _NOTHING: Final[Records] = ()
@@ -46,7 +52,9 @@ def claim_run(
     claim: Claim,
     now: datetime,
     *,
+    by_person: bool = False,
     retry: str | None = None,
+    retried: Import | None = None,
     confirmed_with: str | None = None,
     confirm_fields: str | None = None,
     run_again: str | None = None,
@@ -57,41 +65,65 @@ def claim_run(
 
     Args:
         import_id: of the run's first import, which has no record yet.
+        by_person: a person started the run. A run with a code is a person's in any case.
         retry: the key of corrected jobs that are sent instead of the feed.
+        retried: the import whose jobs were corrected; None if there is no such import.
         confirmed_with: the code with which a person confirms deletions.
         confirm_fields: the code with which a person confirms that fields are gone.
-        run_again: the skipped import that this run makes up for; nothing happens if the feed has run since.
+        run_again: the import after which the feed is to run again; nothing happens if the feed has run since.
     """
     if run_again is not None and (feed.run_again != run_again or feed.open_imports):
         return _NOTHING
     if run_again is not None:
-        confirmed_with, confirm_fields = feed.run_again_confirm, feed.run_again_confirm_fields
+        confirmed_with = confirmed_with or feed.run_again_confirm
+        confirm_fields = confirm_fields or feed.run_again_confirm_fields
+    has_code = bool(confirmed_with or confirm_fields)
     record = Import(
         import_id=import_id,
         feed=feed.feed,
         created_at=now,
         state=State.PREPARING,
         retry=retry,
+        by_person=by_person or has_code,
         confirm_fields=confirm_fields,
         deletions=Deletions(confirmed_with=confirmed_with),
     )
+    if retry and (reason := why_not_to_retry(feed, retried)):
+        return _end(record, State.BLOCKED, Ending(cause=Cause.RETRY_OUTDATED, reason=reason)), feed
     if feed.open_imports:
         return _skip(record, feed)
-    # A retry does not read the feed, so it makes up for no skipped run.
-    made_up_for = (
-        {}
-        if retry
-        else {
+    made_up_for: dict[str, Any] = {"runs_again": feed.runs_again if run_again else 0}
+    code_waits = bool(feed.run_again_confirm or feed.run_again_confirm_fields)
+    # A retry does not read the feed, so it makes up for no skipped run. Nor does a run without the code that was given.
+    if not retry and (has_code or not code_waits):
+        made_up_for |= {
             "run_again": None,
             "run_again_at": None,
             "run_again_confirm": None,
             "run_again_confirm_fields": None,
         }
-    )
     return (
         record.changed(claim=claim, open=OPEN, previous=feed.last_complete),
         feed.changed(open_imports=[import_id], last_import=import_id, last_request=claim.by, **made_up_for),
     )
+
+
+def why_not_to_retry(feed: Feed, retried: Import | None) -> str | None:
+    """Tell why corrected jobs of an import must not be sent: they would undo what was sent since. None if they may.
+
+    Args:
+        feed: the feed.
+        retried: the import whose jobs were corrected; None if there is no such import.
+    """
+    if retried is None:
+        return "the import whose jobs were corrected is not known"
+    if retried.state is not State.COMPLETE:
+        return f"{retried.import_id} is {retried.state}: only a complete import has failed jobs to retry"
+    if feed.last_complete_at is not None and feed.last_complete_at > retried.created_at:
+        return f"{feed.last_complete} has completed since, and its jobs are newer: retry that one instead"
+    if feed.last_sent_at is not None and feed.last_sent_at > retried.created_at:
+        return f"the feed was sent again since {retried.import_id}, and those jobs are newer: run the feed instead"
+    return None
 
 
 def _skip(record: Import, feed: Feed) -> Records:
@@ -99,14 +131,28 @@ def _skip(record: Import, feed: Feed) -> Records:
     skipped = _end(
         record, State.SKIPPED, Ending(cause=Cause.OPEN, reason=f"{feed.open_imports[0]} is still open; {then}")
     )
-    if feed.run_again is None and record.retry is None:
-        feed = feed.changed(run_again=record.import_id, run_again_at=record.created_at)
-    if record.deletions.confirmed_with is not None:
-        feed = feed.changed(run_again_confirm=record.deletions.confirmed_with)
-    if record.confirm_fields is not None:
-        feed = feed.changed(run_again_confirm_fields=record.confirm_fields)
+    if record.retry is None:
+        feed = _with_codes(_run_again(feed, record.import_id, record.created_at), record)
     # The feed is written even if it stays the same: the open import must not have ended meanwhile.
     return skipped, feed
+
+
+def _run_again(feed: Feed, after: str, at: datetime) -> Feed:
+    """Return the feed with a further run to come, not before `at`. A run that is to come already is only put off."""
+    if feed.run_again is None:
+        feed = feed.changed(run_again=after, run_again_at=at)
+    elif feed.run_again_at is None or feed.run_again_at < at:
+        feed = feed.changed(run_again_at=at)
+    return feed
+
+
+def _with_codes(feed: Feed, record: Import) -> Feed:
+    """Return the feed whose next run uses the codes that a person gave with an import."""
+    codes = {
+        "run_again_confirm": record.deletions.confirmed_with,
+        "run_again_confirm_fields": record.confirm_fields,
+    }
+    return feed.changed(**{name: code for name, code in codes.items() if code is not None})
 
 
 def take_over(record: Import, claim: Claim, now: datetime) -> Records:
@@ -159,6 +205,26 @@ def block(
     return _end(counted, State.BLOCKED, ending), _close_unsent(feed, record)
 
 
+def hold_back(record: Import, feed: Feed, claimed_by: str, ending: Ending, now: datetime) -> Records:
+    """Do not send an import that was ready, because its feed's settings have changed since.
+
+    One that may have been sent before is not sent again; it waits for its result or the next attempt.
+
+    Args:
+        claimed_by: the invocation that was to send it; another one's import stays as it is.
+        ending: what has changed.
+        now: the time.
+    """
+    if not may_send(record, claimed_by, now):
+        return _NOTHING
+    if record.state is State.SUBMITTING:
+        return (record.changed(ending=ending),)
+    feed = _close_unsent(feed, record)
+    if ending.cause is Cause.ACCOUNT_CHANGED and not record.retry:
+        feed = _with_codes(_run_again(feed, record.import_id, now), record)
+    return _end(record, State.BLOCKED, ending), feed
+
+
 def abandon(record: Import, feed: Feed, now: datetime) -> Records:
     """End an import that was claimed and abandoned before anything was sent."""
     if record.state is not State.PREPARING:
@@ -175,12 +241,17 @@ def abandon(record: Import, feed: Feed, now: datetime) -> Records:
 
 
 def may_send(record: Import, claimed_by: str, now: datetime) -> bool:
-    """Tell whether an invocation may send an import: it is unsent, and nobody else works on it."""
-    return record.state in MAY_BE_SENT and (record.claim.by == claimed_by or not record.claim.is_held(now))
+    """Tell whether an invocation may send an import: it is unsent, nobody else works on it, and attempts are left."""
+    is_free = record.claim.by == claimed_by or not record.claim.is_held(now)
+    return record.state in MAY_BE_SENT and is_free and record.sent.attempts < MAX_SENDS
 
 
-def start_sending(record: Import, claim: Claim, now: datetime, *, deletions: Deletions, key_mark: str) -> Records:
+def start_sending(
+    record: Import, feed: Feed, claim: Claim, now: datetime, *, deletions: Deletions, key_mark: str
+) -> Records:
     """Record that the request may reach the board from now on.
+
+    If its deletions only wait until the feed's files are whole, the feed runs again for them.
 
     Args:
         deletions: what holds of the deletions right before sending.
@@ -190,16 +261,25 @@ def start_sending(record: Import, claim: Claim, now: datetime, *, deletions: Del
         return _NOTHING
     if deletions.delete_jobs and not record.deletions.delete_jobs:
         return _NOTHING  # a delivery of the same event at the same time has decided against deletions
+    records: list[Import | Feed] = []
+    is_new = record.state is State.PREPARING or record.deletions.again_at is None
+    if deletions.again_at is not None and is_new:
+        if feed.runs_again < _MAX_RUNS_AGAIN:
+            again = _run_again(feed, record.import_id, deletions.again_at)
+            # The fields that a person confirmed are gone with this import. Only its deletions are still to come.
+            again = _with_codes(again, record.changed(confirm_fields=None))
+            records.append(again.changed(runs_again=feed.runs_again + 1))
+        else:
+            deletions = deletions.changed(again_at=None)
     sent = record.sent.changed(attempts=record.sent.attempts + 1, submitted_at=record.sent.submitted_at or now)
-    return (
-        record.changed(
-            state=State.SUBMITTING,
-            claim=claim,
-            destination=record.destination.changed(key_mark=key_mark),
-            deletions=deletions,
-            sent=sent,
-        ),
+    submitting = record.changed(
+        state=State.SUBMITTING,
+        claim=claim,
+        destination=record.destination.changed(key_mark=key_mark),
+        deletions=deletions,
+        sent=sent,
     )
+    return submitting, *records
 
 
 def accept(record: Import, feed: Feed, board_import_id: str, requested_at: datetime | None) -> Records:
@@ -229,9 +309,25 @@ def reject(
     if record.claim.by != claimed_by or record.state not in MAY_BE_SENT:
         return _NOTHING
     if sent_before or record.sent.attempts > 1:
-        return (record.changed(ending=ending),)
+        return note_answer(record, claimed_by, ending)
     rejected = _end(record, State.REJECTED, ending)
     return rejected, _close_sent(feed, rejected) if may_have_arrived else _close_unsent(feed, rejected)
+
+
+def note_answer(record: Import, claimed_by: str, ending: Ending) -> Records:
+    """Record what became of an attempt that leaves open whether the board has the import.
+
+    Args:
+        claimed_by: the invocation that sent it; another one's import stays as it is.
+        ending: what the board answered, or why it was not asked.
+    """
+    if record.claim.by != claimed_by or record.state is not State.SUBMITTING:
+        return _NOTHING
+    sent = record.sent
+    if ending.status is not None:
+        status = str(ending.status)
+        sent = sent.changed(answers=sent.answers | {status: sent.answers.get(status, 0) + 1})
+    return (record.changed(ending=ending, sent=sent),)
 
 
 # The result
@@ -260,23 +356,39 @@ def complete(
 
     A result is late if a notice has reported another result or none; its notice is sent again. An import with an
     unverified result stays open, so that the poller asks the board.
+
+    If a newer run was sent before the result came, the board may have done this import after the newer one, and changed or
+    deleted postings of that one. So the feed runs again.
     """
     if not takes_result(record, verified=result.verified):
         return _NOTHING
     counts = (result.counts or {}) | {"deleted": result.count("deleted") + record.sent.deleted_before}
     corrected = record.notified_at is not None and record.result.counts != counts
     late = corrected or record.state in (State.EXPIRED, State.REJECTED)
+    overtaken = record.state is not State.COMPLETE and _is_overtaken(record, feed)
     sent = record.sent.changed(board_import_id=board_import_id, requested_at=requested_at or record.sent.requested_at)
     completed = record.changed(
         state=State.COMPLETE,
         sent=sent,
-        result=result.changed(counts=counts, late=late or record.result.late),
+        result=result.changed(
+            counts=counts, late=late or record.result.late, overtaken=overtaken or record.result.overtaken
+        ),
         claim=Claim(),
         ending=Ending(),
         notified_at=None if late else record.notified_at,
         open=None if result.verified else record.open,
     )
-    return completed, _close_sent(feed, completed)
+    closed = _close_sent(feed, completed)
+    if overtaken:
+        # Another id than that of a run that this import asked for before: two runs must not have one id.
+        closed = _run_again(closed, f"{record.import_id}-late", result.settled_at or record.created_at)
+    return completed, closed
+
+
+def _is_overtaken(record: Import, feed: Feed) -> bool:
+    """Tell whether a newer run of the feed was sent, or is under way, before this import has its result."""
+    newer_was_sent = feed.last_sent_at is not None and feed.last_sent_at > record.created_at
+    return newer_was_sent or (bool(feed.open_imports) and feed.last_import != (record.run or record.import_id))
 
 
 def add_earlier_deletions(record: Import, deleted: int) -> Records:
@@ -302,27 +414,40 @@ def expire(record: Import, feed: Feed, now: datetime) -> Records:
     if record.state not in AWAITING or record.claim.is_held(now):
         return _NOTHING
     reason = "the board gave no result within 12 hours"
-    if record.state is State.SUBMITTING and record.ending.reason:
-        reason += f"; its answer to the last attempt: {record.ending.reason}"
-    expired = _end(record, State.EXPIRED, Ending(cause=Cause.NO_RESULT, reason=reason))
+    if record.state is State.SUBMITTING:
+        if answered := record.sent.answered:
+            reason += f"; {answered}"
+        if record.ending.reason:
+            held_back = record.ending.cause in _HOLDING_BACK
+            last = "it was not sent again" if held_back else "its answer to the last attempt"
+            reason += f"; {last}: {record.ending.reason}"
+    expired = _end(record, State.EXPIRED, Ending(cause=Cause.NO_RESULT, reason=reason, status=record.ending.status))
     return expired, _close_sent(feed, expired)
 
 
 # The notice
 
 
-def mark_notified(record: Import, feed: Feed, state: State, now: datetime) -> Records:
+def announces(record: Import) -> bool:
+    """Tell whether an import's notice announces the deletions of the next imports."""
+    return record.state is State.COMPLETE and record.deletions.announces_deletions
+
+
+def mark_notified(record: Import, feed: Feed, state: State, now: datetime, *, subscribed: bool) -> Records:
     """Record that the notice was published, and that it announced a full sync if it did.
 
     Args:
         state: what the notice was about. A result that came meanwhile gets a notice of its own.
         now: when the notice was published.
+        subscribed: somebody had confirmed a subscription to the notices. An announcement to nobody does not count.
     """
     if record.state is not state or record.notified_at is not None:
         return _NOTHING
     notified = record.changed(notified_at=now)
-    announced = record.state is State.COMPLETE and record.deletions.announces_deletions
+    announced = announces(record)
     live_set = feed.live_set
+    if announced and not subscribed:
+        return (notified.changed(deletions=record.deletions.changed(nobody_subscribed=True)),)
     if not announced or live_set is None or live_set.announced_at or live_set.import_id != record.import_id:
         return (notified,)
     return notified, feed.changed(live_set=live_set.changed(announced_at=now))
@@ -349,6 +474,8 @@ def _close_sent(feed: Feed, ended: Import) -> Feed:
     """
     feed = _close_unsent(feed, ended)
     complete = ended.state is State.COMPLETE
+    if not ended.retry and (feed.last_sent_at is None or feed.last_sent_at < ended.created_at):
+        feed = feed.changed(last_sent_at=ended.created_at)
     newest = feed.last_complete_at is None or feed.last_complete_at <= ended.created_at
     if complete and newest and not ended.retry:
         run = ended.run or ended.import_id

@@ -15,7 +15,7 @@ from jobferry.board.client import Boards, retrieve
 from jobferry.errors import BoardError, BoardRefusedError, BoardUnreachableError, Cause, SecretError
 from jobferry.records import transitions
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import LAMBDA_RETRIES, Import, SettledBy, State
+from jobferry.records.imports import LAMBDA_RETRIES, MAX_SENDS, Import, SettledBy, State
 from jobferry.records.store import ImportStore, apply
 from jobferry.results.settlement import ArchiveReader, settle
 
@@ -140,7 +140,7 @@ def _check_unsent(record: Import, poller: Poller, polled: Polled) -> None:
         return
     if record.state is State.SUBMITTING and now > record.deadline:
         _expire(record, poller, polled)
-    elif now <= record.deadline and _is_ready(record, poller.store):
+    elif now <= record.deadline and record.sent.attempts < MAX_SENDS and _is_ready(record, poller.store):
         poller.feeds.resume(record.feed, record.import_id)
         polled.resumed.append(record.import_id)
     else:
@@ -183,9 +183,11 @@ def _expire(record: Import, poller: Poller, polled: Polled) -> None:
 
 
 def _run_again(feed: Feed, poller: Poller, polled: Polled) -> None:
-    """Start a feed that skipped a run, once the open run has ended."""
+    """Start a feed that is to run again, once the open run has ended and its time has come."""
     current = poller.store.get_feed(feed.feed)
     if current.run_again is None or current.open_imports:
+        return
+    if current.run_again_at is not None and poller.now() < current.run_again_at:
         return
     poller.feeds.run_again(current.feed, current.run_again)
     polled.started.append(current.feed)

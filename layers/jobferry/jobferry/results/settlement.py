@@ -4,7 +4,6 @@ The errors are written first, then the record, so `complete` means that everythi
 repeats, crashes, and a callback and a poll at the same time all lead to the same result.
 """
 
-import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -19,6 +18,7 @@ from jobferry.records import transitions
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.imports import Import, Result, SettledBy
 from jobferry.records.store import ImportStore, apply, failing_since
+from jobferry.workspace import workspace
 
 #: Bytes of what the board says beside its counts that a record keeps; DynamoDB's limit is 400 KB an item.
 _EXTRA_BYTES: Final = 50_000
@@ -145,8 +145,8 @@ def _places(archive: ArchiveReader, record: Import, indexes: set[int]) -> dict[i
     manifest = record.prepared.manifest
     if not indexes or manifest is None:
         return {}
-    with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
-        packed = Path(directory) / "manifest.jsonl.gz"
+    with workspace() as directory:
+        packed = directory / "manifest.jsonl.gz"
         if not archive.fetch(manifest, packed):
             return {}
         entries = enumerate(islice(read_manifest(packed), max(indexes) + 1))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from hashlib import blake2b, file_digest
 from itertools import islice
 from pathlib import Path
@@ -12,8 +12,17 @@ from pydantic_core import to_json
 
 from jobferry.board.accounts import Account
 from jobferry.deletions.live_set import Carried, carry_over, read_live_set
-from jobferry.deletions.rules import Circumstances, decide, decide_again, require_fields
+from jobferry.deletions.rules import (
+    Changes,
+    Circumstances,
+    decide,
+    decide_again,
+    may_still_object,
+    require_fields,
+    whole_at,
+)
 from jobferry.errors import (
+    AccountChangedError,
     ClaimTakenError,
     FeedError,
     FeedInvalidError,
@@ -23,17 +32,19 @@ from jobferry.errors import (
     SettingsError,
     SettingsMissingError,
 )
-from jobferry.feeds.objects import FeedObject
+from jobferry.feeds.objects import FeedObject, listing_mark
 from jobferry.feeds.settings import FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import vocabulary_of
 from jobferry.payload.build import Payload, build, reason_not_to_send
 from jobferry.payload.problems import Problem
 from jobferry.records import transitions
 from jobferry.records.failed_jobs import FailedJob, FailedKind
+from jobferry.records.feeds import Feed
 from jobferry.records.imports import Deletions, Destination, Import, OtherFeed, Prepared, State, Unreadable, part_id
 from jobferry.records.store import apply, failing_since, retry_on_conflict
 from jobferry.runs.triggers import Trigger
-from jobferry.runs.world import Invocation, World, workspace
+from jobferry.runs.world import Invocation, World
+from jobferry.workspace import workspace
 
 #: Attempts to read a feed whose objects are replaced meanwhile.
 _ATTEMPTS: Final = 3
@@ -43,8 +54,6 @@ _MAX_NAMED: Final = 20
 _GZIP_HEADER: Final = 10
 #: Problems that are recorded one by one; DynamoDB takes a thousand items of one import a second.
 _MAX_RECORDED: Final = 50_000
-#: After the announcement, unattended runs may not delete for this long, so that people can object.
-_TIME_TO_OBJECT: Final = timedelta(hours=12)
 #: Bytes of the objects' descriptions in a record; DynamoDB's limit is 400 KB an item.
 _MAX_SOURCE_BYTES: Final = 150_000
 #: The most imports of one run: their ids are in the feed's record.
@@ -58,11 +67,13 @@ class LoadedFeed:
     Attributes:
         settings: its settings.
         account: where it goes.
+        objects: its objects.
         payload: what would be sent.
     """
 
     settings: FeedSettings
     account: Account
+    objects: list[FeedObject]
     payload: Payload
 
     def require_sendable(self) -> None:
@@ -76,6 +87,21 @@ class LoadedFeed:
                 f"maxJobsPerImport {self.settings.max_jobs_per_import} splits the feed into "
                 f"{len(self.payload.parts):,} imports; at most {MAX_PARTS:,} are possible"
             )
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person asked for with a run.
+
+    Attributes:
+        confirmed_with: the code that confirms deletions.
+        confirm_fields: the code that confirms that fields are gone.
+        by_person: a person started the run.
+    """
+
+    confirmed_with: str | None
+    confirm_fields: str | None
+    by_person: bool
 
 
 @dataclass(frozen=True)
@@ -106,7 +132,13 @@ def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: Wor
         loaded = load(trigger, world, directory)
         _record_invalid(record, loaded.payload, world)
         loaded.require_sendable()
-        planned = plan(trigger, loaded, record.deletions.confirmed_with, record.confirm_fields, world, directory)
+        planned = plan(
+            trigger,
+            loaded,
+            Wishes(record.deletions.confirmed_with, record.confirm_fields, by_person=record.by_person),
+            world,
+            directory,
+        )
         imports = _describe(record, loaded, planned)
         _archive(imports, loaded, planned, world)
         # The first import is recorded last: its payload marks the whole run as ready to be sent.
@@ -134,7 +166,8 @@ def load(trigger: Trigger, world: World, directory: Path) -> LoadedFeed:
             else:
                 objects = world.bucket.objects(trigger.feed)
             vocabulary = vocabulary_of(account.board_url)
-            return LoadedFeed(settings, account, build(objects, world.bucket, settings, directory, vocabulary))
+            payload = build(objects, world.bucket, settings, directory, vocabulary)
+            return LoadedFeed(settings, account, objects, payload)
         except FeedError as error:
             if not error.retryable or attempt == _ATTEMPTS:
                 raise
@@ -183,8 +216,7 @@ def _corrected_jobs(key: str, world: World) -> FeedObject:
 def plan(
     trigger: Trigger,
     loaded: LoadedFeed,
-    confirmed_with: str | None,
-    confirm_fields: str | None,
+    wishes: Wishes,
     world: World,
     directory: Path,
 ) -> Plan:
@@ -199,7 +231,7 @@ def plan(
     last = world.store.get(feed.last_complete) if feed.last_complete else None
     baseline = world.store.get(feed.baseline) if feed.baseline and feed.baseline != feed.last_complete else None
     if last is not None and not trigger.retry:
-        require_fields(last.prepared, payload.fields, payload.sources, confirm_fields)
+        require_fields(last.prepared, payload.fields, payload.sources, wishes.confirm_fields)
     key_mark = loaded.account.key_mark(world.signing_key())
     live = feed.live_set
     if live is not None and live.account != loaded.account.id and live.key_mark != key_mark:
@@ -216,37 +248,67 @@ def plan(
     # If the key in the secret has changed, it may still belong to the same account. So the live set is compared with the
     # feed all the same, and other postings are deleted only after a new announcement.
     announced_at = live.announced_at if live is not None and live.key_mark == key_mark else None
-    may_object = trigger.unattended and announced_at is not None and world.now() < announced_at + _TIME_TO_OBJECT
+    now, uploaded = world.now(), [each.modified for each in loaded.objects if each.modified]
     circumstances = Circumstances(
-        now=world.now(),
-        announced=announced_at is not None and not may_object,
+        now=now,
         announced_at=announced_at,
+        may_object=may_still_object(announced_at, now, by_person=wishes.by_person),
         unprotected=payload.unprotected,
         sources=payload.sources,
         before=[run.prepared for run in (baseline, last) if run],
         earlier=feed.deletions,
         shared_with=list(_feeds_sharing(loaded.account, trigger.feed, world)) if settings.delete_jobs else [],
+        whole_at=None if wishes.by_person else whole_at(uploaded, feed.last_complete_at, now),
     )
-    deletions = decide(settings, carried, circumstances, confirmed_with)
+    deletions = decide(settings, carried, circumstances, wishes.confirmed_with)
     return Plan(live is not None, carried, deletions, key_mark)
 
 
-def plan_again(record: Import, account: Account, key_mark: str, world: World) -> Deletions:
-    """Decide about an import's deletions again, right before it is sent, perhaps hours after it was prepared.
+def settings_to_send(record: Import, world: World) -> FeedSettings:
+    """Return the feed's settings as they are right before an import is sent, perhaps hours after it was prepared.
 
-    Meanwhile a person may have turned deletions off or paused the feed, the key may have been replaced, or another feed
-    may use the account.
+    Raises:
+        FeedPausedError, AccountChangedError, SettingsError: a person has changed them so that it must not be sent.
+    """
+    settings = _settings(record.feed, world)
+    if settings.paused:
+        raise FeedPausedError('the feed is paused: its feed.json says "paused": true')
+    if settings.api_key_secret != record.destination.account:
+        raise AccountChangedError(
+            f"the feed's apiKeySecret is {settings.api_key_secret} by now, and this import was prepared for "
+            f"{record.destination.account}"
+        )
+    return settings
+
+
+def plan_again(record: Import, settings: FeedSettings, account: Account, key_mark: str, world: World) -> Deletions:
+    """Decide about an import's deletions again, right before it is sent.
+
+    Meanwhile a person may have turned deletions off or lowered a limit, the key may have been replaced, another feed may
+    use the account, or a newer version of the feed may be waiting.
     """
     if not record.deletions.delete_jobs:
         return record.deletions
-    try:
-        settings = _settings(record.feed, world)
-    except SettingsError:
-        settings = FeedSettings()
-    same_account = settings.api_key_secret == record.destination.account and key_mark == record.destination.key_mark
-    wanted = settings.delete_jobs and not settings.paused and same_account
-    shared_with = list(_feeds_sharing(account, record.feed, world)) if wanted else []
-    return decide_again(record.deletions, wanted=wanted, shared_with=shared_with)
+    wanted = settings.delete_jobs and key_mark == record.destination.key_mark
+    feed = world.store.get_feed(record.feed)
+    changes = Changes(
+        now=world.now(),
+        settings=settings,
+        same_key=key_mark == record.destination.key_mark,
+        shared_with=list(_feeds_sharing(account, record.feed, world)) if wanted else [],
+        earlier=feed.deletions,
+        newer_at=_newer_at(record, feed, world) if wanted else None,
+    )
+    return decide_again(record.deletions, changes)
+
+
+def _newer_at(record: Import, feed: Feed, world: World) -> datetime | None:
+    """Return when the feed can run again, if a newer version of it is waiting than the one that was read."""
+    now, objects = world.now(), world.bucket.objects(record.feed)
+    if feed.run_again is None and listing_mark(objects) == record.prepared.listing:
+        return None
+    uploaded = [each.modified for each in objects if each.modified]
+    return max(now, whole_at(uploaded, feed.last_complete_at, now) or now)
 
 
 def _feeds_sharing(account: Account, feed: str, world: World) -> Iterator[OtherFeed]:
@@ -283,6 +345,7 @@ def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
             warned=_warned(payload) if first else [],
             objects=len(payload.sources),
             sources=_named(payload.sources),
+            listing=None if record.retry else listing_mark(loaded.objects),
             fields=payload.fields if first else {},
             payload=f"{archive}/{import_id}.{mark}.jsonl.gz",
             manifest=f"{archive}/{import_id}.{mark}.manifest.jsonl.gz",

@@ -11,7 +11,7 @@ or the poller can continue:
 import random
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -26,6 +26,7 @@ from jobferry.board.job_imports import JobImport
 from jobferry.errors import (
     ArchiveGoneError,
     BoardRefusedError,
+    BoardUnknownError,
     BoardUnreachableError,
     ConflictError,
     EventError,
@@ -34,13 +35,15 @@ from jobferry.errors import (
     FieldsGoneError,
     SecretError,
 )
+from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK
 from jobferry.records import transitions
 from jobferry.records.imports import Ending, Import, State, part_id
 from jobferry.records.store import apply, retry_on_conflict
-from jobferry.runs.preparation import first_problems, load, plan, plan_again, prepare
+from jobferry.runs.preparation import Wishes, first_problems, load, plan, plan_again, prepare, settings_to_send
 from jobferry.runs.triggers import Trigger
-from jobferry.runs.world import Invocation, World, workspace
+from jobferry.runs.world import Invocation, World
+from jobferry.workspace import workspace
 
 #: A request to the board may take this long, if the function has as much time left. Seconds.
 REQUEST_SECONDS: Final = 120.0
@@ -110,6 +113,8 @@ def submit(trigger: Trigger, invocation: Invocation, world: World) -> Outcome:
     if first is None:
         return Outcome(None, State.SKIPPED, reason="the feed has run since")
     if claimed and first.state is State.PREPARING and first.prepared.payload is None:
+        # A run that is resumed is still what it was: a retry does not become a run of the feed.
+        trigger = replace(trigger, retry=first.retry)
         try:
             first = prepare(first, trigger, invocation, world)
         except (FeedError, SecretError) as error:
@@ -155,7 +160,9 @@ def _claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impo
                 trigger.import_id,
                 invocation.claim,
                 now,
+                by_person=trigger.by_person,
                 retry=trigger.retry,
+                retried=store.get(trigger.retried) if trigger.retried else None,
                 confirmed_with=trigger.confirm_deletes,
                 confirm_fields=trigger.confirm_fields,
                 run_again=trigger.run_again,
@@ -203,6 +210,8 @@ def _block(record: Import, error: FeedError | SecretError, world: World) -> Impo
 def send(record: Import, invocation: Invocation, world: World) -> Import:
     """Send one import that is ready, or may have been sent before; leave any other as it is.
 
+    Before that, everything is asked again that a person or another run may have changed since it was prepared.
+
     Raises:
         BoardUnknownError: it may have reached the board.
         ArchiveGoneError, SecretError: it was not sent.
@@ -217,12 +226,18 @@ def send(record: Import, invocation: Invocation, world: World) -> Import:
         with workspace() as directory:
             jobs = _unpack(record, world, directory)
             url = callback_url(world.callbacks, record.import_id, world.signing_key())
+            settings = settings_to_send(record, world)
             account = account_of(record, world.accounts, fresh=record.deletions.delete_jobs)
-            record = _start_sending(record, account, invocation, world)
+            record = _start_sending(record, settings, account, invocation, world)
             if record.state is not State.SUBMITTING or record.claim.by != invocation.id:
                 return record
             body = RequestBody(jobs, url, delete_jobs=record.deletions.delete_jobs)
             answer = _deliver(body, record, account, invocation, world)
+    except FeedError as error:
+        return _hold_back(record, error, invocation, world)
+    except BoardUnknownError as error:
+        _note_answer(record, error, invocation, world)
+        raise
     except (ArchiveGoneError, BoardRefusedError, BoardUnreachableError, SecretError) as error:
         rejected = _reject(record, error, invocation, world, sent_before=sent_before)
         if rejected.state is not State.REJECTED:
@@ -235,17 +250,37 @@ def send(record: Import, invocation: Invocation, world: World) -> Import:
     )
 
 
-def _start_sending(record: Import, account: Account, invocation: Invocation, world: World) -> Import:
+def _start_sending(
+    record: Import, settings: FeedSettings, account: Account, invocation: Invocation, world: World
+) -> Import:
     key_mark = account.key_mark(world.signing_key())
-    deletions = plan_again(record, account, key_mark, world)
+    deletions = plan_again(record, settings, account, key_mark, world)
     if key_mark != record.destination.key_mark:
         deletions = deletions.changed(announced_at=None)  # announcements hold for one key
     return apply(
         world.store,
         record.import_id,
-        lambda current, _: transitions.start_sending(
-            current, invocation.claim, world.now(), deletions=deletions, key_mark=key_mark
+        lambda current, feed: transitions.start_sending(
+            current, feed, invocation.claim, world.now(), deletions=deletions, key_mark=key_mark
         ),
+    )
+
+
+def _hold_back(record: Import, error: FeedError, invocation: Invocation, world: World) -> Import:
+    ending = Ending(cause=error.cause, reason=str(error)[:_REASON_LENGTH])
+    return apply(
+        world.store,
+        record.import_id,
+        lambda current, feed: transitions.hold_back(current, feed, invocation.id, ending, world.now()),
+    )
+
+
+def _note_answer(record: Import, error: BoardUnknownError, invocation: Invocation, world: World) -> None:
+    ending = Ending(reason=str(error)[:_REASON_LENGTH], status=error.status)
+    apply(
+        world.store,
+        record.import_id,
+        lambda current, _: transitions.note_answer(current, invocation.id, ending),
     )
 
 
@@ -308,6 +343,10 @@ def _reject(record: Import, error: NotSentError, invocation: Invocation, world: 
 
 def _dry_run(trigger: Trigger, world: World) -> Outcome:
     """Do everything but the claim, the archive and the request."""
+    if trigger.retry:
+        retried = world.store.get(trigger.retried) if trigger.retried else None
+        if reason := transitions.why_not_to_retry(world.store.get_feed(trigger.feed), retried):
+            return Outcome(None, State.DRY_RUN, reason=reason)
     with workspace() as directory:
         try:
             loaded = load(trigger, world, directory)
@@ -317,9 +356,8 @@ def _dry_run(trigger: Trigger, world: World) -> Outcome:
         preview: dict[str, Any] = {"imports": len(payload.parts), "problems": first_problems(payload)}
         try:
             loaded.require_sendable()
-            deletions = plan(
-                trigger, loaded, trigger.confirm_deletes, trigger.confirm_fields, world, directory
-            ).deletions
+            wishes = Wishes(trigger.confirm_deletes, trigger.confirm_fields, by_person=trigger.by_person)
+            deletions = plan(trigger, loaded, wishes, world, directory).deletions
         except FeedError as error:
             preview["fieldsCode"] = error.code if isinstance(error, FieldsGoneError) else None
             return Outcome(None, State.DRY_RUN, 0, payload.invalid, str(error), preview=preview)

@@ -5,7 +5,7 @@ An import's id is derived from its trigger, so that a duplicate event finds the 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Final
@@ -15,13 +15,23 @@ from jobferry.feeds.settings import check_feed_name
 from jobferry.records.imports import IMPORT_ID
 
 _KNOWN: Final = frozenset(
-    {"feed", "scheduledAt", "confirmDeletes", "confirmFields", "dryRun", "runAgain", "resume", "retry"}
+    {
+        "feed",
+        "scheduledAt",
+        "requestedAt",
+        "confirmDeletes",
+        "confirmFields",
+        "dryRun",
+        "runAgain",
+        "resume",
+        "retry",
+    }
 )
 _RETRY_KEY: Final = re.compile(
     r"archive/(?P<feed>[^/]+)/(?P<retried>[^/.]+)\.retry-(?P<time>[0-9]{8}T[0-9]{6}Z)\.jsonl"
 )
 _TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
-#: Length of the mark that tells uploads within one second apart. Bytes.
+#: Length of the mark that tells runs within one second apart. Bytes.
 _MARK_BYTES: Final = 5
 
 
@@ -35,10 +45,11 @@ class Trigger:
         confirm_deletes: the code of deletions that a person confirms.
         confirm_fields: the code of fields that are gone, which a person confirms.
         dry_run: do everything but the claim, the archive and the request.
-        run_again: the skipped import that the poller makes up for.
+        run_again: the import after which the poller runs the feed again, because that one was skipped, for instance.
         resume: the import exists already, and was left in the middle.
         retry: the key of corrected jobs that are sent instead of the feed, deleting nothing.
-        uploaded: an upload started it.
+        retried: the import whose jobs were corrected.
+        by_person: a person started it, so that person can foresee its deletions.
     """
 
     feed: str
@@ -48,21 +59,18 @@ class Trigger:
     run_again: str | None = None
     resume: bool = False
     retry: str | None = None
-    uploaded: bool = False
+    retried: str | None = None
+    by_person: bool = False
     confirm_fields: str | None = None
 
-    @property
-    def unattended(self) -> bool:
-        """Tell whether an upload or the poller started it."""
-        return self.uploaded or self.run_again is not None
 
-
-def parse_trigger(event: object, now: datetime) -> Trigger:
+def parse_trigger(event: object, now: datetime, request: str = "") -> Trigger:
     """Read the event that starts a run.
 
     Args:
         event: as Lambda gets it: ours, or EventBridge's `Object Created`.
         now: for a run by hand, whose id is derived from the time of the call.
+        request: the id of the Lambda request, which tells two runs by hand within one second apart.
 
     Raises:
         FeedNameError: the feed's name is not allowed.
@@ -77,27 +85,47 @@ def parse_trigger(event: object, now: datetime) -> Trigger:
     if unknown:
         raise EventError(f"the event has {', '.join(unknown)[:200]}; known are {', '.join(sorted(_KNOWN))}")
     feed = check_feed_name(event.get("feed", ""))
-    if "resume" in event:
-        return Trigger(feed, _import_id(event["resume"], feed, "resume"), resume=True)
-    if "runAgain" in event:
-        skipped = _import_id(event["runAgain"], feed, "runAgain")
-        return Trigger(feed, f"{skipped}-again", run_again=skipped)
     dry_run = event.get("dryRun", False)
     if not isinstance(dry_run, bool):
         raise EventError("dryRun is true or false")
-    confirm, confirm_fields = event.get("confirmDeletes"), event.get("confirmFields")
+    codes = {name: event.get(name) for name in ("confirmDeletes", "confirmFields")}
+    for name, code in codes.items():
+        if name in event and (not isinstance(code, str) or not code.strip()):
+            raise EventError(f"{name} must be the code from a notice")
+    confirm, confirm_fields = codes.values()
+    has_code = any(codes.values())
+    if "resume" in event:
+        if has_code or dry_run:
+            raise EventError("an import is resumed as it was prepared: without a code and without dryRun")
+        return Trigger(feed, _import_id(event["resume"], feed, "resume"), resume=True)
+    if "runAgain" in event:
+        before = _import_id(event["runAgain"], feed, "runAgain")
+        again = Trigger(feed, f"{before}-again", confirm, dry_run, run_again=before)
+        return replace(again, confirm_fields=confirm_fields, by_person=has_code)
     if "retry" in event:
         if confirm is not None:
             raise EventError("a retry deletes nothing: there is nothing to confirm with confirmDeletes")
         if confirm_fields is not None:
             raise EventError("a retry does not read the feed: there is nothing to confirm with confirmFields")
         return _retry(event["retry"], feed, dry_run=dry_run)
-    at = _instant(event["scheduledAt"], "scheduledAt") if "scheduledAt" in event else now
-    for name in ("confirmDeletes", "confirmFields"):
-        if name in event and (not isinstance(event[name], str) or not event[name].strip()):
-            raise EventError(f"{name} must be the code from a notice")
+    run = _run(event, feed, has_code, now, request)
+    return replace(run, confirm_deletes=confirm, confirm_fields=confirm_fields, dry_run=dry_run)
+
+
+def _run(event: Mapping[str, Any], feed: str, has_code: bool, now: datetime, request: str) -> Trigger:
+    """Read a run of the schedule or of a person. A run with a code is a person's, even if the event has the schedule's time.
+
+    The schedule's id has no mark, so that an event that is delivered twice meets its own record. A person's has one: two
+    people, or a person and the schedule, may start a run within the same second.
+    """
+    by_person = has_code or "scheduledAt" not in event
+    given = next((name for name in ("scheduledAt", "requestedAt") if name in event), None)
+    at = _instant(event[given], given) if given else now
+    mark = str(event[given]) if given == "requestedAt" else request
     import_id = f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}"
-    return Trigger(feed, import_id, confirm, dry_run, confirm_fields=confirm_fields)
+    if by_person and mark:
+        import_id = f"{import_id}-{_short(mark)}"
+    return Trigger(feed, import_id, by_person=by_person)
 
 
 def _upload(event: Mapping[str, Any]) -> Trigger:
@@ -112,8 +140,12 @@ def _upload(event: Mapping[str, Any]) -> Trigger:
     if len(parts) < 3 or parts[0] != "feeds":  # feeds/{feed}/{object}
         raise StrayObjectError(f"the object {key[:200]!r} belongs to no feed: feeds/{{feed}}/… is needed")
     feed = check_feed_name(parts[1])
-    mark = blake2b(version.encode(), digest_size=_MARK_BYTES).hexdigest()
-    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}-{mark}", uploaded=True)
+    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}-{_short(version)}")
+
+
+def _short(text: str) -> str:
+    """Return a short mark of a text, to tell runs apart."""
+    return blake2b(text.encode(), digest_size=_MARK_BYTES).hexdigest()
 
 
 def _retry(key: object, feed: str, *, dry_run: bool) -> Trigger:
@@ -123,8 +155,9 @@ def _retry(key: object, feed: str, *, dry_run: bool) -> Trigger:
         raise EventError(
             f"retry must be the key of corrected jobs, such as archive/{feed}/{{importId}}.retry-{{time}}.jsonl"
         )
-    _import_id(match["retried"], feed, "retry")
-    return Trigger(feed, f"{feed}-{match['time']}-retry", dry_run=dry_run, retry=match[0])
+    retried = _import_id(match["retried"], feed, "retry")
+    import_id = f"{feed}-{match['time']}-retry"
+    return Trigger(feed, import_id, dry_run=dry_run, retry=match[0], retried=retried, by_person=True)
 
 
 def retry_key(feed: str, import_id: str, at: datetime) -> str:

@@ -1,9 +1,7 @@
 """What a run of a feed needs from outside, and the Lambda request that does the work."""
 
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,10 +60,3 @@ class World:
     signing_key: Callable[[], str]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
-
-
-@contextmanager
-def workspace() -> Iterator[Path]:
-    """Make a folder on the function's disk, and remove it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
-        yield Path(directory)

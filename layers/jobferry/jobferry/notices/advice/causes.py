@@ -121,6 +121,18 @@ BY_CAUSE: Final = {
         "Mend what the board says below. If its words do not tell what that is, write to the board's support and quote "
         f"them. {_RUN_NOW}",
     ),
+    Cause.ACCOUNT_CHANGED: CauseAdvice(
+        "its account was changed meanwhile",
+        "Nothing: the feed runs again by itself within a few minutes, and sends everything to the account that {settings} "
+        f"names now. {_AT_ONCE}",
+        can_wait=True,
+    ),
+    Cause.RETRY_OUTDATED: CauseAdvice(
+        "the feed was sent since",
+        "Nothing, if the feed's latest notice no longer lists these jobs: they were corrected for an earlier run, and would "
+        "undo newer changes. If they still fail, export and correct them anew: jobferry retry, with the latest import.",
+        can_wait=True,
+    ),
     Cause.NO_RESULT: CauseAdvice("no result from the board within 12 hours", ""),
     Cause.OPEN: CauseAdvice("an import was still open", ""),
     Cause.FEWER_PARTS: CauseAdvice("the feed needed fewer imports", ""),
@@ -156,6 +168,21 @@ INVALID_JOBS: Final = (
 
 BY_OBJECTION: Final = {
     Objection.FIRST: ObjectionAdvice("deletions are announced first", ""),
+    Objection.TIME_TO_OBJECT: ObjectionAdvice(
+        "there is still time to object to the deletions that were announced",
+        "Deletions were announced at {announced}. Until {object_until}, only a run that you start yourself deletes.",
+    ),
+    Objection.HALF_EXPORTED: ObjectionAdvice(
+        "the feed may be half exported",
+        "Some of the feed's files were uploaded less than ten minutes before the run, and others are older than the last "
+        "complete import: the export may not have been finished. The next run that finds all files at rest deletes again. "
+        "If you read this repeatedly, have the export write all its files at once.",
+    ),
+    Objection.NEWER_FEED: ObjectionAdvice(
+        "a newer version of the feed is waiting",
+        "The feed's files changed, or another run was started, before this import was sent. The next run reads the files as "
+        "they are then. If you read this repeatedly, have the export end before the run begins.",
+    ),
     Objection.FEWER_OBJECTS: ObjectionAdvice(
         "the feed has fewer files than before",
         "Look whether a file is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its last complete "

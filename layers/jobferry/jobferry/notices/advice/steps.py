@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from jobferry.errors import Cause
-from jobferry.notices.advice.causes import BY_OBJECTION, INVALID_JOBS, advice_on_ending
+from jobferry.notices.advice.causes import BY_CAUSE, BY_OBJECTION, INVALID_JOBS, advice_on_ending
 from jobferry.notices.advice.commands import Commands
 from jobferry.notices.advice.topics import Topic, topics
 from jobferry.notices.failures import Failures
-from jobferry.records.imports import Import, State
+from jobferry.records.imports import Import, Objection, State
 from jobferry.text import counted, one_line, when
 
 #: If more jobs than this failed, the step leads with their most frequent reason.
@@ -34,7 +34,8 @@ def steps(record: Import, failures: Failures, commands: Commands) -> list[Step]:
     if record.state is State.EXPIRED:
         found = _after_silence(record)
     elif record.retry:
-        found = [_RETRY]
+        outdated = record.ending.cause is Cause.RETRY_OUTDATED
+        found = [Step(BY_CAUSE[Cause.RETRY_OUTDATED].to_do) if outdated else _RETRY]
     else:
         found = list(_after_refusal(record, failures, commands))
     # A blocked run's jobs are part of its own step.
@@ -81,6 +82,14 @@ def _after_silence(record: Import) -> list[Step]:
     changes = "Look at the board's own site whether the changes of this import are there"
     if record.deletions.delete_jobs and record.deletions.expected:
         changes += f": {counted(record.deletions.expected, 'posting')} (under WERE TO GO) may or may not be gone"
+    answered = None if record.sent.board_import_id else record.sent.answered
+    if answered:
+        return [
+            Step(f"Write to the board's support: {answered}, for the import {_name_for_board(record)}. {changes}."),
+            Step(
+                "The next run sends all jobs again. It may fail in the same way until the board's server works again."
+            ),
+        ]
     return [
         Step(
             f"{changes}. Then there is nothing to do but wait: the next run goes out as usual and sends all jobs again, "
@@ -95,6 +104,11 @@ def _after_silence(record: Import) -> list[Step]:
 
 def _after_result(record: Import, failures: Failures, commands: Commands) -> Iterator[Step]:
     about = topics(record)
+    if record.result.overtaken:
+        yield Step(
+            "Nothing, unless the feed is paused: it runs again by itself within a few minutes and sends all jobs again. The "
+            "board is right when that run has completed."
+        )
     if Topic.DELETED_MORE in about:
         yield from _deleted_more(record, commands)
     if Topic.WITHHELD in about:
@@ -172,12 +186,12 @@ def _withheld(record: Import, failures: Failures, commands: Commands) -> Iterato
     one = number == 1
     it, they = ("it", "it") if one else ("them", "they")
     if number:
-        if record.deletions.objections:
+        if record.deletions.need_a_person:
             otherwise = f"{they} {'stays' if one else 'stay'}, and the next run withholds {it} again."
         else:
             otherwise = (
-                f"the next run deletes {it}. To keep {it}, put {it} into the feed, or set deleteJobs to false in "
-                f"{commands.settings(record.feed)}."
+                f"{_next_run_that_deletes(record)} deletes {it}. To keep {it}, put {it} into the feed, or set deleteJobs to "
+                f"false in {commands.settings(record.feed)}."
             )
         yield Step(
             f"Look at {'the posting' if one else f'the {number:,} postings'} under WOULD GO: should {they} still be on the "
@@ -198,15 +212,25 @@ def _withheld(record: Import, failures: Failures, commands: Commands) -> Iterato
 
 
 def _announced(record: Import, commands: Commands) -> Step:
-    begins = "from then on, and from any run that you start,"
-    if record.deletions.objections:
+    begins = "after that, and before it in a run that you start,"
+    if record.deletions.need_a_person:
         begins = "once nothing speaks against deletions any more, or you confirm some,"
     return Step(
-        f"Before the next scheduled run, look at your account on the board's own site: {begins} every posting that is not "
+        f"Within 12 hours, check your account on the board's own site: {begins} every posting that is not "
         "in this feed is deleted, also those posted by hand or by another system. Nothing was deleted this time. To keep "
         f"such postings, put them into the feed, or set deleteJobs to false in {commands.settings(record.feed)}. If all "
         "postings come from this feed, there is nothing to do."
     )
+
+
+def _next_run_that_deletes(record: Import) -> str:
+    """Return which run deletes what waits without anybody's doing."""
+    because = record.deletions.because
+    if Objection.FIRST in because:
+        return "a run that is at least 12 hours after this notice, or one that you start before,"
+    if Objection.TIME_TO_OBJECT in because and record.deletions.object_until:
+        return f"the first run after {when(record.deletions.object_until)}, or one that you start before,"
+    return "the next run"
 
 
 def _names(record: Import, failures: Failures, commands: Commands) -> dict[str, str]:
@@ -231,6 +255,8 @@ def _names(record: Import, failures: Failures, commands: Commands) -> dict[str, 
         else "This feed and another one are",
         "reduced": "; ".join(reduced),
         "unread": "Mend first what cannot be read: whoever's it is may be on the same account. " if unread else "",
+        "announced": when(record.deletions.announced_at) if record.deletions.announced_at else "",
+        "object_until": when(record.deletions.object_until) if record.deletions.object_until else "",
         "perhaps": ", one of those under WOULD GO perhaps" if record.deletions.withheld else "",
         "most_frequent": one_line(failures.reasons[0].message, 200) if failures.reasons else "",
     }

@@ -5,7 +5,7 @@ from typing import Final
 
 from jobferry.errors import Cause
 from jobferry.notices.advice.causes import advice_on_ending
-from jobferry.records.imports import Import, State
+from jobferry.records.imports import Deletions, Import, Objection, State
 
 #: The states that people are told about.
 ENDED: Final = frozenset({State.COMPLETE, State.BLOCKED, State.REJECTED, State.EXPIRED})
@@ -49,7 +49,7 @@ def topics(record: Import) -> list[Topic]:
         case State.COMPLETE:
             holds = {
                 Topic.DELETED_MORE: record.result.count("deleted") > record.deletions.expected,
-                Topic.WITHHELD: record.deletions.withheld > 0 or bool(record.deletions.objections),
+                Topic.WITHHELD: _tells_what_is_withheld(record.deletions),
                 Topic.FIRST: record.deletions.announces_deletions,
                 Topic.FAILED: record.result.count("failed") > 0 or record.prepared.invalid > 0,
                 Topic.UNACCOUNTED: record.result.unaccounted > 0,
@@ -57,12 +57,19 @@ def topics(record: Import) -> list[Topic]:
                 Topic.DELETED: record.prepared.notify_on_deletes
                 and 0 < record.result.count("deleted") <= record.deletions.expected,
                 # People were told that no result had come, so they are told that it has.
-                Topic.LATE: record.result.late,
+                Topic.LATE: record.result.late or record.result.overtaken,
             }
             found = [topic for topic, is_so in holds.items() if is_so]
             return found or [Topic.SUCCESS] * record.prepared.notify_on_success
         case _:
             return []
+
+
+def _tells_what_is_withheld(deletions: Deletions) -> bool:
+    """Tell whether a notice is due because of what is withheld, which is not so if it is deleted within minutes."""
+    if deletions.wait_unattended:
+        return False
+    return deletions.withheld > 0 or not {Objection.FIRST, Objection.TIME_TO_OBJECT}.issuperset(deletions.because)
 
 
 def severity(record: Import) -> Severity:
@@ -72,4 +79,6 @@ def severity(record: Import) -> Severity:
         return Severity.CRITICAL
     if about & {Topic.BLOCKED, Topic.REJECTED}:
         return Severity.WARNING if advice_on_ending(record).can_wait else Severity.CRITICAL
+    if record.result.overtaken and record.deletions.delete_jobs:
+        return Severity.WARNING
     return Severity.INFO if about <= {Topic.SUCCESS, Topic.LATE, Topic.DELETED} else Severity.WARNING

@@ -3,7 +3,6 @@
 Both are stored beside the archive, as `archive/{feed}/{importId}.report.html` and `.report.csv`, and need no other file.
 """
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from jobferry.notices.report.page import html, html_key
 from jobferry.notices.report.table import csv, csv_key
 from jobferry.notices.view import ImportView
 from jobferry.records.imports import Import, Posting
+from jobferry.workspace import workspace
 
 __all__ = [
     "Links",
@@ -88,8 +88,8 @@ def write(view: ImportView, archive: ReportArchive, directory: Path) -> ReportFi
 def store(view: ImportView, archive: ReportArchive, now: datetime) -> Links:
     """Write the report, store it beside the archive, and return where it is."""
     record = view.record
-    with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
-        files = write(view, archive, Path(directory))
+    with workspace() as directory:
+        files = write(view, archive, directory)
         archive.store(html_key(record), files.html, "text/html; charset=utf-8")
         archive.store(csv_key(record), files.csv, "text/csv; charset=utf-8")
     return Links(
