@@ -15,6 +15,7 @@ import jobferry
 from jobferry.feeds.settings import FeedSettings
 from jobferry.jobs.fields import FIELDS
 from jobferry.jobs.job_reader import JobReader
+from jobferry.jobs.vocabulary import NOTHING_LISTED
 
 PACKAGE = Path(inspect.getfile(jobferry)).parent
 METHODS = ("fullmatch", "match", "search", "sub", "subn", "split", "findall", "finditer")
@@ -126,7 +127,7 @@ def test_a_pattern_takes_time_that_grows_with_the_length_only(pattern: Pattern) 
 
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_a_hostile_cell_costs_a_row_and_not_the_run(name: str) -> None:
-    reader = JobReader(FeedSettings())
+    reader = JobReader(FeedSettings(), NOTHING_LISTED)
     for beginning in ("$", "", "1", "12345", "-", "a", "<", "2024-03-02T"):
         for piece in (" ", "0", "1", ",000", "-", "\u200b", "\n", ";", "a "):
             text = f"{beginning}{piece * (LENGTH // len(piece))}x"
