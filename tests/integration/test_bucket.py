@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutErr
 from jobferry.adapters.s3 import FeedsBucket
 from jobferry.errors import FeedChangedError, FeedUnreadableError
 from jobferry.feeds.objects import FeedObject, read_rows
+from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import Allowance
 from local.template import Stack
 from tests.integration.inprocess import InProcess, Stub
@@ -146,7 +147,7 @@ def test_a_body_that_is_cut_in_the_middle_is_no_feed(stack: Stack, cloud: InProc
         bucket.open_object(obj) as stream,
         pytest.raises(FeedChangedError, match=r"feeds/a/b\.csv could not be read to its end"),
     ):
-        list(read_rows(obj, stream, "utf-8", Allowance(1 << 20)))
+        list(read_rows(obj, stream, FeedSettings(), Allowance(1 << 20)))
     assert body.closed
 
 
@@ -154,7 +155,7 @@ def test_a_body_that_ends_early_without_a_word_is_no_feed(stack: Stack, cloud: I
     bucket = stubbed(stack, cloud, get_object=lambda _real, **_: {"Body": Cut(None)})
     obj = FeedObject("feeds/a/b.csv", '"e"', 100)
     with bucket.open_object(obj) as stream, pytest.raises(FeedUnreadableError):
-        list(read_rows(obj, stream, "utf-8", Allowance(1 << 20)))
+        list(read_rows(obj, stream, FeedSettings(), Allowance(1 << 20)))
 
 
 def test_the_archive_gives_back_what_was_stored(bucket: FeedsBucket, tmp_path: Path) -> None:

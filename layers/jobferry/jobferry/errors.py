@@ -84,7 +84,16 @@ class EventError(JobferryError):
 
 
 class StrayObjectError(EventError):
-    """An object was uploaded beside the feeds: EventBridge's pattern cannot exclude it, and no action is needed."""
+    """An object was uploaded beside the feeds, which EventBridge's pattern cannot exclude.
+
+    Args:
+        message: which object.
+        folder: its folder, if that is in a feed's place but has a name that no feed can have: a person has to rename it.
+    """
+
+    def __init__(self, message: str, folder: str | None = None) -> None:
+        super().__init__(message)
+        self.folder = folder
 
 
 class FeedError(JobferryError):

@@ -35,12 +35,23 @@ def assert_withheld(record: Import, *objections: str) -> None:
     assert record.deletions.confirm_code
 
 
+def test_an_error_instead_of_rows_withholds_the_deletions_twice_over() -> None:
+    rows = [{"referenceNumber": each, "title": f"Job {each}", "state": "PA"} for each in REFERENCES[95:]]
+    stage = full_sync("b.json", json.dumps({"jobs": rows}).encode())
+    stage.put("b.json", json.dumps({"error": "upstream timed out", "jobs": []}).encode())
+
+    record = stage.complete()
+
+    assert record.deletions.because == ["unprotected-rows", "fewer-rows"]
+    assert record.deletions.reduced == [ReducedObject(key=f"feeds/{FEED}/b.json", rows=0, rows_before=5)]
+    assert stage.postings() == REFERENCES
+
+
 @pytest.mark.parametrize(
     ("name", "empty"),
     [
         ("b.csv", b"referenceNumber,title,state\n"),
         ("b.json", b"[]"),
-        ("b.json", json.dumps({"error": "upstream timed out", "jobs": []}).encode()),
         ("b.xml", b"<?xml version='1.0'?>\n<jobs></jobs>"),
     ],
 )

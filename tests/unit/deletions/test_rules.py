@@ -440,6 +440,16 @@ def test_5_two_feeds_of_one_account_do_not_delete_each_others_jobs(secret: str |
     assert refused.ending.reason == "confirmDeletes cannot be used while another feed uses the same account: second"
 
 
+@pytest.mark.parametrize("folder", ["", "Nurses", "a b", "n\u00e4"])
+def test_5_a_folder_that_cannot_be_a_feed_shares_nothing(folder: str) -> None:
+    stage = full_sync("A", "B", "C")
+    stage.bucket.contents[f"feeds/{folder}/x.csv"] = b"referenceNumber,title\nX,t\n"
+    stage.put_jobs("A", "B")
+
+    assert stage.complete().deletions.delete_jobs
+    assert stage.postings() == ["A", "B"]
+
+
 def test_5_another_key_is_another_account_however_the_boards_url_is_written() -> None:
     stage = shared("Other")
     stage.put_jobs("X", feed="second")

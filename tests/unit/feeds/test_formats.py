@@ -38,10 +38,11 @@ def test_every_format_carries_every_job(key: str, write: Callable[..., bytes], g
 
 @pytest.mark.parametrize(("key", "write"), FORMATS.items(), ids=FORMATS)
 def test_a_problem_names_the_row_as_a_person_counts(key: str, write: Callable[..., bytes]) -> None:
-    wrong = {"referenceNumber": "b", "state": "MC"}
+    wrong = {"referenceNumber": "b", "title": "t", "state": "MC"}
     row = 4 if key.endswith(("csv", "tsv", "xlsx")) else 3  # a table's header is its first row
 
-    jobs, problems, _ = read(key, write({"referenceNumber": "a"}, {"referenceNumber": "c"}, wrong))
+    right = ({"referenceNumber": reference, "title": "t"} for reference in "ac")
+    jobs, problems, _ = read(key, write(*right, wrong))
 
     assert [job["referenceNumber"] for job in jobs] == ["a", "c"]
     assert problems == [
@@ -128,10 +129,11 @@ def test_elements_larger_than_a_chunk() -> None:
 
 def test_what_else_an_object_with_jobs_holds_is_skipped() -> None:
     content = (
-        b'{"meta":{"jobs":[{"referenceNumber":"no"}]},"note":"a \\"]}[{","jobs":[{"referenceNumber":"a"}],"n":1.5e3}'
+        b'{"meta":{"pages":[{"number":1}],"x":[]},"note":"a \\"]}[{","error":null,"success":true,"jobs":'
+        b'[{"referenceNumber":"a"}],"n":1.5e3,"errors":[]}'
     )
 
-    assert read("jobs.json", content)[0] == [{"referenceNumber": "a"}]
+    assert read("jobs.json", content) == ([{"referenceNumber": "a"}], [], [])
 
 
 @pytest.mark.parametrize(
@@ -173,15 +175,15 @@ def test_an_array_in_a_json_lines_object() -> None:
 @pytest.mark.parametrize("key", ["jobs.csv", "jobs.tsv"])
 def test_delimiter_and_line_ends_are_told_from_the_file(key: str, delimiter: str, end: str) -> None:
     content = table(
-        {"referenceNumber": "a", "title": "x, y; z | t", "city": "Lancaster"},
-        {"referenceNumber": "b", "title": "two\nlines", "city": 'the "City"'},
+        {"referenceNumber": "a", "description": "x, y; z | t", "city": "Lancaster"},
+        {"referenceNumber": "b", "description": "two\nlines", "city": 'the "City"'},
         delimiter=delimiter,
         end=end,
     )
 
     assert read(key, content)[0] == [
-        {"referenceNumber": "a", "title": "x, y; z | t", "city": "Lancaster"},
-        {"referenceNumber": "b", "title": "two\nlines", "city": 'the "City"'},
+        {"referenceNumber": "a", "description": "x, y; z | t", "city": "Lancaster"},
+        {"referenceNumber": "b", "description": "two\nlines", "city": 'the "City"'},
     ]
 
 
@@ -196,15 +198,15 @@ def test_one_column() -> None:
 
 
 def test_what_excel_puts_above_the_header_and_leaves_out_behind_it() -> None:
-    content = b"\r\nsep=;\r\nreferenceNumber;title;city;;\r\na;t;;;\r\nb\r\n;;;;\r\n\r\nc;t;Lancaster;;x\r\n"
+    content = b"\r\nsep=;\r\nreferenceNumber;title;city;;\r\na;t;;;\r\nb;t\r\n;;;;\r\n\r\nc;t;Lancaster;;x\r\n"
 
     jobs, problems, warnings = read("jobs.csv", content)
 
-    assert jobs == [{"referenceNumber": "a", "title": "t"}, {"referenceNumber": "b"}]
+    assert jobs == [{"referenceNumber": "a", "title": "t"}, {"referenceNumber": "b", "title": "t"}]
     assert problems == [
         "jobs.csv row 8: the row has 5 columns, the header 3: a separator in a text that is not in quotation marks?"
     ]
-    assert warnings == ["a row has only 1 of the header's 3 columns: the others are taken as empty (1, jobs.csv row 5)"]
+    assert warnings == ["a row has only 2 of the header's 3 columns: the others are taken as empty (1, jobs.csv row 5)"]
 
 
 def test_a_line_break_in_a_cell_does_not_count_as_a_row() -> None:
@@ -213,7 +215,9 @@ def test_a_line_break_in_a_cell_does_not_count_as_a_row() -> None:
     jobs, problems, _ = read("jobs.csv", content)
 
     assert jobs[0]["description"] == "one\ntwo\r\nthree"
-    assert problems == ["jobs.csv row 5: referenceNumber is missing"]
+    assert problems == [
+        "jobs.csv row 5: the row has a value in one column only: is it a message or a total, or was the export cut off?"
+    ]
 
 
 def test_columns_of_one_name_and_of_none() -> None:

@@ -23,6 +23,7 @@ from jobferry.feeds.settings import FeedSettings
 from jobferry.jobs.clean_json import clean_json_reader
 from jobferry.jobs.fields import FIELDS
 from jobferry.jobs.job_reader import JobReader
+from jobferry.jobs.reference_numbers import fault_of
 from jobferry.jobs.vocabulary import STATES, warn_of_unlisted_terms
 from jobferry.payload.build import Payload, reason_not_to_send
 from jobferry.payload.references import ReferenceSet
@@ -51,6 +52,8 @@ _TEXT = (
     .filter(lambda text: text != "" and "\ufffe" not in text and "\uffff" not in text)
 )
 _WORD = _TEXT.filter(lambda text: not set(text) & set(";|,\r\n"))
+#: A table cannot have a line break in a title or a city: it takes that for a quotation mark in the wrong place.
+_LINE = _TEXT.filter(lambda text: "\n" not in text)
 _WHOLE = st.integers(-(2**63), 2**63 - 1)
 _AMOUNT = st.decimals(-(10**14), 10**14, places=2, allow_nan=False, allow_infinity=False).map(
     lambda amount: f"{amount + 0:.2f}"
@@ -62,6 +65,7 @@ _FIELD = {
     **dict.fromkeys(FIELDS, _TEXT),
     **dict.fromkeys(("shiftsPerWeek", "hoursPerShift", "durationLength"), _WHOLE),
     **dict.fromkeys(("payAmountMin", "payAmountMax"), _AMOUNT),
+    **dict.fromkeys(("title", "city", "payFrequency", "durationUnit"), _LINE),
     "state": st.sampled_from(sorted(STATES)),
     "postalCode": _ZIP,
     "license": st.sampled_from(sorted(LOCUMS["license"])),
@@ -69,16 +73,16 @@ _FIELD = {
     "employmentType": _WORD | st.lists(_WORD, min_size=2, max_size=4),
     "startDate": st.dates().filter(lambda day: 1900 <= day.year < 2100).map(lambda day: day.isoformat()),
 }
-_OPTIONAL = {name: strategy for name, strategy in _FIELD.items() if name != "referenceNumber"}
+_OPTIONAL = {name: strategy for name, strategy in _FIELD.items() if name not in ("referenceNumber", "title")}
 _OTHER = st.dictionaries(st.from_regex(r"x[A-Za-z0-9_.-]{0,8}", fullmatch=True), _TEXT, max_size=3)
 
 
 @st.composite
 def _jobs(draw: st.DrawFn) -> list[dict[str, Any]]:
-    references = draw(st.lists(_TEXT, min_size=1, max_size=4, unique=True))
+    references = draw(st.lists(_LINE.filter(lambda text: fault_of(text) is None), min_size=1, max_size=4, unique=True))
     jobs = []
     for reference in references:
-        job = draw(st.fixed_dictionaries({"referenceNumber": st.just(reference)}, optional=_OPTIONAL))
+        job = draw(st.fixed_dictionaries({"referenceNumber": st.just(reference), "title": _LINE}, optional=_OPTIONAL))
         jobs.append({**job, **draw(_OTHER)})
     return jobs
 
@@ -424,7 +428,7 @@ def test_the_size_of_the_pieces_does_not_matter(jobs: list[dict[str, Any]], size
         "object.json": read_array,
         "indented.json": read_array,
         "jobs.jsonl": read_lines,
-        "jobs.csv": read_table,
+        "jobs.csv": lambda key, chunks: read_table(key, chunks, FeedSettings()),
         "jobs.xml": lambda key, chunks: read_elements(key, chunks, "utf-8"),
     }
     for key, reader in readers.items():

@@ -132,7 +132,8 @@ def test_absent_values_are_left_out(value: Any) -> None:
     job = {"referenceNumber": "a", "title": value, "shiftsPerWeek": value, "employmentType": value, "theirs": value}
 
     assert read("jobs.jsonl", jsonl(job)) == ([{"referenceNumber": "a"}], [], [])
-    assert read("jobs.csv", table({key: each or "" for key, each in job.items()}))[0] == [{"referenceNumber": "a"}]
+    row = {key: each or "" for key, each in job.items()} | {"city": "York"}
+    assert read("jobs.csv", table(row))[0] == [{"referenceNumber": "a", "city": "York"}]
 
 
 def test_lists_without_a_value_are_absent() -> None:

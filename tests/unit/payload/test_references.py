@@ -127,11 +127,11 @@ def test_invalid_rows_that_are_alike_are_sent_once_with_delete_jobs(tmp_path: Pa
 
 
 def test_reference_numbers_that_look_alike_are_not() -> None:
-    rows = [{"referenceNumber": each} for each in ("1", "01", "1.0", "a", "A", "é", "e\u0301", "=1", " 2")]
+    rows = [{"referenceNumber": each} for each in ("1", "01", "1.5", "a", "A", "é", "e\u0301", "=1", " 2")]
 
     jobs, problems, warnings = read("jobs.jsonl", jsonl(*rows))
 
-    assert [job["referenceNumber"] for job in jobs] == ["1", "01", "1.0", "a", "A", "é", "e\u0301", "=1", "2"]
+    assert [job["referenceNumber"] for job in jobs] == ["1", "01", "1.5", "a", "A", "é", "e\u0301", "=1", "2"]
     assert problems == warnings == []
 
 

@@ -92,6 +92,23 @@ def test_an_object_of_no_feed_is_told_apart_since_nobody_has_to_act(key: str) ->
         parse_trigger(upload(key), NOW)
 
 
+@pytest.mark.parametrize(
+    ("key", "folder"),
+    [
+        ("feeds/Nurses/x.csv", "Nurses"),
+        ("feeds//x.csv", "(no name)"),
+        ("feeds/n\u00e4/x.csv", "n\\xe4"),
+        ("feeds/a b/c", "a b"),
+    ],
+)
+def test_an_upload_to_a_folder_that_cannot_be_a_feed_names_it(key: str, folder: str) -> None:
+    with pytest.raises(
+        StrayObjectError, match=r"in a folder that cannot be a feed: .* use at most 64 lower-case"
+    ) as caught:
+        parse_trigger(upload(key), NOW)
+    assert caught.value.folder == folder
+
+
 @pytest.mark.parametrize("feed", ["", "A", "a/b", "..", "a" * 65, "ä", None, 7, "a\n"])
 def test_a_feed_that_cannot_exist_is_refused_before_any_access(feed: Any) -> None:
     with pytest.raises(FeedNameError):

@@ -7,6 +7,7 @@ from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.feeds.rows import Row
+from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import Allowance, decode, peek, unpack
 
 FORMATS: Final = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".rss", ".xlsx")
@@ -43,13 +44,13 @@ class FeedReader(Protocol):
         """Open exactly that version. Raise FeedChangedError if it was replaced, FeedUnreadableError if it may not be read."""
 
 
-def read_rows(obj: FeedObject, stream: BinaryIO, encoding: str, allowance: Allowance) -> Iterator[Row]:
+def read_rows(obj: FeedObject, stream: BinaryIO, settings: FeedSettings, allowance: Allowance) -> Iterator[Row]:
     """Yield the rows of one object in bounded memory.
 
     Args:
         obj: the object.
         stream: its stored bytes.
-        encoding: of its text, if the object does not declare one.
+        settings: of the feed: its text's encoding, if the object does not declare one, and its names of fields.
         allowance: the uncompressed bytes that the feed may still have.
 
     Raises:
@@ -62,14 +63,14 @@ def read_rows(obj: FeedObject, stream: BinaryIO, encoding: str, allowance: Allow
     if suffix == ".xlsx":
         from jobferry.feeds.formats.xlsx import read_workbook
 
-        return read_workbook(obj.key, content, allowance)
+        return read_workbook(obj.key, content, settings, allowance)
     if suffix in (".xml", ".rss"):
         from jobferry.feeds.formats.xml import declares_encoding, read_elements
 
         if declares_encoding(start):
             return read_elements(obj.key, content, None)
-        return read_elements(obj.key, decode(obj.key, content, encoding), "utf-8")
-    text = decode(obj.key, content, encoding)
+        return read_elements(obj.key, decode(obj.key, content, settings.encoding), "utf-8")
+    text = decode(obj.key, content, settings.encoding)
     if suffix in (".jsonl", ".ndjson"):
         from jobferry.feeds.formats.jsonl import read_lines
 
@@ -80,7 +81,7 @@ def read_rows(obj: FeedObject, stream: BinaryIO, encoding: str, allowance: Allow
         return read_array(obj.key, text)
     from jobferry.feeds.formats.csv import read_table
 
-    return read_table(obj.key, text)
+    return read_table(obj.key, text, settings)
 
 
 def _suffix(key: str) -> str:

@@ -1,10 +1,16 @@
 """The rows that the readers of all formats yield."""
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 
 class UnreadableRow(NamedTuple):
-    """A row that cannot be read; the rows after it can. The message completes "feed.csv row 3 …"."""
+    """A row that cannot be read; the rows after it can. The message completes "the row …".
+
+    Without a row's number, it is anything else in an object that looks like jobs: the message completes "the object …".
+    """
 
     message: str
 
@@ -21,5 +27,44 @@ class RowWithWarning(NamedTuple):
     message: str
 
 
-#: A row's number, from 1 (a table's header counts), and the row: a JSON object's text, or fields by name.
-type Row = tuple[int, bytes | Fields | RowWithWarning | UnreadableRow]
+#: A row's number, from 1 (a table's header counts; None for the whole object), and the row: a JSON object's text, or fields
+#: by name.
+type Row = tuple[int | None, bytes | Fields | RowWithWarning | UnreadableRow]
+
+
+#: Beside the jobs, these names hold what went wrong during an export. In lower case.
+ERROR_NAMES: Final = frozenset({"error", "errors", "exception", "fault"})
+#: A name that a job's reference number has in any writing, as letters in lower case.
+_REFERENCE_NUMBER: Final = "referencenumber"
+
+
+class JobShape(NamedTuple):
+    """What the jobs of an object look like, to recognize others elsewhere in it.
+
+    Attributes:
+        names: the names that at least half of the jobs have.
+    """
+
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int], jobs: int) -> JobShape:
+        """Return the shape of so many jobs, of which this many have each name."""
+        return cls(frozenset(name for name, count in counts.items() if count * 2 >= jobs))
+
+    def fits(self, names: Collection[str], *, same_name: bool = False) -> bool:
+        """Decide whether something with these names looks like a job: it has a reference number or half of a job's names.
+
+        Args:
+            names: of its fields.
+            same_name: whether it is called what the jobs are called, so that one name is enough.
+        """
+        if have_reference_number(names):
+            return True
+        shared = len(self.names.intersection(names))
+        return shared * 2 >= len(self.names) and shared >= (1 if same_name else 2)
+
+
+def have_reference_number(names: Iterable[str]) -> bool:
+    """Decide whether one of these names is the reference number's, in any writing."""
+    return any(name.replace("_", "").replace("-", "").lower() == _REFERENCE_NUMBER for name in names)

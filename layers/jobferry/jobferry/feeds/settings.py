@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections.abc import Collection
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -93,6 +94,11 @@ class FeedSettings(BaseModel):
     def names_secret(self) -> bool:
         """Tell whether feed.json names the account's secret. If not, it is the default one."""
         return "api_key_secret" in self.model_fields_set
+
+    def feed_names(self, ours: Collection[str]) -> frozenset[str]:
+        """Return the names that the feed has for these fields of the board."""
+        mapped = {theirs for theirs, name in self.fields.items() if name in ours}
+        return frozenset(mapped.union(ours).difference(self.fields.keys() - mapped))
 
     def for_retry(self) -> Self:
         """Return the settings for jobs from the archive, which are mapped already. A retry deletes nothing."""

@@ -15,6 +15,7 @@ from jobferry.jobs.corrections.employment_types import split_values
 from jobferry.jobs.corrections.job import correct
 from jobferry.jobs.fields import CONVERTED_FIELDS
 from jobferry.jobs.mapping import drop_empty, map_fields
+from jobferry.jobs.reference_numbers import fault_of
 from jobferry.jobs.vocabulary import Vocabulary, warn_of_unlisted_terms
 from jobferry.jobs.warnings import RowWarning, quoted
 
@@ -27,12 +28,14 @@ class JobResult(NamedTuple):
         body: the job as JSON on one line.
         errors: what a person has to fix, one sentence each; none if the job is valid.
         warnings: what was corrected or is unusual.
+        identified: whether the reference number may be right. If not, the row protects no posting.
     """
 
     job: Mapping[str, Any]
     body: bytes
     errors: Sequence[str] = ()
     warnings: Sequence[RowWarning] = ()
+    identified: bool = True
 
 
 class JobReader:
@@ -50,7 +53,8 @@ class JobReader:
         Raises:
             ObjectError: the row cannot be sent at all. EncodingError is one of these: a byte is not UTF-8.
         """
-        if isinstance(row, bytes) and self._read_clean_json and (clean := self._read_clean_json(row)):
+        clean = self._read_clean_json(row) if isinstance(row, bytes) and self._read_clean_json else None
+        if clean and fault_of(clean[0]["referenceNumber"]) is None:
             return JobResult(clean[0], clean[1], (), warn_of_unlisted_terms(clean[0], self._vocabulary))
         return self.take_road(row)
 
@@ -66,6 +70,10 @@ class JobReader:
             if warnings or errors:
                 result = _read_fields(drop_empty(cleaned), typed=typed)
                 result = result._replace(errors=[*errors, *result.errors], warnings=[*warnings, *result.warnings])
+        reference = result.job.get("referenceNumber")
+        if isinstance(reference, str) and (fault := fault_of(reference)):
+            error = f"referenceNumber {quoted(reference)} {fault}"
+            result = result._replace(errors=[error, *result.errors], identified=False)
         unlisted = warn_of_unlisted_terms(result.job, self._vocabulary)
         return result._replace(warnings=[*result.warnings, *unlisted])
 

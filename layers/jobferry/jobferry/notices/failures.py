@@ -22,7 +22,7 @@ NO_REASON: Final = "no reason was given"
 _DISTINCT_REASONS: Final = 1000
 _EXAMPLES: Final = 3
 
-_VALUE: Final = re.compile(r"\s*Value passed was:.*", re.DOTALL)
+_VALUE: Final = re.compile(r"Value passed was:.*", re.DOTALL)
 _QUOTED: Final = re.compile(r'"[^"]*"?|\d+')
 
 
@@ -176,7 +176,7 @@ def count_failures(details: ImportDetails) -> Failures:
 
 def kind_of(message: str) -> str:
     """Return a message without the values that it quotes."""
-    return _QUOTED.sub("…", _VALUE.sub("", message[:400]))[:200]
+    return _QUOTED.sub("…", _VALUE.sub("", message[:400]).rstrip())[:200]
 
 
 def join_messages(messages: Iterable[str], limit: int) -> str:

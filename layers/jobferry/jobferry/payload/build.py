@@ -62,15 +62,15 @@ class Payload:
     Attributes:
         parts: the imports in order; none if no job can be sent.
         sources: the objects: key, etag, stored bytes, rows, and how many valid rows have each of the board's fields.
-        rows: the number of rows read.
+        rows: the number of rows read, and of problems with what else the objects hold.
         jobs: the number of jobs to send. With deleteJobs, this includes invalid ones.
         invalid: the number of rows with errors, whether they are sent or held back.
         warnings: the number of corrections and unusual values.
         warning_groups: the warnings by kind.
         problems: the spool of all problems; `read_problems` reads it.
         references: the reference numbers of the jobs to send.
-        unprotected: the number of rows that protect no posting: they cannot be sent, have no reference number, or
-            contradict another row.
+        unprotected: the number of rows that protect no posting: they cannot be sent, have no reference number or a garbled
+            one, or contradict another row. What looks like jobs but is not read counts as a row.
     """
 
     parts: list[Part]
@@ -159,7 +159,7 @@ def spool(
         allowance = Allowance(settings.max_feed_bytes)
         for obj in sorted(objects, key=lambda each: each.key):
             with reader.open_object(obj) as stream:
-                count = _read_object(obj.key, read_rows(obj, stream, settings.encoding, allowance), rows, spooled)
+                count = _read_object(obj.key, read_rows(obj, stream, settings, allowance), rows, spooled)
             spooled.payload.rows += count
             source = {"key": obj.key, "etag": obj.etag, "bytes": obj.size, "rows": count}
             spooled.payload.sources.append(source | {"fields": spooled.end_object()})
@@ -179,7 +179,7 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
     """Spool an object's rows and count them."""
     count = 0
     for number, row in rows:
-        count += 1
+        count += number is not None
         if isinstance(row, UnreadableRow):
             spooled.unreadable(Source(key, number), row.message)
             continue
@@ -187,7 +187,7 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
             spooled.warn(Source(key, number), RowWarning(("row", row.message[:20]), f"a row {row.message}"))
             row = row.fields
         try:
-            job, body, errors, warnings = reader.read(row)
+            job, body, errors, warnings, identified = reader.read(row)
         except EncodingError as error:
             raise encoding_error(key, error.reason.start, error.reason, "UTF-8", number) from error
         except ObjectError as error:
@@ -196,7 +196,7 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
         for warning in warnings:
             spooled.warn(Source(key, number), warning)
         if errors:
-            spooled.invalid(job, body, errors, Source(key, number))
+            spooled.invalid(job, body, errors, Source(key, number), identified=identified)
         else:
             spooled.count_fields(job)
             spooled.job(job["referenceNumber"], job.get("title"), body, key, number)
@@ -259,11 +259,15 @@ class _Spool:
         fields, self._object_fields = self._object_fields, {}
         return fields
 
-    def invalid(self, job: Mapping[str, Any], body: bytes, errors: Sequence[str], source: Source) -> None:
-        """Spool a row that a person has to fix. In a full sync its job is sent all the same."""
+    def invalid(
+        self, job: Mapping[str, Any], body: bytes, errors: Sequence[str], source: Source, *, identified: bool
+    ) -> None:
+        """Spool a row that a person has to fix. In a full sync its job is sent all the same, if it is identified."""
         reference, title = job.get("referenceNumber"), _title(job)
         if not isinstance(reference, str):
             self._problem(Problem(source, tuple(errors), None, title), protected=False)
+        elif not identified:
+            self._problem(Problem(source, tuple(errors), reference, title), protected=False)
         elif self._sends_invalid:
             self._problem(Problem(source, tuple(errors), reference, title, sent=True))
             self._invalid_jobs.append(self.payload.jobs)
@@ -273,8 +277,12 @@ class _Spool:
             self._held.add(reference, title, source.key, source.row)
 
     def unreadable(self, source: Source, message: str) -> None:
-        """Record a row that cannot be sent at all."""
-        self._problem(Problem(source, (f"the row {message}",)), protected=False)
+        """Record a row, or what else an object holds, that cannot be sent at all."""
+        subject = "the row"
+        if source.row is None:
+            subject = "the object"
+            self.payload.rows += 1
+        self._problem(Problem(source, (f"{subject} {message}",)), protected=False)
 
     def warn(self, source: Source, warned: RowWarning) -> None:
         self.payload.warnings += 1

@@ -33,7 +33,7 @@ from jobferry.errors import (
     SettingsMissingError,
 )
 from jobferry.feeds.objects import FeedObject, listing_mark
-from jobferry.feeds.settings import FeedSettings, parse_settings
+from jobferry.feeds.settings import FEED_NAME, FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import vocabulary_of
 from jobferry.payload.build import Payload, build, reason_not_to_send
 from jobferry.payload.problems import Problem
@@ -314,7 +314,7 @@ def _newer_at(record: Import, feed: Feed, world: World) -> datetime | None:
 def _feeds_sharing(account: Account, feed: str, world: World) -> Iterator[OtherFeed]:
     """Find the other feeds that use an account, or may use it because they cannot be read."""
     for other in world.bucket.feeds():
-        if other == feed:
+        if other == feed or not FEED_NAME.fullmatch(other):
             continue
         try:
             theirs = world.accounts.get(_settings(other, world).api_key_secret, fresh=True)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Final
 
-from jobferry.errors import EventError, StrayObjectError
+from jobferry.errors import EventError, FeedNameError, StrayObjectError
 from jobferry.feeds.settings import check_feed_name
 from jobferry.records.imports import IMPORT_ID
 
@@ -139,7 +139,14 @@ def _upload(event: Mapping[str, Any]) -> Trigger:
     parts = key.split("/")
     if len(parts) < 3 or parts[0] != "feeds":  # feeds/{feed}/{object}
         raise StrayObjectError(f"the object {key[:200]!r} belongs to no feed: feeds/{{feed}}/… is needed")
-    feed = check_feed_name(parts[1])
+    try:
+        feed = check_feed_name(parts[1])
+    except FeedNameError as error:
+        # Not an error of the function: trying again would not help, and nobody reads dead letters for a reason.
+        folder = ascii(parts[1][:80])[1:-1] or "(no name)"
+        raise StrayObjectError(
+            f"the object {key[:200]!r} is in a folder that cannot be a feed: {error}", folder
+        ) from error
     return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}-{_short(version)}")
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from pydantic_core import from_json
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import Row, UnreadableRow
+from jobferry.feeds.rows import ERROR_NAMES, JobShape, Row, UnreadableRow
 from jobferry.feeds.streams import MAX_ROW, Chunks
+from jobferry.text import counted
 
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 #: After an element: a comma and the first key of the next element. This cannot be within a text, whose quotation marks are
@@ -79,10 +84,12 @@ def _elements(text: _Text) -> Iterator[Row]:
 
 
 def _jobs(text: _Text) -> Iterator[Row]:
-    """Yield the elements of `jobs`, and skip the object's other keys."""
+    """Yield the elements of `jobs`. What looks like jobs under other keys, or like an error, is a problem."""
     text.take(b"{")
     found = False
     names: list[str] = []
+    fields: Counter[str] = Counter()  # of the first jobs
+    others = _Others()
     while text.next() != b"}":
         if names:
             text.take(b",")
@@ -91,12 +98,17 @@ def _jobs(text: _Text) -> Iterator[Row]:
         text.take(b":")
         if names[-1] != "jobs":
             text.next()
-            text.value()
+            others.add(names[-1], text.value())
         elif found or text.next() != b"[":
             raise FeedUnreadableError(f"{text.key}: jobs is {'there twice' if found else 'not a list'}")
         else:
             found = True
-            yield from _elements(text)
+            rows = _elements(text)
+            for row in islice(rows, _SAMPLE):
+                fields.update(_names(row[1]))
+                fields[""] += 1
+                yield row
+            yield from rows
             text.where = "the end of jobs"
     text.take(b"}")
     if not found:
@@ -105,6 +117,66 @@ def _jobs(text: _Text) -> Iterator[Row]:
             f"{text.key} is an object without jobs (it has {known:.200}): an array of jobs is needed, or an object "
             "whose jobs is one; if each line is an object, name it .jsonl"
         )
+    shape = JobShape.of(fields, fields.pop("", 0))
+    yield from ((None, UnreadableRow(message)) for message in others.messages(shape))
+
+
+#: Jobs that show which fields jobs have.
+_SAMPLE: Final = 100
+#: Places that a message is given about.
+_MAX_PLACES: Final = 10
+_FAILED: Final = frozenset({"error", "failed", "failure", "partial", "timeout"})
+
+
+class _Others:
+    """What an object holds beside its jobs."""
+
+    def __init__(self) -> None:
+        self._errors: list[str] = []
+        #: For each path, how many objects have which fields.
+        self._objects: defaultdict[str, Counter[frozenset[str]]] = defaultdict(Counter)
+
+    def add(self, name: str, text: bytes) -> None:
+        """Add the value of a key."""
+        try:
+            value = from_json(text, allow_inf_nan=True)
+        except ValueError:  # Only its brackets were checked.
+            return
+        key = name.lower()
+        failed = value is False if key in ("success", "ok") else key == "status" and str(value).lower() in _FAILED
+        if failed or (key in ERROR_NAMES and value):
+            self._errors.append(f'has "{name:.80}" beside its jobs: {_shown(text)}; was it exported completely?')
+        self._walk(name, value)
+
+    def _walk(self, path: str, value: Any) -> None:
+        if isinstance(value, dict):
+            self._objects[path][frozenset(value)] += 1
+            for name, each in value.items():
+                self._walk(f"{path}.{name}", each)
+        elif isinstance(value, list):
+            for each in value:
+                self._walk(path, each)
+
+    def messages(self, shape: JobShape) -> Iterator[str]:
+        """Yield what is wrong, to follow "the object"."""
+        yield from self._errors[:_MAX_PLACES]
+        counts = {
+            path: sum(n for names, n in kinds.items() if shape.fits(names)) for path, kinds in self._objects.items()
+        }
+        for path, count in islice(((path, count) for path, count in counts.items() if count), _MAX_PLACES):
+            yield (
+                f'has {counted(count, "object")} like a job in "{path:.200}", which cannot be read: export all jobs in "jobs", '
+                "and nothing else like them"
+            )
+
+
+def _names(row: object) -> Iterable[str]:
+    """Return the names of a row's fields, if it can be read."""
+    try:
+        value = from_json(row) if isinstance(row, bytes) else None
+    except ValueError:
+        return ()
+    return list(value) if isinstance(value, dict) else ()
 
 
 class _Text:

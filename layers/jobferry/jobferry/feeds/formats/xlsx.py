@@ -7,15 +7,16 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
 from jobferry.feeds.formats.csv import Columns
-from jobferry.feeds.rows import Row
+from jobferry.feeds.rows import Row, UnreadableRow
+from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK, OLD_WORKBOOK, PACKED, Allowance, Chunks
 
 #: The largest workbook, uncompressed. It takes about three times as much memory. Bytes.
@@ -32,8 +33,8 @@ _OVERLAP: Final = 64
 type Cell = str | int | float | bool | date | datetime | time | timedelta
 
 
-def read_workbook(key: str, chunks: Chunks, allowance: Allowance) -> Iterator[Row]:
-    """Yield the rows below the header, numbered as in the spreadsheet.
+def read_workbook(key: str, chunks: Chunks, settings: FeedSettings, allowance: Allowance) -> Iterator[Row]:
+    """Yield the rows below the header, numbered as in the spreadsheet. Other sheets with the same columns are a problem.
 
     Raises:
         FeedUnreadableError: not a workbook, or a damaged one; no header.
@@ -43,7 +44,16 @@ def read_workbook(key: str, chunks: Chunks, allowance: Allowance) -> Iterator[Ro
     _check_size(key, book, allowance)
     try:
         workbook = CalamineWorkbook.from_filelike(book)
-        yield from _rows(key, enumerate(workbook.get_sheet_by_index(0).iter_rows(), 1))
+        columns = yield from _rows(key, workbook.get_sheet_by_index(0), settings)
+        unread = [name for name in workbook.sheet_names[1:] if _is_like(columns, workbook, name)]
+        if unread:
+            yield (
+                None,
+                UnreadableRow(
+                    f"has rows with the columns of jobs on other sheets, which are not read: {', '.join(unread):.200}; "
+                    "put all jobs on the first sheet, and other tables into another file"
+                ),
+            )
     except (CalamineError, IndexError) as error:
         raise _unreadable(key, error) from error
     except BaseException as error:
@@ -52,16 +62,29 @@ def read_workbook(key: str, chunks: Chunks, allowance: Allowance) -> Iterator[Ro
         raise
 
 
-def _rows(key: str, rows: Iterator[tuple[int, list[Cell]]]) -> Iterator[Row]:
+def _rows(key: str, sheet: CalamineSheet, settings: FeedSettings) -> Generator[Row, None, Columns]:
+    """Yield the rows below the header, and return the header."""
     columns: Columns | None = None
-    for number, row in rows:
+    for number, row in enumerate(sheet.iter_rows(), 1):
         cells = [_text(cell) for cell in row]
         if columns is None:
-            columns = Columns(cells) if any(cells) else None
+            columns = Columns(cells, settings) if any(cells) else None
         elif any(cells):
             yield number, columns.fields(cells)
     if columns is None:
         raise FeedUnreadableError(f"{key} has no header on its first sheet: an export that was cut off?")
+    return columns
+
+
+def _is_like(columns: Columns, workbook: CalamineWorkbook, name: str) -> bool:
+    """Decide whether another sheet has the columns of the first one, and a row below them."""
+    try:
+        rows = (
+            cells for row in workbook.get_sheet_by_name(name).iter_rows() if any(cells := [_text(cell) for cell in row])
+        )
+        return columns.is_header(next(rows, [])) and next(rows, None) is not None
+    except CalamineError:  # a chart, for instance
+        return False
 
 
 def _text(cell: Cell) -> str:

@@ -1,16 +1,17 @@
 """XML: repeated elements whose children are fields. An RSS feed is one."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import Fields, Row, UnreadableRow
+from jobferry.feeds.rows import ERROR_NAMES, Fields, JobShape, Row, RowWithWarning, UnreadableRow, have_reference_number
 from jobferry.feeds.streams import MAX_ROW, Chunks, peek
+from jobferry.text import counted
 
 #: For known root elements (RSS, RDF, Atom), the element that is a row. Others may come before it.
 _KNOWN: Final = {"rss": "item", "RDF": "item", "feed": "entry"}
@@ -20,7 +21,7 @@ _MARKUP: Final = frozenset({"description", "requirements", "benefits"})
 
 #: The beginning of a document that shows which elements are rows. Bytes.
 _HEAD: Final = 1 << 20
-_NONE: Final = "{jobferry}none"  # a name that no element has
+_NONE: Final = "jobferry-none"  # a name that no element has
 
 # Entities are not replaced and nothing outside the file is read, so that a feed cannot expand without end or read our files.
 # libxml2's own limits stay on: 10 MB of text in one place, 256 levels.
@@ -39,7 +40,8 @@ def declares_encoding(start: bytes) -> bool:
 def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Row]:
     """Yield the row elements, numbered from 1: their children by name, their attributes by name with an @ before it.
 
-    A grandchild is named by its path, such as `location/city`. A name that occurs several times becomes a list.
+    A grandchild is named by its path, such as `location/city`. A name that occurs several times becomes a list. Elements of
+    the rows' name that look like jobs are read wherever they are. Others that look like jobs are a problem.
 
     Args:
         key: the object's.
@@ -49,78 +51,191 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
     Raises:
         FeedUnreadableError: not well-formed, cut off, an entity of its own, no element that could be a row.
     """
-    head, chunks = peek(chunks, _HEAD)
-    tag, parent = _row_element(key, head[:_HEAD], encoding)
+    rows, chunks = _find_rows(key, chunks, encoding)
     source = _Source(key, chunks)
+    unread = _Unread(rows)
     number = 0
     rows_are_in: etree._Element | None = None
-    events = etree.iterparse(source, tag=tag, encoding=encoding, **_PARSER)
+    events = etree.iterparse(source, tag=f"{{*}}{rows.name}", encoding=encoding, **_PARSER)
     try:
         for _, element in events:
             above = element.getparent()
+            warning = None
             if above is not rows_are_in:
-                if above is None or above.tag != parent:
-                    continue  # an element of that name within a row
-                rows_are_in = above
+                place = _place(element)
+                if above is None or (place != rows.place and rows.name in place[1:]):
+                    unread.note(element, number)  # it is within another row
+                    continue
+                if place[-1] == rows.place[-1]:
+                    rows_are_in = above
+                elif not rows.fits(element):
+                    continue
+                elif _CLOSED.search(place[-1]):
+                    unread.note(element, number)
+                    element.clear()
+                    continue
+                else:
+                    warning = f"is in <{place[-1]}>, not in <{rows.place[-1]}>, and is read like the others"
+            unread.look_before(element, number)
             number += 1
             source.since_row = 0
-            yield number, _fields(element)
+            fields = _fields(element)
+            yield number, RowWithWarning(fields, warning) if warning and isinstance(fields, dict) else fields
             element.clear()
-            while element.getprevious() is not None:
-                del above[0]
     except etree.XMLSyntaxError as error:
         where = f" after row {number}" if number else ""
         raise FeedUnreadableError(f"{key} is not well-formed XML{where}: {_words(events.error_log, error)}") from error
+    unread.look(events.root, number)
+    for message in unread.messages():
+        yield None, UnreadableRow(message)
+
+
+class _Rows(NamedTuple):
+    """Which elements are rows.
+
+    Attributes:
+        name: theirs, without a namespace.
+        place: the names of the elements that they are in, the root first.
+        shape: what they look like.
+    """
+
+    name: str
+    place: tuple[str, ...]
+    shape: JobShape
+
+    def fits(self, element: etree._Element) -> bool:
+        """Decide whether an element looks like a row."""
+        names = {_local(child.tag) for child in element if isinstance(child.tag, str)}
+        names.update(_local(str(name)) for name in element.keys())  # noqa: SIM118  # an element is no mapping
+        return bool(names) and self.shape.fits(names, same_name=_local(str(element.tag)) == self.name)
+
+
+#: An agency's own word that the jobs in an element are not open.
+_CLOSED: Final = re.compile(r"clos|expir|delet|remov|inactiv|archiv|filled|cancel", re.IGNORECASE)
+#: Kinds of unread elements that are named.
+_MAX_KINDS: Final = 10
+
+
+class _Unread:
+    """The elements that look like jobs and are not read as rows."""
+
+    def __init__(self, rows: _Rows) -> None:
+        self._rows = rows
+        self._kinds: dict[str, tuple[int, int]] = {}  # how many, and after which row the first one is
+        self._errors: list[str] = []
+
+    def note(self, element: etree._Element, row: int) -> None:
+        """Remember an element if it looks like a job."""
+        if self._rows.fits(element):
+            name = "/".join([*_place(element)[1:], _local(str(element.tag))])
+            count, first = self._kinds.get(name, (0, row))
+            if count or len(self._kinds) < _MAX_KINDS:
+                self._kinds[name] = count + 1, first
+
+    def look(self, element: etree._Element, row: int) -> None:
+        """Remember what looks like a job in an element that is no row, or like an error."""
+        for each in element.iter(etree.Element):
+            if len(each) or each.attrib:
+                self.note(each, row)
+            elif _local(str(each.tag)).lower() in ERROR_NAMES and (text := (each.text or "").strip()):
+                self._errors.append(f"has <{_local(str(each.tag))}> beside its jobs: {text:.200}")
+
+    def look_before(self, element: etree._Element, row: int) -> None:
+        """Look at everything before an element, and remove it, to keep memory bounded."""
+        node: etree._Element | None = element
+        while node is not None:
+            above = node.getparent()
+            while above is not None and node.getprevious() is not None:
+                self.look(above[0], row)
+                del above[0]
+            node = above
+
+    def messages(self) -> Iterator[str]:
+        """Yield a message for each kind, to follow "the object"."""
+        yield from self._errors[:_MAX_KINDS]
+        for name, (count, first) in self._kinds.items():
+            where = f"after row {first}" if first else "before row 1"
+            yield (
+                f"has {counted(count, 'element')} <{name:.200}> like a job, the first {where}, which cannot be read: export "
+                f"all open jobs as <{self._rows.name}> in <{self._rows.place[-1]}>, and nothing else like them"
+            )
+
+
+def _place(element: etree._Element) -> tuple[str, ...]:
+    """Return the names of the elements that an element is in, the root first."""
+    return tuple(_local(str(each.tag)) for each in element.iterancestors())[::-1]
 
 
 class _EntityError(ValueError):
     """An entity that is not one of XML's five. It is not replaced."""
 
 
-def _row_element(key: str, head: bytes, encoding: str | None) -> tuple[str, str]:
-    """Return the names of the row elements and of their parent, found in the beginning of the document.
+def _find_rows(key: str, chunks: Chunks, encoding: str | None) -> tuple[_Rows, Chunks]:
+    """Find the row elements in the beginning of the document, however long it takes them to begin."""
+    size = _HEAD
+    while True:
+        head, chunks = peek(chunks, size + 1)
+        rows = _row_element(key, head[:size], encoding, whole=len(head) <= size)
+        if rows is not None:
+            return rows, chunks
+        if size >= MAX_ROW:
+            raise FeedUnreadableError(f"{key} has more than {MAX_ROW:,} bytes before the first job")
+        size *= 4
 
-    Rows are the outermost elements below the root that occur more than once and have children. If none occurs twice, the
-    row is the outermost element with a child that has no children.
+
+def _row_element(key: str, head: bytes, encoding: str | None, *, whole: bool) -> _Rows | None:
+    """Return the row elements that the beginning of a document shows; None if it has to be longer.
+
+    Rows are the outermost elements below the root that have a reference number, or else that occur more than once and have
+    children. If none occurs twice, the row is the outermost element with a child that has no children.
     """
-    counts, with_leaf_children, error = _survey(key, head, encoding)
+    counts, children, error = _survey(key, head, encoding, whole=whole)
     if not counts:
-        raise error or FeedUnreadableError(f"{key} is not XML: it has no element")
+        if whole or error:
+            raise error or FeedUnreadableError(f"{key} is not XML: it has no element")
+        return None
     root = next(iter(counts))[:1]
     known = _KNOWN.get(_local(root[0]))
     inner = [each for each in counts if len(each) > 1]
     if known:
         rows = [each for each in inner if _local(each[-1]) == known]
     else:
-        rows = [each for each in inner if counts[each] > 1] or [each for each in inner if each in with_leaf_children]
+        rows = [each for each in inner if have_reference_number(children.get(each, ()))]
+        rows = rows or [each for each in inner if counts[each] > 1]
+        rows = rows or ([each for each in inner if each in children] if whole or error else [])
     if rows:
         best = min(rows, key=lambda each: (len(each), -counts[each]))
-        return best[-1], best[-2]
+        names = JobShape.of(children.get(best, {}), counts[best])
+        return _Rows(_local(best[-1]), tuple(map(_local, best[:-1])), names)
     if error:
         raise error
-    if not known and (inner or root in with_leaf_children):
+    if not whole:
+        return None
+    if not known and (inner or root in children):
         raise FeedUnreadableError(f"{key} has no repeated elements whose children are a job's fields")
-    return _NONE, _NONE
+    return _Rows(known or _NONE, (_local(root[0]),), JobShape(frozenset()))
 
 
 type _Path = tuple[str, ...]
 
 
 def _survey(
-    key: str, head: bytes, encoding: str | None
-) -> tuple[Counter[_Path], set[_Path], FeedUnreadableError | None]:
+    key: str, head: bytes, encoding: str | None, *, whole: bool
+) -> tuple[Counter[_Path], dict[_Path, Counter[str]], FeedUnreadableError | None]:
     """Count the elements with children in the beginning of the document, by path, the root first.
 
-    Return the counts, the paths that have a child without children, and the document's error if it has one.
+    Return the counts; for the paths that have a child without children, the names of all their children; and the
+    document's error if it has one.
     """
     parser = etree.XMLPullParser(events=("start", "end"), encoding=encoding, **_PARSER)  # type: ignore[arg-type]
     counts: Counter[_Path] = Counter()
+    children: defaultdict[_Path, Counter[str]] = defaultdict(Counter)
     with_leaf_children: set[_Path] = set()
     path: list[str] = []
     error: FeedUnreadableError | None = None
     try:
         parser.feed(head)
-        if len(head) < _HEAD:  # the whole document
+        if whole:
             parser.close()
     except etree.XMLSyntaxError as cause:
         error = FeedUnreadableError(f"{key} is not well-formed XML: {_words(parser.feed_error_log, cause)}")
@@ -136,8 +251,8 @@ def _survey(
                 counts[here] += 1
             elif len(path) > 1:
                 with_leaf_children.add(here[:-1])
-            path.pop()
-    return counts, with_leaf_children, error
+            children[here[:-1]][_local(path.pop())] += 1
+    return counts, {each: children[each] for each in children if each in with_leaf_children}, error
 
 
 def _fields(element: etree._Element) -> Fields | UnreadableRow:

@@ -7,9 +7,12 @@ from jobferry.exact_json import kind
 from jobferry.jobs.corrections.field import CannotCorrectError, FieldCorrection
 from jobferry.jobs.warnings import quoted
 
+#: Possessive spaces (`*+`) keep the time linear.
 _AMOUNT: Final = re.compile(
-    r"(?:USD|US\$|\$)?\s*(-?)\s*\$?\s*([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})?(?:\.([0-9]*))?\s*(?:USD)?"
+    r"(?:USD|US\$|\$)?\s*+(-?)\s*+\$?\s*+([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})?(?:\.([0-9]*))?\s*+(?:USD)?"
 )
+#: Characters. A longer text is not an amount.
+_MAX_LENGTH: Final = 200
 
 
 def correct_amount(field: FieldCorrection, value: Any) -> str:
@@ -17,7 +20,7 @@ def correct_amount(field: FieldCorrection, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise CannotCorrectError(f"is {kind(value)}, an amount is needed, such as 737.00")
     text = str(value)
-    match = _AMOUNT.fullmatch(text)
+    match = _AMOUNT.fullmatch(text) if len(text) <= _MAX_LENGTH else None
     if match is None or not (match[2] or match[3]):
         raise CannotCorrectError(f"{quoted(text)} is not an amount: one number is needed, such as 737.00")
     sign, units, cents = match[1], (match[2] or "0").replace(",", ""), (match[3] or "").rstrip("0")

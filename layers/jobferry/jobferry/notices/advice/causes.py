@@ -206,8 +206,9 @@ BY_OBJECTION: Final = {
     ),
     Objection.UNPROTECTED_ROWS: ObjectionAdvice(
         "some rows cannot be told from those postings",
-        "Mend the rows below that could not be sent (no reference number, not readable, or one number for two different "
-        "jobs). Nobody can tell whose postings they are{perhaps}, so nothing is deleted while there is such a row. The "
+        "Correct the rows below that could not be sent (no reference number or a garbled one, not readable, possibly cut "
+        "off, or one number for two different jobs) and whatever else below is not read. Nobody can tell whose postings "
+        "they are{perhaps}, so nothing is deleted while there is such a row. The "
         "next run is then as usual.",
     ),
     Objection.SHARED_ACCOUNT: ObjectionAdvice(

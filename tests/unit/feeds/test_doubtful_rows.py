@@ -1,0 +1,212 @@
+"""Rows of a table that may be cut off, hold other rows or be no jobs protect nothing, and sound tables are not suspected."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from jobferry.jobs.reference_numbers import fault_of
+from tests.feeds import jsonl, payload_of, problems_of, warnings_of
+
+NAMES = ["referenceNumber", "title", "city", "state", "description"]
+CELLS = [[f"J{number:03d}", "CRNA", "York", "PA", "Nights, and days"] for number in range(20)]
+
+
+def table(rows: list[list[str]], names: list[str] = NAMES, delimiter: str = ",", end: str = "\r\n") -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter, lineterminator=end).writerows([names, *rows])
+    return text.getvalue()
+
+
+def outcome(text: str, folder: Path) -> tuple[int, list[str], int]:
+    """The number of jobs that are sent, the problems, and the rows that protect nothing."""
+    payload = payload_of({"jobs.csv": text.encode()}, folder)
+    return payload.jobs, [each.partition(": ")[2] for each in problems_of(payload)], payload.unprotected
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("ORA-03113: end-of-file on communication channel", "the row has a value in one column only"),
+        ("ORA-03113: end-of-file on communication channel,,,,", "the row has a value in one column only"),
+        ("J999", "the row has a value in one column only"),
+        ("J999,,,,", "the row has a value in one column only"),
+        ("J999,CRNA", "the row is the last one and has fewer columns than all others"),
+        ("<br />,x,y,PA,d", 'referenceNumber "<br />" has HTML in it'),
+        ("<b>Fatal error</b>: Uncaught in x,x,y,PA,d", 'referenceNumber "<b>Fatal error</b>: Uncaught in x" has HTML'),
+        ("ERROR: canceling statement due to user request,x,y,PA,d", "looks like a program's message"),
+        ("Connection was reset,x,y,PA,d", "looks like a program's message"),
+        ("(12 rows affected),x,y,PA,d", "looks like a program's message"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_a_line_that_is_no_job(line: str, message: str, end: str, tmp_path: Path) -> None:
+    jobs, problems, unprotected = outcome(table(CELLS, end=end) + line + end, tmp_path)
+
+    assert (jobs, unprotected, len(problems)) == (20, 1, 1)
+    assert message in problems[0]
+
+
+def test_short_rows_of_an_exporter_that_leaves_out_empty_cells_are_sound(tmp_path: Path) -> None:
+    rows = [[*row[:3]] if number % 4 == 1 else row for number, row in enumerate(CELLS)]
+    for last in (CELLS[-1], CELLS[-1][:4], CELLS[-1][:3]):
+        folder = tmp_path / str(len(last))
+        folder.mkdir()
+        assert outcome(table([*rows[:-1], last]), folder) == (20, [], 0)
+
+
+def test_blank_cells_below_a_short_row_show_that_it_is_whole(tmp_path: Path) -> None:
+    assert outcome(table([*CELLS, ["J999", "CRNA"], [""] * 5]), tmp_path) == (21, [], 0)
+
+
+@pytest.mark.parametrize("place", range(1, 5))
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_two_stray_quotation_marks(place: int, end: str, delimiter: str, tmp_path: Path) -> None:
+    """They make one cell of what is between them, in whatever column."""
+    lines = [delimiter.join([*row[:4], "Nights and days"]) for row in CELLS]
+    for number, mark in ((4, '"{}'), (9, '{}"')):
+        cells = lines[number].split(delimiter)
+        cells[place] = mark.format(cells[place])
+        lines[number] = delimiter.join(cells)
+    text = end.join([delimiter.join(NAMES), *lines, ""])
+
+    jobs, problems, unprotected = outcome(text, tmp_path)
+
+    assert (jobs, unprotected) == (14, 1)
+    assert "is a quotation mark in the wrong place?" in problems[0]
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 2), (1, 4), (4, 1), (2, 4)])
+def test_two_stray_quotation_marks_in_different_columns(first: int, last: int, tmp_path: Path) -> None:
+    lines = [",".join([*row[:4], "Nights and days"]) for row in CELLS]
+    for number, place, mark in ((4, first, '"{}'), (9, last, '{}"')):
+        cells = lines[number].split(",")
+        cells[place] = mark.format(cells[place])
+        lines[number] = ",".join(cells)
+
+    _, problems, unprotected = outcome("\n".join([",".join(NAMES), *lines, ""]), tmp_path)
+
+    assert unprotected == 1
+    assert len(problems) == 1
+
+
+@pytest.mark.parametrize("name", ["title", "city", "state", "referenceNumber", "postalCode"])
+def test_a_line_break_in_a_field_of_one_line(name: str, tmp_path: Path) -> None:
+    names = [*NAMES, "postalCode"]
+    rows = [[*row, "17603"] for row in CELLS]
+    rows[7][names.index(name)] = "a\nb"
+
+    jobs, problems, unprotected = outcome(table(rows, names), tmp_path)
+
+    assert (jobs, unprotected) == (19, 1)
+    assert problems == [f"the row has a line break in {name}: is a quotation mark in the wrong place?"]
+
+
+def test_a_mapped_column_is_of_one_line_too(tmp_path: Path) -> None:
+    rows = [row.copy() for row in CELLS]
+    rows[7][1] = "a\nb"
+    text = table(rows, ["referenceNumber", "Job Name", "city", "state", "title"])
+
+    payload = payload_of({"jobs.csv": text.encode()}, tmp_path, fields={"Job Name": "title", "title": "description"})
+
+    assert problems_of(payload)[0].startswith("jobs.csv row 9: the row has a line break in Job Name")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nights\nWeekends, and holidays",
+        "<p>A, b</p>\n<p>C, d, e, f</p>\n",
+        "BLS, ACLS, PALS, NRP, TNCC\nBLS, ACLS, PALS, NRP",
+        "- 12 h\n- 8 h, nights, days, weekends, holidays\n\n- no call, ever",
+    ],
+)
+def test_a_text_of_several_lines_is_sound(text: str, tmp_path: Path) -> None:
+    assert outcome(table([[*row[:4], text] for row in CELLS]), tmp_path) == (20, [], 0)
+
+
+# The last value
+
+
+@pytest.mark.parametrize(
+    ("names", "values"),
+    [
+        (["title", "referenceNumber"], [f"J{number:03d}" for number in range(12)]),
+        (["referenceNumber", "title", "startDate"], ["2024-03-02"] * 12),
+        (["referenceNumber", "title", "state"], ["PA"] * 12),
+    ],
+)
+def test_a_table_that_is_cut_in_its_last_value(names: list[str], values: list[str], tmp_path: Path) -> None:
+    first = [f"J{number:03d}" if names[0] == "referenceNumber" else "CRNA" for number in range(12)]
+    rows = [[reference, *["x"] * (len(names) - 2), value] for reference, value in zip(first, values, strict=True)]
+    whole = table(rows, names, end="\n").removesuffix("\n")
+    for number, cut in enumerate(range(1, len(values[-1]) + 1)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        jobs, problems, unprotected = outcome(whole[:-cut], folder)
+        assert (jobs, unprotected) == (11, 1)
+        assert "is the last one, has no line end, and its last value may be cut off" in problems[0]
+
+
+@pytest.mark.parametrize("names", [NAMES, ["title", "city", "description", "state", "referenceNumber"]])
+def test_a_table_without_a_line_end_at_its_end_is_sound(names: list[str], tmp_path: Path) -> None:
+    rows = [[dict(zip(NAMES, row, strict=True))[name] for name in names] for row in CELLS]
+
+    assert outcome(table(rows, names).removesuffix("\r\n"), tmp_path) == (20, [], 0)
+
+
+# Several tables
+
+
+def test_a_header_that_is_repeated(tmp_path: Path) -> None:
+    jobs, problems, unprotected = outcome(table(CELLS[:10]) + "\ufeff" + table(CELLS[10:]), tmp_path)
+
+    assert (jobs, unprotected) == (20, 1)
+    assert problems == ["the row repeats the header of row 1: were several exports put together?"]
+
+
+def test_a_second_table_with_other_columns(tmp_path: Path) -> None:
+    names = ["title", "referenceNumber", "city", "state", "description"]
+    text = table(CELLS) + table([[row[1], f"X{row[0]}", *row[2:]] for row in CELLS[:3]], names)
+
+    jobs, problems, unprotected = outcome(text, tmp_path)
+
+    assert (jobs, unprotected) == (20, 4)
+    assert problems[1] == "the row is below another header, in row 22, with other columns"
+
+
+# Reference numbers
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "1.23457E+11", "1E+12", "1,2E+08", '="00123"', '= "00123"', "'00123", "1234.0", "#N/A", "#REF!", "N/A", "null", "NaN",
+        "-", "\u200bJ1", "J\u200d1", "\ufeffJ1", "J\u00a01", "J\u00ad1", "\u202eJ1", "J\u20601", "J\u31641", "J\ufe0f1", "J\n1",
+        "J\t1", "<b>J1</b>", "J&nbsp;1", "Fatal error: x", "x" * 200 + " " + "y" * 100, "SQLSTATE[HY000]: General error",
+        "Warning: Undefined variable", "Traceback (most recent call last):", "no rows selected", "ORA-01555: snapshot too old",
+    ],
+)  # fmt: skip
+def test_a_garbled_reference_number(reference: str, tmp_path: Path) -> None:
+    assert fault_of(reference)
+    payload = payload_of(
+        {"a.jsonl": jsonl({"referenceNumber": reference, "title": "t"}, {"referenceNumber": "b", "title": "t"})},
+        tmp_path,
+        deleteJobs=True,
+    )
+    assert (payload.jobs, payload.invalid, payload.unprotected) == (1, 1, 1)
+    assert problems_of(payload)[0].startswith("a.jsonl row 1: referenceNumber ")
+    assert warnings_of(payload) == []
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "1", "00123", "E12", "12E4", "12E+", "LT-1001", "ORA-03113", "Job 12", "MD/PA #7", "=1+1", "a.b@c", "é", "漢字", "1.5",
+        "Error-7", "https://example.com/?p=1", "{8F2C-44}", "A&B;C", "NAN1", "x_y~z", "\U0001f642", "'A", "12.50",
+    ],
+)  # fmt: skip
+def test_a_reference_number_that_may_be_right(reference: str) -> None:
+    assert fault_of(reference) is None
