@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 #: Selects the imports that have ended without a published notice, like the stream's filter in template.yaml.
 _WITHOUT_NOTICE: Final = (
     "#item = :import AND #state IN (:complete, :blocked, :rejected, :expired)"
-    " AND attribute_not_exists(#open) AND attribute_not_exists(notifiedAt)"
+    " AND (attribute_not_exists(#open) OR #open = :late) AND attribute_not_exists(notifiedAt)"
 )
-_FILTER_VALUES: Final = ("import", "complete", "blocked", "rejected", "expired")
+_FILTER_VALUES: Final = ("import", "complete", "blocked", "rejected", "expired", "late")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Redrive:
     Attributes:
         queue: the URL of the dead letter queue.
         table: the name of ImportsTable.
-        submit_import, publish_notice: the names of the two functions.
+        submit_import, poll_imports, publish_notice: the names of the functions that send messages.
         visibility_timeout: how many seconds SQS hides a message that was received.
     """
 
@@ -65,6 +65,7 @@ class Redrive:
     queue: str
     table: str
     submit_import: str
+    poll_imports: str
     publish_notice: str
     visibility_timeout: int = 120
 
@@ -91,8 +92,8 @@ class Redrive:
                         if not notices_retried:
                             retried.append(f"imports checked for a missing notice: {self._retry_notices()}")
                         notices_retried = True
-                    case {"requestContext": {"functionArn": str(arn)}, "requestPayload": event}:
-                        retried.append(self._start(arn.removesuffix(":$LATEST"), event))
+                    case {"requestContext": {"functionArn": str(arn)}, "requestPayload": event} if self._is_own(arn):
+                        retried.append(self._start(arn.removesuffix(":$LATEST").rpartition(":")[2], event))
                     case {"feed": str()} | {"source": "aws.s3"}:  # from the scheduler, or from an EventBridge rule
                         retried.append(self._start(self.submit_import, body))
                     case _:
@@ -111,9 +112,13 @@ class Redrive:
         )
         return [message for message in answer.get("Messages", []) if message["MessageId"] not in seen]
 
+    def _is_own(self, arn: str) -> bool:
+        """Tell whether a message names a function of this stack. A message must not start any other function."""
+        return arn.removesuffix(":$LATEST").rpartition(":function:")[2] in (self.submit_import, self.poll_imports)
+
     def _start(self, function: str, event: Any) -> str:
         self.functions.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode())
-        return f"started {function.rpartition(':')[2]}"
+        return f"started {function}"
 
     def _retry_notices(self) -> int:
         """Call PublishNotice for each import without a notice, and return their number. It decides which are due."""
@@ -194,6 +199,7 @@ def _redrive_stack(name: str) -> int:
         outputs["DeadLetterQueue"],
         outputs["ImportsTable"],
         outputs["SubmitImportFunction"],
+        outputs["PollImportsFunction"],
         outputs["PublishNoticeFunction"],
     ).run()
     print("\n".join(outcome.retried) or "no message was retried")

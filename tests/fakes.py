@@ -21,7 +21,7 @@ from jobferry.feeds.objects import FeedObject
 from jobferry.notices.notice import Notice
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import OPEN, Import
+from jobferry.records.imports import LATE, OPEN, Import
 from jobferry.records.store import OpenRecords
 from local.board.imports import Postings, SandboxImport, run
 
@@ -83,8 +83,8 @@ class MemoryStore:
     def delete_failed(self, import_id: str, kind: FailedKind) -> None:
         self._failed.pop((import_id, kind), None)
 
-    def open_records(self) -> OpenRecords:
-        imports = [each for each in self._imports.values() if each.open == OPEN]
+    def open_records(self, *, late: bool = False) -> OpenRecords:
+        imports = [each for each in self._imports.values() if each.open == OPEN or (late and each.open == LATE)]
         feeds = [each for each in self._feeds.values() if each.run_again_at is not None]
         return OpenRecords(
             sorted(imports, key=lambda each: each.created_at), sorted(feeds, key=lambda each: str(each.run_again_at))

@@ -70,10 +70,11 @@ _THROTTLED: Final = {"s3": "SlowDown", "sns": "Throttled", "lambda": "TooManyReq
 
 @dataclass(frozen=True)
 class Call:
-    """A call that a function made, and the faults that it can have."""
+    """A call that a function made, the faults that it can have, and the import, feed or object that it is about."""
 
     name: str
     kinds: frozenset[str]
+    subject: str = ""
 
 
 @dataclass
@@ -112,6 +113,27 @@ class Interference:
             raise Killed
 
 
+@dataclass
+class Curse(Interference):
+    """Kills the process at every call of one name about one subject, whatever process makes it.
+
+    Attributes:
+        name, subject: the calls.
+        deaths: how often it has killed.
+    """
+
+    name: str = ""
+    subject: str = ""
+    deaths: int = 0
+
+    def strikes(self, call: Call) -> str:
+        self.require_life()
+        if (call.name, call.subject) != (self.name, self.subject):
+            return ""
+        self.deaths += 1
+        return self.kind
+
+
 class FaultyAccount:
     """An account on the board in memory, any call to which can fail."""
 
@@ -123,14 +145,14 @@ class FaultyAccount:
         return self._call("board POST", lambda: self._board.create(body, seconds))
 
     def retrieve(self, board_import_id: str, seconds: float) -> JobImport:
-        return self._call("board GET", lambda: self._board.retrieve(board_import_id, seconds))
+        return self._call("board GET", lambda: self._board.retrieve(board_import_id, seconds), board_import_id)
 
     def delete_postings(self, reference_numbers: Sequence[str], seconds: float) -> None:
         self._call("board DELETE", lambda: self._board.delete_postings(reference_numbers, seconds))
 
-    def _call[T](self, name: str, call: Callable[[], T]) -> T:
+    def _call[T](self, name: str, call: Callable[[], T], subject: str = "") -> T:
         interference = self._machine.interference
-        kind = interference.strikes(Call(name, _EVERY | {UNAUTHORIZED}))
+        kind = interference.strikes(Call(name, _EVERY | {UNAUTHORIZED}, subject))
         match kind:
             case "refused":
                 raise BoardUnreachableError("503", None, 503)
@@ -220,7 +242,7 @@ class Machine:
             self.watch(self._running, service, operation, params)
         interference = self.interference
         more = {_MORE[operation]} if operation in _MORE else set()
-        kind = interference.strikes(Call(_describe(operation, params), _EVERY | more))
+        kind = interference.strikes(Call(_describe(operation, params), _EVERY | more, _subject(operation, params)))
         match kind:
             case "refused":
                 code = _THROTTLED.get(service, "ThrottlingException")
@@ -509,6 +531,25 @@ def _describe(operation: str, params: dict[str, Any]) -> str:
         case _:
             what = ""
     return f"{operation} {what}".strip()
+
+
+def _subject(operation: str, params: dict[str, Any]) -> str:
+    """Return the id or key of what a call is about."""
+    match operation:
+        case "GetItem":
+            return str(params["Key"]["importId"]["S"])
+        case "TransactWriteItems":
+            return str(params["TransactItems"][0]["Put"]["Item"]["importId"]["S"])
+        case "BatchWriteItem":
+            ((_, writes),) = params["RequestItems"].items()
+            request = next(iter(writes[0].values()))
+            return str((request.get("Item") or request["Key"])["importId"]["S"])
+        case "Query":
+            return str(params["ExpressionAttributeValues"].get(":id", {"S": ""})["S"])
+        case "GetObject":
+            return str(params["Key"])
+        case _:
+            return ""
 
 
 def _start(name: str, machine: Machine) -> ModuleType:

@@ -114,7 +114,7 @@ def board_comes_up(machine: Machine) -> None:
 def until_idle(machine: Machine) -> None:
     """Run the poller until no import is open, then publish the notices."""
     for _ in range(12):
-        if not any("open" in item for item in machine.items()):
+        if not any(item.get("open") == {"S": "open"} for item in machine.items()):
             break
         poll(machine)
     machine.deliver_stream()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from jobferry.adapters.secrets import SecretAccounts, read_secret
+from jobferry.adapters.secrets import REMEMBERED_SECONDS, SecretAccounts, read_secret
 from jobferry.board.accounts import Account
 from jobferry.errors import SecretError
 from local.template import Stack
@@ -117,6 +117,21 @@ def test_a_key_is_read_once_and_again_when_it_was_rotated(stack: Stack, cloud: I
     assert found.get("BoardApiKey", fresh=True).api_key == "second"
     assert found.get("BoardApiKey").api_key == "second"
     assert len(asked) == 2
+
+
+def test_a_remembered_key_ages(stack: Stack, cloud: InProcess) -> None:
+    time = [1000.0]
+    found = SecretAccounts(cloud.client("secretsmanager"), PREFIX, BOARD, lambda: time[0])
+    put(cloud, SecretString="first")
+    assert found.get("BoardApiKey").api_key == "first"
+    put(cloud, SecretString="second")
+    time[0] += REMEMBERED_SECONDS - 1
+    assert found.get("BoardApiKey").api_key == "first"
+    time[0] += 1
+    assert found.get("BoardApiKey").api_key == "second"
+    put(cloud, SecretString="third")
+    time[0] -= 3600  # the clock was set back
+    assert found.get("BoardApiKey").api_key == "third"
 
 
 def test_a_secret_that_could_not_be_read_is_asked_for_again(stack: Stack, cloud: InProcess) -> None:

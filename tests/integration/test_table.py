@@ -17,7 +17,7 @@ from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.errors import ConflictError, StoreError
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Deleted, Feed, LiveSet
-from jobferry.records.imports import OPEN, Import, OtherFeed, Posting, ReducedObject, State, Unreadable
+from jobferry.records.imports import LATE, OPEN, Import, OtherFeed, Posting, ReducedObject, State, Unreadable
 from local.template import Stack
 from tests.events import load_event
 from tests.integration.inprocess import InProcess, Stub
@@ -106,6 +106,7 @@ def full_import() -> Import:
         requested_at=NOW,
         completed_at=NOW,
         polled_at=NOW,
+        unanswered=2,
         settled_at=NOW,
         settled_by="poll",
         verified=True,
@@ -389,6 +390,32 @@ def test_the_poller_sees_what_is_open_and_feeds_that_run_again(table: ImportsTab
     assert found.feeds == [waiting.changed(revision=1)]
     table.save(waiting.changed(revision=1, run_again=None, run_again_at=None))
     assert table.open_records().feeds == []
+
+
+def test_an_expired_import_whose_result_may_still_come_is_listed_only_when_asked_for(table: ImportsTable) -> None:
+    late = preparing("a-20261124T020000Z", state=State.EXPIRED, open=LATE)
+    table.save(late)
+    assert table.open_records().imports == []
+    assert table.open_records(late=True).imports == [late.changed(revision=1)]
+
+
+def test_a_record_that_cannot_be_read_hides_no_other(table: ImportsTable, stack: Stack, cloud: InProcess) -> None:
+    """Such as one that a newer version wrote, of which the stack was rolled back."""
+    opened, waiting = preparing("a-20261124T020000Z", open=OPEN), full_feed()
+    for record in (opened, preparing("b-20261124T020000Z", feed="b", open=OPEN), waiting, waiting.changed(feed="c")):
+        table.save(record)
+    for import_id, item, name in (("b-20261124T020000Z", "import", "state"), ("feed#c", "feed", "openImports")):
+        cloud.client("dynamodb").update_item(
+            TableName=stack.resource("ImportsTable").ref,
+            Key={"importId": {"S": import_id}, "item": {"S": item}},
+            UpdateExpression="SET #name = :value",
+            ExpressionAttributeNames={"#name": name},
+            ExpressionAttributeValues={":value": {"S": "unheard-of"}},
+        )
+    found = table.open_records()
+    assert found.imports == [opened.changed(revision=1)]
+    assert found.feeds == [waiting.changed(revision=1)]
+    assert sorted(each[:2] for each in found.broken) == [("b-20261124T020000Z", "b"), ("feed#c", "c")]
 
 
 # Sizes

@@ -39,6 +39,7 @@ def redrive(system: LocalSystem) -> Redrive:
         system.stack.resource("DeadLetterQueue").ref,
         system.stack.resource("ImportsTable").ref,
         system.stack.resource("SubmitImportFunction").ref,
+        system.stack.resource("PollImportsFunction").ref,
         system.stack.resource("PublishNoticeFunction").ref,
         visibility_timeout=0,
     )
@@ -115,11 +116,24 @@ def test_a_start_that_failed_is_done_once_however_often_it_is_sent(
     assert letters(redrive) == 0
 
 
-def test_what_is_not_understood_stays(redrive: Redrive) -> None:
-    for letter in ("not JSON", {"other": "thing"}, [1]):
+class StartsNothing:
+    """Lambda, where nothing may be started."""
+
+    def invoke(self, **_: Any) -> Any:
+        raise AssertionError("it was started")
+
+
+def test_what_is_not_understood_stays_and_starts_nothing(redrive: Redrive) -> None:
+    """A letter may name any function, but only this stack's own are started."""
+    names = ["another", f"{redrive.submit_import}-2", f"{redrive.submit_import}:function:another"]
+    arns = [*names, *(f"arn:aws:lambda:us-east-1:999999999999:function:{name}" for name in names)]
+    foreign = [{"requestContext": {"functionArn": arn}, "requestPayload": {"delete": "everything"}} for arn in arns]
+    letters_sent = ["not JSON", {"other": "thing"}, [1], *foreign]
+    for letter in letters_sent:
         send(redrive, letter)
-    assert redrive.run() == RedriveOutcome([], unrecognized=3, arrived_later=0)
-    assert letters(redrive) == 3
+    functions: Any = StartsNothing()
+    assert replace(redrive, functions=functions).run() == RedriveOutcome([], len(letters_sent), 0)
+    assert letters(redrive) == len(letters_sent)
     redrive.sqs.purge_queue(QueueUrl=redrive.queue)
 
 

@@ -134,8 +134,8 @@ def test_the_pollers_event_is_a_schedules(stack: Stack) -> None:
 
 
 def passes_filter(stack: Stack, record: Any) -> bool:
-    [each] = stack.resources["PublishNoticeFunctionRecords"].properties["FilterCriteria"]["Filters"]
-    return matches(json.loads(each["Pattern"]), record)
+    filters = stack.resources["PublishNoticeFunctionRecords"].properties["FilterCriteria"]["Filters"]
+    return any(matches(json.loads(each["Pattern"]), record) for each in filters)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,15 @@ def test_the_streams_filter_uses_only_the_key_that_lambda_supports(stack: Stack)
     [mapping] = stack.of_type("AWS::Lambda::EventSourceMapping")
     for each in mapping.properties["FilterCriteria"]["Filters"]:
         assert list(json.loads(each["Pattern"])) == ["dynamodb"]
+
+
+def test_the_stream_brings_an_expired_import_whose_result_is_still_asked_for(stack: Stack) -> None:
+    [record] = load_event("notice-expired")["Records"]
+    record["dynamodb"]["NewImage"] |= {"open": {"S": "late"}}
+    assert passes_filter(stack, record)
+    for more in ({"notifiedAt": {"S": "2026-11-24T02:03:44.000000Z"}}, {"state": {"S": "complete"}}):
+        changed = record | {"dynamodb": record["dynamodb"] | {"NewImage": record["dynamodb"]["NewImage"] | more}}
+        assert not passes_filter(stack, changed)
 
 
 def test_the_stream_brings_no_item_but_the_imports(stack: Stack) -> None:

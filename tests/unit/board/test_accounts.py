@@ -33,9 +33,9 @@ def test_a_key_with_a_board_is_for_that_board() -> None:
         ('{"apiKey": ""}', "is empty"),
         ('{"apiKey": "k-3Yt9"', "begins like JSON but is not valid JSON"),
         ('{"key": "k-3Yt9"}', "check apiKey, key"),
-        ('{"apiKey": "k-3Yt9", "boardUrl": "http://example.com"}', "an https:// base URL without"),
-        ('{"apiKey": "k-3Yt9", "boardUrl": "https://u:p@example.com"}', "an https:// base URL without"),
-        ('{"apiKey": "k-3Yt9", "boardUrl": "https://example.com/?a=b"}', "an https:// base URL without"),
+        ('{"apiKey": "k-3Yt9", "boardUrl": "http://example.com"}', "it does not begin with https://"),
+        ('{"apiKey": "k-3Yt9", "boardUrl": "https://u:p@example.com"}', "it contains a user name or password"),
+        ('{"apiKey": "k-3Yt9", "boardUrl": "https://example.com/?a=b"}', "it contains a query or a fragment"),
         ("k-3Yt9 k-3Yt9", "white space"),
         ("k-3Yt9:x", "a colon"),
     ],
@@ -48,6 +48,38 @@ def test_a_secret_that_is_none_is_told_without_its_value(text: str, message: str
         assert KEY not in f"{seen}{seen.args}"
         seen = seen.__cause__
     assert "BoardApiKey" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("https://[::1", "its host or port cannot be read"),
+        ("https://host]/api", "its host or port cannot be read"),
+        ("https://host:99999/api", "its host or port cannot be read"),
+        ("https://host:port/api", "its host or port cannot be read"),
+        ("https:///api", "its host or port cannot be read"),
+        ("https://a..b/api", "its host or port cannot be read"),
+        (f"https://{'a' * 64}.example/api", "its host or port cannot be read"),
+        ("https://:pw@host", "it contains a user name or password"),
+        ("https://@host", "it contains a user name or password"),
+        ("https://board.example /api", "a space, a line break"),
+        (" https://board.example/api", "a space, a line break"),
+        ("https://board.example/api\n", "a space, a line break"),
+        ("https://board.exa\tmple/api", "a space, a line break"),
+        ("https://board.example\\@evil.example/api", "another character that no URL has"),
+        ("https://bo\u0430rd.example/api", "another character that no URL has"),
+        ("https://board.example/api?", "it contains a query or a fragment"),
+        ("board.example/api", "its host or port cannot be read"),
+        ("ftp://board.example/api", "it does not begin with https://"),
+        ("http://localhost.example/api", "it does not begin with https://"),
+    ],
+)
+def test_a_mistyped_board_url_names_its_field_and_its_fault(url: str, fault: str) -> None:
+    secret = json.dumps({"apiKey": KEY, "boardUrl": url})
+    with pytest.raises(SecretError, match=rf"^boardUrl in the secret nurses is invalid: .*{fault}"):
+        parse_account("nurses", secret, BOARD)
+    with pytest.raises(SecretError, match=rf"^the stack's parameter BoardUrl is invalid: .*{fault}"):
+        parse_account("nurses", KEY, url)
 
 
 def test_a_key_is_never_shown() -> None:

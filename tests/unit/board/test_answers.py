@@ -13,11 +13,43 @@ CONTRACT = Path(__file__).parents[2] / "contract"
 IMPORT = (CONTRACT / "create_response.json").read_bytes()
 
 
-def test_only_a_202_with_an_id_is_an_acceptance() -> None:
-    assert read_created(202, IMPORT).id == "44eJr7YHDO9PqC834E_q5"
-    for status, body in [(200, IMPORT), (201, IMPORT), (202, b"{}"), (202, b"<html>"), (202, IMPORT[:40]), (204, b"")]:
-        with pytest.raises(BoardUnknownError):
-            read_created(status, body)
+@pytest.mark.parametrize("status", [200, 201, 202])
+@pytest.mark.parametrize(
+    "body",
+    [
+        IMPORT,
+        b"\xef\xbb\xbf" + IMPORT,
+        IMPORT.decode().encode("utf-16"),
+        b'{"data": {"id": "44eJr7YHDO9PqC834E_q5"}}',
+        b'{"data": {"id": "44eJr7YHDO9PqC834E_q5", "status": 7, "requestedAt": 1e400, "results": [NaN]}}',
+        b'{"data": {"id": "44eJr7YHDO9PqC834E_q5", "status": "complete"}}',
+    ],
+)
+def test_a_2xx_with_an_imports_id_is_an_acceptance(status: int, body: bytes) -> None:
+    assert read_created(status, body).id == "44eJr7YHDO9PqC834E_q5"
+
+
+def test_a_numeric_id_is_a_text() -> None:
+    assert read_created(202, b'{"data": {"id": 4711, "status": "pending"}}').id == "4711"
+    assert read_retrieved(200, b'{"data": {"id": 4711, "status": "pending"}}').id == "4711"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (202, b"{}"),
+        (202, b"<html>"),
+        (202, IMPORT[:40]),
+        (204, b""),
+        (202, b"\xef\xbb\xbf"),
+        (202, b'{"id": "44eJr7YHDO9PqC834E_q5"}'),
+        *((202, b'{"data": {"id": %b, "status": "pending"}}' % each) for each in
+          (b"null", b"true", b"-1", b"1.5", b"1e400", b"[1]", b'""', b'"a/b"', b"9" * 5000)),
+    ],
+)  # fmt: skip
+def test_a_2xx_without_an_imports_id_is_no_acceptance(status: int, body: bytes) -> None:
+    with pytest.raises(BoardUnknownError):
+        read_created(status, body)
 
 
 @pytest.mark.parametrize("status", [500, 502, 504, 599, 100])
@@ -76,6 +108,12 @@ def test_later_is_what_the_board_asks_for(status: int) -> None:
         ("soon", None),
         ("-5", None),
         ("Tue, 24 Nov 99999 02:01:00 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86400),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 86400),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0),
+        ("1e400", None),
+        ("NaN", None),
+        ("\ud800", None),
         ("٣", None),
     ],
 )

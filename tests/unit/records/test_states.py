@@ -16,7 +16,7 @@ import pytest
 from jobferry.errors import Cause
 from jobferry.records import transitions
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import OPEN, Claim, Deletions, Ending, Import, Result, State
+from jobferry.records.imports import LATE, OPEN, Claim, Deletions, Ending, Import, Result, State
 from tests.records import an_import
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -62,6 +62,8 @@ CALLS: dict[str, list[Callable[[Import, Feed], transitions.Records]]] = {
     ],
     "add_earlier_deletions": [lambda record, _: transitions.add_earlier_deletions(record, 3)],
     "note_poll": [lambda record, _: transitions.note_poll(record, NOW)],
+    "note_poll_handled": [lambda record, _: transitions.note_poll_handled(record)],
+    "stop_asking": [lambda record, _: transitions.stop_asking(record, NOW + timedelta(hours=48))],
     "expire": [lambda record, feed: transitions.expire(record, feed, NOW)],
     "mark_notified": [lambda record, feed: transitions.mark_notified(record, feed, record.state, NOW, subscribed=True)],
 }
@@ -75,7 +77,9 @@ def variants(state: State) -> Iterator[Import]:
         {"claimed_by": "other", "claimed_until": NOW + timedelta(minutes=5)},
         {"claimed_by": "other", "claimed_until": NOW - timedelta(minutes=5)},
     ]
-    for claim, run, verified, opened in product(claims, (None, "f-20261124T020000Z"), (True, False), (OPEN, None)):
+    # Only an expired import is open for a late result.
+    values = (LATE, None) if state is State.EXPIRED else (OPEN, None)
+    for claim, run, verified, opened in product(claims, (None, "f-20261124T020000Z"), (True, False), values):
         yield an_import(
             import_id="f-20261124T020000Z-2",
             feed="f",
@@ -84,6 +88,7 @@ def variants(state: State) -> Iterator[Import]:
             run=run,
             verified=verified,
             open=opened,
+            unanswered=1,
             results={"added": 1, "deleted": 0} if state is State.COMPLETE else None,
             **claim,
         )

@@ -257,3 +257,23 @@ def test_the_real_events_open_the_door(name: str) -> None:
     assert callback.import_id.startswith("default-")
     assert callback.token is not None
     assert json.loads(callback.body)["data"]["status"] == "complete"
+
+
+@pytest.mark.parametrize("import_id", ["\ud800", f"{ID}\ud800", "\0", "x" * 10_000, ""])
+def test_a_path_that_is_no_import_is_refused_like_any_other(import_id: str) -> None:
+    world = World()
+    with pytest.raises(CallbackForbiddenError):
+        world.receive(said(), pathParameters={"importId": import_id})
+
+
+def test_half_a_character_in_the_body_costs_no_result() -> None:
+    body = json.dumps({"data": said()}).replace("State is invalid", "\ud83d is invalid")
+    assert World().receive(body)[1].state is State.COMPLETE
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+01:00"])
+def test_a_time_that_nobody_can_calculate_with_costs_no_result(time: str) -> None:
+    world = World()
+    world.answer = lambda board_id: JobImport.model_validate(said(board_id, requestedAt=time, completedAt=time))
+    assert world.receive(said(requestedAt=time, completedAt=time))[1].state is State.COMPLETE
+    assert world.record().result.completed_at is None

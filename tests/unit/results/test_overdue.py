@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -10,9 +11,9 @@ import pytest
 
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import State
-from jobferry.results.overdue import MAX_REPORTED, is_hourly_run, overdue_feeds
+from jobferry.results.overdue import MAX_REPORTED, is_hourly_run, overdue_feeds, report_overdue
 from tests.events import load_event
-from tests.fakes import MemoryBucket, MemoryStore
+from tests.fakes import Clock, MemoryBucket, MemoryStore
 from tests.records import an_import
 
 NOW: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -25,6 +26,7 @@ class World:
     def __init__(self) -> None:
         self.store, self.bucket = MemoryStore(), MemoryBucket()
         self.settings_read: list[str] = []
+        self.unchecked: list[tuple[str, str]] = []
         read = self.bucket.settings
         self.bucket.settings = lambda feed: (self.settings_read.append(feed), read(feed))[1]  # type: ignore[method-assign]
 
@@ -41,7 +43,10 @@ class World:
         self.store.save(Feed(feed=name, last_complete=done and f"{name}-done", last_complete_at=done))
 
     def overdue(self) -> list[str]:
-        return [each.feed for each in overdue_feeds(self.store, self.bucket, NOW, AFTER)]
+        return [each.feed for each in overdue_feeds(self.store, self.bucket, NOW, AFTER, failed=self.failed)]
+
+    def failed(self, feed: Feed, error: Exception) -> None:
+        self.unchecked.append((feed.feed, str(error)))
 
 
 def test_one_that_is_silent_among_others_is_found() -> None:
@@ -133,3 +138,60 @@ def test_of_too_many_the_same_ones_are_told_each_hour(monkeypatch: pytest.Monkey
     feeds = world.store.feeds
     monkeypatch.setattr(world.store, "feeds", lambda names: reversed(list(feeds(names))))
     assert world.overdue() == [f"feed-{number:03}" for number in range(MAX_REPORTED)]
+
+
+def test_one_that_cannot_be_checked_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    for name in ("a", "broken", "c", "forbidden", "z"):
+        world.feed(name, complete=30)
+    feeds, settings = world.store.feeds, world.bucket.settings
+
+    def read(names: Iterable[str]) -> Iterator[Feed]:
+        for feed in feeds(names):
+            if feed.feed == "broken":
+                raise ValueError("a record that cannot be read")
+            yield feed
+
+    def open_settings(feed: str) -> tuple[str, bytes | None]:
+        if feed == "forbidden":
+            raise RuntimeError("AccessDenied")
+        return settings(feed)
+
+    monkeypatch.setattr(world.store, "feeds", read)
+    monkeypatch.setattr(world.bucket, "settings", open_settings)
+    assert world.overdue() == ["a", "c", "z"]
+    assert world.unchecked == [("broken", "a record that cannot be read"), ("forbidden", "AccessDenied")]
+
+
+def test_a_check_that_fails_as_a_whole_is_reported_and_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+
+    def fail() -> list[str]:
+        raise RuntimeError("no answer from S3")
+
+    monkeypatch.setattr(world.bucket, "feeds", fail)
+    reported: list[Feed] = []
+    unchecked = report_overdue(
+        world.store, world.bucket, lambda: NOW, AFTER, NOW, report=reported.extend, failed=world.failed
+    )
+    assert (unchecked, reported) == (["(all feeds)"], [])
+    assert world.unchecked == [("(all feeds)", "no answer from S3")]
+
+
+def test_the_check_leaves_time_for_polling() -> None:
+    world = World()
+    for number in range(9):
+        world.feed(f"feed-{number}", complete=30)
+    clock = Clock(NOW)
+    world.bucket.settings = lambda feed: (clock.sleep(20), (feed, None))[1]  # type: ignore[method-assign]
+    reported: list[Feed] = []
+    report_overdue(
+        world.store,
+        world.bucket,
+        clock,
+        AFTER,
+        NOW + timedelta(seconds=60),
+        report=reported.extend,
+        failed=world.failed,
+    )
+    assert [each.feed for each in reported] == ["feed-0", "feed-1", "feed-2"]

@@ -12,9 +12,10 @@ from jobferry.board.client import RequestBody
 from jobferry.board.job_imports import JobImport
 from jobferry.errors import BoardError, BoardRefusedError, BoardUnknownError, BoardUnreachableError, SecretError
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import OPEN, Import, State
+from jobferry.records.imports import LATE, OPEN, Import, State
+from jobferry.records.store import BrokenRecord, OpenRecords
 from jobferry.results.polling import Polled, Poller, poll
-from tests.fakes import MemoryStore
+from tests.fakes import Killed, MemoryStore
 from tests.records import an_import, changed
 
 BEGAN = datetime(2026, 11, 24, 2, tzinfo=UTC)
@@ -39,6 +40,7 @@ class World:
         self.asked: list[str] = []
         self.started: list[tuple[str, str, str]] = []
         self.faults: list[tuple[str, str]] = []
+        self.log: list[str] = []
         self.answer: Callable[[str], JobImport] = complete
         self.seconds = 0.0
 
@@ -64,11 +66,30 @@ class World:
         self.store.save(record, Feed(feed=name, open_imports=[import_id]))
         return import_id
 
-    def poll(self, minutes: float = 4) -> Polled:
+    def poll(self, minutes: float = 4, *, late: bool = False) -> Polled:
         poller = Poller(
-            self.store, self, self, lambda account: Boards(self, account), self, lambda: self.time, self.failed
+            self.store,
+            self,
+            self,
+            lambda account: Boards(self, account),
+            self,
+            lambda: self.time,
+            self.failed,
+            lambda record: self.log.append(record.feed),
         )
-        return poll(poller, self.time + timedelta(minutes=minutes))
+        return poll(poller, self.time + timedelta(minutes=minutes), late=late)
+
+    def poll_for(self, hours: float) -> int:
+        """Run the poller every five minutes, as the template does, and return how many runs were killed."""
+        killed, end = 0, self.time + timedelta(hours=hours)
+        while self.time < end:
+            began = self.time
+            try:
+                self.poll(late=began.minute < 5)
+            except Killed:
+                killed += 1
+            self.time = began + timedelta(minutes=5)
+        return killed
 
     def state(self, import_id: str) -> tuple[State, str | None]:
         found = self.store.get(import_id)
@@ -91,7 +112,7 @@ class World:
     def resume(self, feed: str, import_id: str) -> None:
         self.started.append(("resume", feed, import_id))
 
-    def failed(self, record: Import | Feed, error: Exception) -> None:
+    def failed(self, record: Import | Feed | BrokenRecord, error: Exception) -> None:
         self.faults.append((record.feed, str(error)))
 
 
@@ -108,7 +129,7 @@ class Boards:
         return self.world.answer(board_import_id)
 
 
-def raises(error: Exception) -> Callable[[str], JobImport]:
+def raises(error: BaseException) -> Callable[[str], JobImport]:
     def act(_: str) -> JobImport:
         raise error
 
@@ -320,3 +341,160 @@ class TestFeedsThatSkippedARun:
         self.feed(world, open_imports=["one-20261124T020000Z"])
         world.poll()
         assert world.started == []
+
+
+class TestAnAnswerThatKills:
+    def kill_on(self, world: World, *names: str, otherwise: Callable[[str], JobImport] = complete) -> None:
+        def answer(board_id: str) -> JobImport:
+            if board_id.removeprefix("B-") in names:
+                raise Killed
+            return otherwise(board_id)
+
+        world.answer = answer
+
+    def test_everything_else_comes_first(self) -> None:
+        world = World()
+        self.kill_on(world, "bad")
+        world.add("bad", created_at=BEGAN - timedelta(hours=1))
+        claim = {"claimed_by": "request", "claimed_until": BEGAN - timedelta(hours=1)}
+        world.add("left", state=State.PREPARING, board_import_id=None, payload="p", **claim)
+        late = world.add("late", created_at=BEGAN - timedelta(hours=13), polled_at=BEGAN, board_import_id="B-late")
+        world.store.save(Feed(feed="skipped", run_again="skipped-20261124T020100Z", run_again_at=BEGAN))
+        with pytest.raises(Killed):
+            world.poll()
+        assert world.started == [
+            ("again", "skipped", "skipped-20261124T020100Z"),
+            ("resume", "left", "left-20261124T020000Z"),
+        ]
+        assert world.state(late) == (State.EXPIRED, "no-result")
+        assert world.asked == ["B-bad"]
+        assert world.log == ["bad"], "the log names it"
+
+    def test_it_kills_a_few_runs_and_holds_up_nothing(self) -> None:
+        world = World()
+        self.kill_on(world, "bad", "worse")
+        bad = [
+            world.add(name, created_at=BEGAN + timedelta(seconds=number))
+            for number, name in enumerate(("bad", "worse"))
+        ]
+        good = world.add("good", created_at=BEGAN + timedelta(minutes=1))
+        killed = world.poll_for(11)
+        assert world.state(good)[0] is State.COMPLETE
+        killed += world.poll_for(61)
+        assert 2 <= killed <= 16, "of 864 runs"
+        for each in bad:
+            assert world.state(each) == (State.EXPIRED, "no-result")
+            found = world.store.get(each)
+            assert found is not None
+            assert found.open is None, "it is not touched again"
+            assert "could not process its answer" in (found.ending.reason or "")
+            assert world.store.get_feed(found.feed).open_imports == []
+
+    def test_one_that_begins_to_kill_after_the_deadline_kills_three_runs_at_most(self) -> None:
+        world = World()
+        world.answer = pending
+        bad = world.add("bad")
+        assert world.poll_for(12) == 0
+        self.kill_on(world, "bad")
+        assert 1 <= world.poll_for(48) <= 3
+        assert world.state(bad) == (State.EXPIRED, "no-result")
+        assert world.store.open_records(late=True).imports == []
+
+    def test_those_that_may_kill_come_last(self) -> None:
+        world = World()
+        world.answer = pending
+        world.add("bad", created_at=BEGAN - timedelta(hours=3), unanswered=1, polled_at=BEGAN - timedelta(hours=2))
+        world.add("good")
+        world.poll()
+        assert world.asked == ["B-good", "B-bad"]
+        assert world.store.get("bad-20261124T020000Z") == changed(
+            world.store.get("bad-20261124T020000Z"),
+            unanswered=0,  # type: ignore[arg-type]
+        ), "an answer that was handled is forgiven"
+
+    def test_an_answer_that_fails_is_asked_for_after_longer_and_longer_pauses(self) -> None:
+        world = World()
+        world.answer = raises(RuntimeError("a fault of ours"))
+        one = world.add("one")
+        world.poll_for(24)
+        assert len(world.asked) == len(world.faults) <= 9
+        assert world.state(one) == (State.EXPIRED, "no-result")
+
+
+class TestLateResults:
+    def test_an_expired_import_is_asked_for_once_an_hour_and_does_not_lock_its_feed(self) -> None:
+        world = World()
+        world.answer = pending
+        one = world.add("one")
+        world.poll_for(12.5)
+        found = world.store.get(one)
+        assert found is not None
+        assert (found.state, found.open) == (State.EXPIRED, LATE)
+        assert world.store.get_feed("one").open_imports == []
+        world.asked.clear()
+        world.poll_for(5)
+        assert len(world.asked) == 5
+        world.answer = complete
+        world.poll_for(1)
+        found = world.store.get(one)
+        assert found is not None
+        assert (found.state, found.open, found.result.late) == (State.COMPLETE, None, True)
+
+    def test_two_days_after_it_began_nobody_asks_any_more(self) -> None:
+        world = World()
+        world.answer = pending
+        one = world.add("one")
+        world.poll_for(50)
+        world.asked.clear()
+        world.answer = complete
+        world.poll_for(10)
+        assert world.asked == []
+        found = world.store.get(one)
+        assert found is not None
+        assert (found.state, found.open) == (State.EXPIRED, None)
+
+    def test_a_board_that_is_left_alone_holds_up_no_deadline(self) -> None:
+        world = World()
+        world.answer = raises(BoardUnknownError("no answer"))
+        imports = [world.add(f"f{number}") for number in range(9)]
+        world.time = BEGAN + timedelta(hours=12, seconds=1)
+        assert len(world.poll().expired) == 9
+        assert {world.state(each)[0] for each in imports} == {State.EXPIRED}
+        assert len(world.asked) == 3
+
+    def test_the_reason_says_what_the_board_answered(self) -> None:
+        world = World()
+        world.answer = raises(BoardRefusedError("the board answered 404 (there is nothing at that address)", 404))
+        one = world.add("one")
+        world.poll_for(12.5)
+        found = world.store.get(one)
+        assert found is not None
+        assert found.ending.reason == (
+            "the board gave no result within 12 hours; its last answer: "
+            "the board answered 404 (there is nothing at that address)"
+        )
+
+
+def test_a_record_that_cannot_be_read_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    good = world.add("good")
+    open_records = world.store.open_records
+    broken = [BrokenRecord("bad-1", "bad", ValueError("an unknown state"))]
+    monkeypatch.setattr(world.store, "open_records", lambda *, late: OpenRecords(*open_records(late=late)[:2], broken))
+    polled = world.poll()
+    assert polled.failed == ["bad-1"]
+    assert world.faults == [("bad", "an unknown state")]
+    assert world.state(good)[0] is State.COMPLETE
+
+
+def test_a_feed_that_cannot_be_started_holds_up_no_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    good = world.add("good")
+    world.store.save(Feed(feed="one", run_again="one-20261124T020100Z", run_again_at=BEGAN))
+
+    def fail(feed: str, skipped: str) -> None:
+        raise RuntimeError("Lambda is throttled")
+
+    monkeypatch.setattr(world, "run_again", fail)
+    assert world.poll().failed == ["one"]
+    assert world.state(good)[0] is State.COMPLETE

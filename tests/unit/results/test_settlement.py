@@ -2,18 +2,21 @@
 
 import gzip
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jobferry.adapters.dynamodb import _dump
 from jobferry.board.job_imports import JobImport
 from jobferry.records import transitions
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import OPEN, Import, SettledBy, State
 from jobferry.records.store import apply
+from jobferry.results import settlement
 from jobferry.results.settlement import settle
 from tests.fakes import Killed, MemoryStore
 from tests.records import an_import, changed
@@ -352,3 +355,72 @@ def test_an_older_import_that_ends_late_replaces_nothing_newer() -> None:
     assert feed.live_set is not None
     assert feed.live_set.key == "archive/default/newer.live.jsonl.gz"
     assert feed.open_imports == []
+
+
+def test_many_errors_of_one_job_are_merged_in_linear_time() -> None:
+    """Joined one by one, 20,000 errors of five messages each took 16 seconds."""
+    errors = [{"index": 3, "messages": [f"{number}-{each}" for each in range(5)]} for number in range(20_000)]
+    said = JobImport.model_validate({"id": "B1", "status": "complete", "results": {"errors": errors}})
+    store = store_with(record(jobs=20_000))
+    began = time.process_time()
+    settle(store, Archive(MANIFEST), ID, said, by=SettledBy.POLL, verified=True, now=NOW)
+    assert time.process_time() - began < 8
+    [failed] = store.read_failed(ID, FailedKind.ERROR)
+    assert len(failed.messages) == 100_000
+    assert failed.messages[:6] == ["0-0", "0-1", "0-2", "0-3", "0-4", "1-0"]
+
+
+def test_no_more_jobs_are_recorded_than_the_function_can_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settlement, "_MAX_RECORDED", 2)
+    store = store_with(record())
+    many = answer(errors=tuple((number, f"J-{number}", ["first"]) for number in (0, 1, 2, 1)))
+    settled = settle(store, Archive(MANIFEST), ID, many, by=SettledBy.POLL, verified=True, now=NOW)
+    assert [(each.number, each.messages) for each in store.read_failed(ID, FailedKind.ERROR)] == [
+        (0, ["first"]),
+        (1, ["first", "first"]),
+    ]
+    assert (settled.result.counts or {})["failed"] == 4
+
+
+@pytest.mark.parametrize("damage", ["cut", "not gzip", "not JSON", "wrong checksum"])
+def test_a_damaged_manifest_costs_no_result(damage: str) -> None:
+    class Damaged(Archive):
+        def fetch(self, key: str, path: Path) -> bool:
+            super().fetch(key, path)
+            whole = path.read_bytes()
+            path.write_bytes(
+                {
+                    "cut": whole[: len(whole) // 2],
+                    "not gzip": b"<html>" * 10,
+                    "not JSON": gzip.compress(b"{}\n" * 5 + b"nonsense"),
+                    "wrong checksum": whole[:-8] + b"\0" * 8,
+                }[damage]
+            )
+            return True
+
+    store = store_with(record())
+    settled = settle(store, Damaged(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.POLL, verified=True, now=NOW)
+    assert settled.state is State.COMPLETE
+    assert [each.number for each in store.read_failed(ID, FailedKind.ERROR)] == [2, 7]
+
+
+def test_an_earlier_run_that_cannot_be_read_costs_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = store_with(record(previous="default-20261123T020000Z"))
+    get = store.get
+
+    def read(import_id: str) -> Import | None:
+        return Import.from_item({}) if import_id != ID else get(import_id)
+
+    monkeypatch.setattr(store, "get", read)
+    settled = settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.POLL, verified=True, now=NOW)
+    assert settled.state is State.COMPLETE
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), 10**4000, 1e300, 1e-300, -(10**50)])
+def test_a_number_that_no_table_can_store_costs_no_result(number: float) -> None:
+    """Through the real serializer, as the table in memory takes any number."""
+    store = store_with(record())
+    said = answer(ignoredValues=[number], more=number)
+    settled = settle(store, Archive(MANIFEST), ID, said, by=SettledBy.POLL, verified=True, now=NOW)
+    item = _dump(settled.to_item())
+    assert item["results"]["M"]["added"] == {"N": "10"}

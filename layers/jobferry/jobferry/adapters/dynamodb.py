@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from itertools import batched
+from itertools import batched, chain
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeDeserializer, TypeSerializer
@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 from jobferry.errors import ConflictError, StoreError
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import OPEN, Import, timestamp
-from jobferry.records.store import OpenRecords
+from jobferry.records.imports import LATE, OPEN, Import, timestamp
+from jobferry.records.store import BrokenRecord, OpenRecords
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -103,24 +103,33 @@ class ImportsTable:
         keys = ({"importId": import_id, "item": item["item"]} for item in self._items(import_id, kind))
         self._write({"DeleteRequest": {"Key": _dump(key)}} for key in keys)
 
-    def open_records(self) -> OpenRecords:
+    def open_records(self, *, late: bool = False) -> OpenRecords:
         """Return the records that the poller has to check, oldest first. The index may be a moment old."""
-        found = OpenRecords([], [])
+        imports: list[Import] = []
+        feeds: list[Feed] = []
+        broken: list[BrokenRecord] = []
+        for item in chain.from_iterable(map(self._open_items, (OPEN, LATE) if late else (OPEN,))):
+            try:
+                if item["item"] == FEED:
+                    feeds.append(_feed(item))
+                else:
+                    imports.append(Import.from_item(item))
+            except ValueError as error:
+                import_id = str(item["importId"])
+                feed = item.get("feed") or import_id.removeprefix(f"{FEED}#")
+                broken.append(BrokenRecord(import_id, feed, error))
+        return OpenRecords(imports, feeds, broken)
+
+    def _open_items(self, value: str) -> Iterator[Item]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName="open-createdAt",
             KeyConditionExpression="#open = :open",
             ExpressionAttributeNames={"#open": "open"},
-            ExpressionAttributeValues={":open": {"S": OPEN}},
+            ExpressionAttributeValues={":open": {"S": value}},
         )
         for page in pages:
-            for raw in page["Items"]:
-                item = _load(raw)
-                if item["item"] == FEED:
-                    found.feeds.append(_feed(item))
-                else:
-                    found.imports.append(Import.from_item(item))
-        return found
+            yield from map(_load, page["Items"])
 
     def history(self, feed: str) -> Iterator[Import]:
         """Yield the feed's imports, newest first. The index may be a moment old."""
@@ -248,7 +257,7 @@ def _exact(value: Any) -> Any:
             try:
                 return DYNAMODB_CONTEXT.create_decimal(repr(value))
             except ArithmeticError:
-                return str(value)
+                return str(value)  # no whole number that is read has more digits than Python writes out
         case dict():
             return {key: _exact(each) for key, each in value.items()}
         case list() | tuple():

@@ -3,6 +3,7 @@
 import base64
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,8 @@ from jobferry.errors import BoardUnknownError, BoardUnreachableError
 BOARD_CONNECT_SECONDS: Final = 5.0
 #: The largest answer that is read, in bytes. It has room for some 100,000 errors.
 MAX_ANSWER: Final = 32 << 20
+#: The window size with which zlib expects the header of gzip.
+_GZIP: Final = 16 + zlib.MAX_WBITS
 
 type Answer = tuple[int, bytes, timedelta | None]
 
@@ -129,14 +132,24 @@ class _Upload:
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
+    """Read the body, at most MAX_ANSWER bytes. Unpack gzip here, because urllib3 unpacks without a limit."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "x-gzip"):
+        return b""  # it was not asked for, and the status says enough
+    unpack = None if encoding == "identity" else zlib.decompressobj(_GZIP)
     body = bytearray()
     # iter_content waits until a piece is full. read1 returns what is there, so even a slow answer meets the deadline.
-    while chunk := response.raw.read1(1 << 16, decode_content=True):
-        body += chunk
+    while chunk := response.raw.read1(1 << 16, decode_content=False):
+        try:
+            body += chunk if unpack is None else unpack.decompress(chunk, MAX_ANSWER + 1 - len(body))
+        except zlib.error as error:
+            raise BoardUnknownError("the board's answer is not valid gzip") from error
         if len(body) > MAX_ANSWER:
             raise BoardUnknownError(f"the board's answer is larger than {MAX_ANSWER:,} bytes")
         if time.monotonic() > deadline:
             raise TimeoutError
+    if unpack is not None and body and not unpack.eof:
+        raise BoardUnknownError("the board's answer ends in the middle")
     return bytes(body)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
@@ -13,21 +15,35 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
-class SecretAccounts:
-    """The accounts in the secrets under the stack's prefix. Each secret is read once and then remembered."""
+#: A secret is remembered for this long. Seconds.
+REMEMBERED_SECONDS: Final = 300.0
 
-    def __init__(self, client: SecretsManagerClient, prefix: str, default_board: str) -> None:
+
+class SecretAccounts:
+    """The accounts in the secrets under the stack's prefix. Each secret is remembered for a few minutes."""
+
+    def __init__(
+        self,
+        client: SecretsManagerClient,
+        prefix: str,
+        default_board: str,
+        # Not the monotonic clock, which may stand still while Lambda keeps the process frozen.
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._client = client
         self._prefix = prefix
         self._default_board = default_board
-        self._known: dict[str, Account] = {}
+        self._clock = clock
+        self._known: dict[str, tuple[float, Account]] = {}
 
     def get(self, name: str, *, fresh: bool = False) -> Account:
         """Implement `Accounts`."""
-        if fresh or name not in self._known:
-            value = read_secret(self._client, self._prefix + name)
-            self._known[name] = parse_account(name, value, self._default_board)
-        return self._known[name]
+        now = self._clock()
+        read_at, known = self._known.get(name, (now, None))
+        if known is None or fresh or not 0 <= now - read_at < REMEMBERED_SECONDS:
+            known = parse_account(name, read_secret(self._client, self._prefix + name), self._default_board)
+            self._known[name] = now, known
+        return known
 
 
 def read_secret(client: SecretsManagerClient, name: str) -> str:

@@ -2,8 +2,9 @@
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -14,6 +15,8 @@ from jobferry.exact_json import ObjectError, parse_object
 from jobferry.records.imports import Import, account_id
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+#: The name of a host, or an IPv4 address.
+_HOST: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ def parse_account(name: str, text: str, default_board: str) -> Account:
         raise SecretError(
             f"the secret {name} is not an API key: it contains white space, a control character or a colon"
         )
-    return Account(name, checked_board_url(board, f"the secret {name}"), value)
+    source = f"boardUrl in the secret {name}" if board is not default_board else "the stack's parameter BoardUrl"
+    return Account(name, checked_board_url(board, source), value)
 
 
 def checked_board_url(url: str, source: str) -> str:
@@ -117,10 +121,28 @@ def checked_board_url(url: str, source: str) -> str:
         url: the URL.
         source: where it comes from, for the message.
     """
-    parts = urlsplit(url)
-    plain = parts.scheme == "http" and parts.hostname in LOOPBACK
-    if not (parts.scheme == "https" or plain) or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise SecretError(
-            f"the board URL in {source} is invalid: an https:// base URL without user, query or fragment is needed"
-        )
+    fault = _fault_of_url(url)
+    if fault is not None:
+        raise SecretError(f"{source} is invalid: {fault}; enter an https:// base URL such as https://board.example/api")
     return url.rstrip("/")
+
+
+def _fault_of_url(url: str) -> str | None:
+    """Say why a URL cannot be a board's; None if it can. The URL may contain a password, so it is not quoted."""
+    # urlsplit drops line breaks and tabs without a word, and a backslash is a slash for some clients.
+    if not url.isascii() or not url.isprintable() or any(each in url for each in ' "<>\\^`{|}'):
+        return "it contains a space, a line break or another character that no URL has"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "its host or port cannot be read"
+    if "@" in parts.netloc:
+        return "it contains a user name or password"
+    if "?" in url or "#" in url:
+        return "it contains a query or a fragment"
+    if not host or port == 0 or (not _HOST.fullmatch(host) and ":" not in host):
+        return "its host or port cannot be read"
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
+        return "it does not begin with https://"
+    return None

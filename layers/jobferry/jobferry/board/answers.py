@@ -1,11 +1,12 @@
 """What the board's answer to a request means."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
-from jobferry.board.job_imports import JobImport, JobImportError, parse_job_import
+from jobferry.board.job_imports import JobImport, JobImportError, parse_created, parse_job_import
 from jobferry.errors import (
     BoardError,
     BoardRefusedError,
@@ -15,6 +16,8 @@ from jobferry.errors import (
 )
 from jobferry.text import without_secrets
 
+#: The API's page promises 202 to a create request and 200 to a retrieve request. A proper import counts with each of them.
+_SUCCESS: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 #: With these the board accepted or deleted nothing, and may accept the same request later.
 _TRY_LATER: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 #: Characters of the board's own words that are kept.
@@ -23,13 +26,13 @@ _LONGEST_WAIT: Final = timedelta(days=1)
 
 
 def read_created(status: int, body: bytes, retry_after: timedelta | None = None) -> JobImport:
-    """Return the import from the answer to a create request. Only a 202 with an id is an acceptance.
+    """Return the import from the answer to a create request. A success with an import's id is an acceptance.
 
     Raises:
         BoardRefusedError, BoardUnreachableError: the board did not accept the import.
         BoardUnknownError: the board may have accepted it.
     """
-    return _read(HTTPStatus.ACCEPTED, status, body, retry_after)
+    return _read(parse_created, status, body, retry_after)
 
 
 def read_retrieved(status: int, body: bytes, retry_after: timedelta | None = None) -> JobImport:
@@ -38,7 +41,7 @@ def read_retrieved(status: int, body: bytes, retry_after: timedelta | None = Non
     Raises:
         BoardError: the answer is not an import.
     """
-    return _read(HTTPStatus.OK, status, body, retry_after)
+    return _read(parse_job_import, status, body, retry_after)
 
 
 def require_deleted(status: int, body: bytes, retry_after: timedelta | None = None) -> None:
@@ -64,11 +67,11 @@ def is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
-def _read(expected: HTTPStatus, status: int, body: bytes, retry_after: timedelta | None) -> JobImport:
-    if status != expected:
+def _read(parse: Callable[[bytes], JobImport], status: int, body: bytes, retry_after: timedelta | None) -> JobImport:
+    if status not in _SUCCESS:
         raise _error(status, body, retry_after)
     try:
-        return parse_job_import(body)
+        return parse(body)
     except JobImportError as error:
         raise BoardUnknownError(f"the board answered {status}, but {error}", status) from error
 
@@ -112,6 +115,6 @@ def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
     if text.isascii() and text.isdigit():
         return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT)
     try:
-        return max(parsedate_to_datetime(text) - now, timedelta())
+        return min(max(parsedate_to_datetime(text) - now, timedelta()), _LONGEST_WAIT)
     except (ValueError, TypeError, OverflowError):
         return None

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic_core import to_json
 
 from jobferry.board.accounts import Account, Accounts, account_of
 from jobferry.board.job_imports import JobImport
-from jobferry.errors import BoardRefusedError, BoardUnknownError
+from jobferry.errors import BoardRefusedError, BoardUnknownError, SecretError
 from jobferry.feeds.streams import CHUNK
 from jobferry.records.imports import Import
+
+#: With these a board may refuse a key that was replaced: if that is another account's by now, it does not find the import.
+_WRONG_KEY: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
 class Board(Protocol):
@@ -70,18 +73,25 @@ class RequestBody:
 
 
 def retrieve(record: Import, board_import_id: str, accounts: Accounts, boards: Boards, seconds: float) -> JobImport:
-    """Retrieve an import from the board. If the board refuses a remembered key, read the secret again and retry once.
+    """Retrieve an import from the board. If the board refuses a remembered key, ask once more with the current one.
 
     Raises:
         BoardError: the board cannot be asked, or does not know the import.
         SecretError: there is no key, or the secret's board URL has changed.
     """
+    account = account_of(record, accounts)
     try:
-        answer = boards(account_of(record, accounts)).retrieve(board_import_id, seconds)
+        answer = boards(account).retrieve(board_import_id, seconds)
     except BoardRefusedError as error:
-        if error.status != HTTPStatus.UNAUTHORIZED:
+        if error.status not in _WRONG_KEY:
             raise
-        answer = boards(account_of(record, accounts, fresh=True)).retrieve(board_import_id, seconds)
+        try:
+            current = account_of(record, accounts, fresh=True)
+        except SecretError:
+            raise error from None
+        if current.api_key == account.api_key:
+            raise
+        answer = boards(current).retrieve(board_import_id, seconds)
     if answer.id != board_import_id:
         raise BoardUnknownError("the board answered with another import")
     return answer

@@ -1,10 +1,12 @@
 """The job import object of the board's API: the answer to POST and GET, and the body of a callback.
 
-Only the id and the status have to be right. Everything else is read leniently, because a field that is missing or has
-another type must not lose a result. Fields that the API's page does not have are kept.
+Only the id and the status have to be right; of the answer to POST, only the id. Everything else is read leniently,
+because a field that is missing or has another type must not lose a result. Fields that the API's page does not have are
+kept. What is read is bounded, so that no answer fills the memory or the time of a function.
 """
 
 import json
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
@@ -23,19 +25,37 @@ class JobImportError(ValueError):
     """What was received is not a job import. The message says why, but does not quote it."""
 
 
-def _messages(value: Any) -> list[str]:
-    each = value if isinstance(value, list) else [] if value is None else [value]
-    return [text if isinstance(text, str) else f"{text}" for text in each]
+#: The most values in one answer: 32 MiB of errors without a longer text have fewer. Each takes some 100 bytes of memory.
+_MAX_VALUES: Final = 3_000_000
+#: Levels of nesting that are read. Deeper values become null.
+_MAX_DEPTH: Final = 50
+#: Digits of a whole number that is read as one. DynamoDB stores 38.
+_MAX_DIGITS: Final = 38
+#: Characters of one text that are kept. A record keeps fewer.
+_MAX_TEXT: Final = 4000
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else value if isinstance(value, str) else f"{value}"
+    """Return a value as a text, cut. None stays None."""
+    if value is None or isinstance(value, str):
+        return value and value[:_MAX_TEXT]
+    try:
+        return f"{value}"[:_MAX_TEXT]
+    except ValueError:  # Python does not write out a whole number of more than 4,300 digits
+        return "a number that is too long to be shown"
+
+
+def _messages(value: Any) -> list[str]:
+    each = value if isinstance(value, list) else [] if value is None else [value]
+    return [_text(text) or f"{text}" for text in each]
 
 
 #: No import has more jobs.
 _MAX_COUNT: Final = 10**9
-#: Further errors are not read, so that a faulty answer cannot fill the memory.
+#: Further errors are not read.
 _MAX_ERRORS: Final = 200_000
+#: Years in which an import may plausibly have been processed. Beyond them, Python cannot calculate with every time.
+_YEARS: Final = range(1970, 9000)
 
 
 def _whole(value: Any) -> int | None:
@@ -51,12 +71,25 @@ def _count(value: Any) -> int:
 
 
 def _time(value: Any) -> datetime | None:
-    """Parse a date and time of RFC 3339. Return None if it is not one."""
+    """Parse a date and time of RFC 3339. Return None if it is not one, or not a plausible one."""
     try:
         time = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
+    if time.year not in _YEARS:
+        return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _id(value: Any) -> Any:
+    """Return an id as a text, also if the board writes it as a number."""
+    return (
+        f"{value}" if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**_MAX_DIGITS else value
+    )
+
+
+def _status(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
 
 
 type _Count = Annotated[int, BeforeValidator(_count)]
@@ -69,7 +102,7 @@ class _BoardObject(BaseModel):
     )
 
 
-class JobError(_BoardObject):
+class JobError(_BoardObject, extra="ignore"):
     """Why one job failed.
 
     Attributes:
@@ -84,8 +117,22 @@ class JobError(_BoardObject):
 
 
 def _errors(value: Any) -> list[Any]:
-    each = value[:_MAX_ERRORS] if isinstance(value, list) else []
+    match value:
+        case list():
+            each = value[:_MAX_ERRORS]
+        case {"messages": _} | {"index": _}:
+            each = [value]
+        case dict():
+            each = [_keyed_error(key, error) for key, error in list(value.items())[:_MAX_ERRORS]]
+        case _:
+            each = [value] if value else []
     return [error if isinstance(error, dict) else {"messages": [error]} for error in each]
+
+
+def _keyed_error(key: str, error: Any) -> dict[str, Any]:
+    """Return an error of an object of errors, whose keys are indexes or reference numbers."""
+    place = {"referenceNumber": key} if _whole(key) is None else {"index": key}
+    return place | (error if isinstance(error, dict) else {"messages": error})
 
 
 class Results(_BoardObject):
@@ -117,8 +164,8 @@ class JobImport(_BoardObject):
         results: the counts and errors of a complete import.
     """
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,199}$")]
-    status: Annotated[str, Field(min_length=1, max_length=40)]
+    id: Annotated[str, BeforeValidator(_id), Field(pattern=r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,199}$")]
+    status: Annotated[str, BeforeValidator(_status), Field(min_length=1, max_length=40)]
     requested_at: _Time = None
     completed_at: _Time = None
     results: Results | None = None
@@ -140,23 +187,64 @@ def parse_job_import(body: bytes | str) -> JobImport:
     Raises:
         JobImportError: it contains no job import.
     """
+    return _job_import(_data(body))
+
+
+def parse_created(body: bytes) -> JobImport:
+    """Parse the answer to a create request. Only its id and time count: an import that has an id exists on the board.
+
+    Raises:
+        JobImportError: it contains no job import with an id.
+    """
+    data = _data(body)
+    return _job_import({"id": data.get("id"), "status": PENDING, "requestedAt": data.get("requestedAt")})
+
+
+def _data(body: bytes | str) -> dict[str, Any]:
     answer = _read(body.encode(errors="replace") if isinstance(body, str) else body)
-    if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
+    if not isinstance(answer, dict) or not isinstance(data := answer.get("data"), dict):
         raise JobImportError(f"it is {kind(answer)} without an import in data")
+    return data
+
+
+def _job_import(data: dict[str, Any]) -> JobImport:
     try:
-        return JobImport.model_validate(answer["data"])
+        return JobImport.model_validate(data)
     except ValidationError as error:
         wrong = {".".join(str(part) for part in each["loc"]) or str(each["msg"]) for each in error.errors()}
         raise JobImportError(f"its data is not an import: {', '.join(sorted(wrong))[:200]}") from error
 
 
 def _read(body: bytes) -> Any:
-    """Parse JSON. Half a character in a message, or a byte that is not UTF-8, must not lose a result."""
+    """Parse JSON. Nothing within a value may lose a result, such as half a character or a number of 5,000 digits."""
+    # Each value but the first follows one of these. A faulty answer must not be parsed first and counted then.
+    if sum(map(body.count, (b",", b"[", b"{", b":"))) > _MAX_VALUES:
+        raise JobImportError(f"it has more than {_MAX_VALUES:,} values")
     try:
         try:
-            return from_json(body, allow_inf_nan=False)
+            return from_json(body)
         except ValueError:
-            whole = json.dumps(json.loads(body.decode(errors="replace")), ensure_ascii=False)
-            return from_json(whole.encode(errors="replace"), allow_inf_nan=False)
+            text = body.decode(json.detect_encoding(body), errors="replace")
+            return _clean(json.loads(text, parse_int=_int, parse_constant=lambda _: None), 1)
     except (ValueError, RecursionError) as error:
         raise JobImportError("it is not JSON") from error
+
+
+def _int(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MAX_DIGITS else digits[:_MAX_TEXT]
+
+
+def _clean(value: Any, depth: int) -> Any:
+    """Return a value without half characters, and without what is nested too deep."""
+    match value:
+        case str():
+            return value.encode(errors="replace").decode()
+        case list():
+            return [_clean(each, depth + 1) for each in value] if depth < _MAX_DEPTH else None
+        case dict():
+            pairs = value.items() if depth < _MAX_DEPTH else ()
+            return {_clean(key, depth): _clean(each, depth + 1) for key, each in pairs}
+        case float():
+            return value if math.isfinite(value) else None
+        case _:
+            return value

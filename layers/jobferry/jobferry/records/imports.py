@@ -15,6 +15,8 @@ from jobferry.errors import Cause
 
 #: An import without a result is given up after this time.
 RESULT_DEADLINE: Final = timedelta(hours=12)
+#: The board is still asked, once an hour, for the result of an import that was given up less than this time ago.
+LATE_RESULT: Final = timedelta(hours=36)
 #: Lambda retries a failed invocation after about one and three minutes. The poller waits for this time.
 LAMBDA_RETRIES: Final = timedelta(minutes=10)
 #: After deletions were announced, runs that no person started may not delete for this long, so that people can object.
@@ -27,8 +29,9 @@ WEEK: Final = timedelta(days=7)
 RETENTION: Final = timedelta(days=400)
 #: `{feed}-{time}`, and what tells it from another import of that time; `runs.triggers` makes it.
 IMPORT_ID: Final = re.compile(r"[a-z0-9-]{1,64}-[0-9]{8}T[0-9]{6}Z(-[a-z0-9]+)*")
-#: The value of `open`, by which the poller's index finds a record.
+#: The values of `open`, by which the poller's index finds a record: in every run, or once an hour.
 OPEN: Final = "open"
+LATE: Final = "late"
 #: Characters of a reference number or a title that a record keeps; the archive has them whole.
 NAME_LENGTH: Final = 300
 #: Postings that a record names.
@@ -377,8 +380,9 @@ class Import(Frozen):
         confirm_fields: the code with which a person confirms that fields are gone.
         previous: the feed's last complete run when this import was claimed.
         polled_at: when the poller last asked for it.
+        unanswered: how often in a row the poller asked and did not finish, because the answer made it fail or crash.
         notified_at: when its notice was published.
-        open: OPEN while it needs the poller.
+        open: OPEN while it needs the poller; LATE while it has expired and its result may still come.
         revision: how often it was written; 0 if it is new.
     """
 
@@ -400,6 +404,7 @@ class Import(Frozen):
     result: Result = Field(default_factory=Result)
     ending: Ending = Field(default_factory=Ending)
     polled_at: Instant | None = None
+    unanswered: int = 0
     notified_at: Instant | None = None
     open: str | None = None
     revision: int = 0
@@ -408,6 +413,11 @@ class Import(Frozen):
     def deadline(self) -> datetime:
         """When the import expires if there is no result."""
         return self.created_at + RESULT_DEADLINE
+
+    @property
+    def late_deadline(self) -> datetime:
+        """When the board is no longer asked for the result of an expired import."""
+        return self.deadline + LATE_RESULT
 
     @property
     def expires(self) -> datetime:

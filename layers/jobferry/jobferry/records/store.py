@@ -14,11 +14,20 @@ from jobferry.records.imports import Import, part_id
 _ATTEMPTS: Final = 20
 
 
+class BrokenRecord(NamedTuple):
+    """A record that cannot be read, for instance because a newer version of jobferry wrote it."""
+
+    import_id: str
+    feed: str
+    error: Exception
+
+
 class OpenRecords(NamedTuple):
     """What the poller has to check."""
 
     imports: list[Import]
     feeds: list[Feed]
+    broken: Sequence[BrokenRecord] = ()
 
 
 class ImportStore(Protocol):
@@ -39,7 +48,8 @@ class ImportStore(Protocol):
 
     def delete_failed(self, import_id: str, kind: FailedKind) -> None: ...
 
-    def open_records(self) -> OpenRecords: ...
+    def open_records(self, *, late: bool = False) -> OpenRecords:
+        """Return the records that the poller has to check; `late` adds expired imports whose result may still come."""
 
     def history(self, feed: str) -> Iterator[Import]:
         """Return the feed's imports, newest first. They may be a moment behind."""

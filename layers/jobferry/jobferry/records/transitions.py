@@ -13,6 +13,7 @@ from jobferry.errors import Cause
 from jobferry.records.feeds import Deleted, Feed, LiveSet
 from jobferry.records.imports import (
     LAMBDA_RETRIES,
+    LATE,
     MAX_SENDS,
     OPEN,
     WEEK,
@@ -30,6 +31,8 @@ from jobferry.records.imports import (
 AWAITING: Final = frozenset({State.SUBMITTING, State.PENDING, State.RUNNING})
 #: A result may still complete these: the board may have accepted a rejected or expired import after all.
 MAY_COMPLETE: Final = AWAITING | {State.EXPIRED, State.REJECTED}
+#: After this many answers in a row that could not be handled, an expired import is no longer asked for.
+MAX_UNANSWERED: Final = 3
 #: It is not certain that the board has the import, so it may be sent, perhaps again.
 MAY_BE_SENT: Final = frozenset({State.PREPARING, State.SUBMITTING})
 
@@ -376,7 +379,8 @@ def complete(
         claim=Claim(),
         ending=Ending(),
         notified_at=None if late else record.notified_at,
-        open=None if result.verified else record.open,
+        open=OPEN if record.open and not result.verified else None,
+        unanswered=0,
     )
     closed = _close_sent(feed, completed)
     if overtaken:
@@ -403,12 +407,23 @@ def add_earlier_deletions(record: Import, deleted: int) -> Records:
 
 
 def note_poll(record: Import, now: datetime) -> Records:
-    """Record that the poller asks for an import."""
-    return (record.changed(polled_at=now),) if record.open else _NOTHING
+    """Record that the poller asks for an import, before an answer can crash it."""
+    return (record.changed(polled_at=now, unanswered=record.unanswered + 1),) if record.open else _NOTHING
 
 
-def expire(record: Import, feed: Feed, now: datetime) -> Records:
-    """Give up an import after its deadline; what an unverified callback said stands."""
+def note_poll_handled(record: Import) -> Records:
+    """Record that the poller has handled what the board answered, or that it did not answer."""
+    return (record.changed(unanswered=0),) if record.unanswered else _NOTHING
+
+
+def expire(record: Import, feed: Feed, now: datetime, answer: str | None = None) -> Records:
+    """Give up an import after its deadline; what an unverified callback said stands.
+
+    Its feed is free then. The board is still asked for the result, but rarely.
+
+    Args:
+        answer: what the board answered last, if it was no result.
+    """
     if record.state is State.COMPLETE and not record.result.verified and record.open:
         return (record.changed(open=None),)
     if record.state not in AWAITING or record.claim.is_held(now):
@@ -421,8 +436,21 @@ def expire(record: Import, feed: Feed, now: datetime) -> Records:
             held_back = record.ending.cause in _HOLDING_BACK
             last = "it was not sent again" if held_back else "its answer to the last attempt"
             reason += f"; {last}: {record.ending.reason}"
+    elif record.unanswered:
+        reason += f"; jobferry could not process its answer to the last {record.unanswered} requests"
+    elif answer:
+        reason += f"; its last answer: {answer}"
     expired = _end(record, State.EXPIRED, Ending(cause=Cause.NO_RESULT, reason=reason, status=record.ending.status))
+    if record.sent.board_import_id is not None and record.unanswered < MAX_UNANSWERED:
+        expired = expired.changed(open=LATE)
     return expired, _close_sent(feed, expired)
+
+
+def stop_asking(record: Import, now: datetime) -> Records:
+    """Ask no longer for the result of an expired import. A callback can still bring it."""
+    if record.open != LATE or (now <= record.late_deadline and record.unanswered < MAX_UNANSWERED):
+        return _NOTHING
+    return (record.changed(open=None),)
 
 
 # The notice

@@ -65,7 +65,8 @@ def parse_callback(event: dict[str, Any]) -> Callback:
     """Read the callback in an event of the HTTP API, payload format 2.0. Raises CallbackMalformedError."""
     body = event.get("body") or ""
     try:
-        content = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+        text = body.encode(errors="replace")  # half a character must not lose a result
+        content = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text
     except (binascii.Error, ValueError) as error:
         raise CallbackMalformedError("the body is not valid base64") from error
     path, query = event.get("pathParameters") or {}, event.get("queryStringParameters") or {}
@@ -122,8 +123,9 @@ def receive(callback: Callback, receiver: Receiver, now: datetime) -> Received:
 
 def _authenticate(callback: Callback, receiver: Receiver) -> Import:
     """Return the import if the token is its own. Every refusal is the same, so that a caller learns nothing."""
-    right = is_token(callback.token, callback.import_id, receiver.signing_key())
-    if not right or not IMPORT_ID.fullmatch(callback.import_id):
+    if not IMPORT_ID.fullmatch(callback.import_id) or not is_token(
+        callback.token, callback.import_id, receiver.signing_key()
+    ):
         raise CallbackForbiddenError("the token does not belong to this import")
     record = receiver.store.get(callback.import_id)
     if record is None or record.destination.account is None:

@@ -1,8 +1,8 @@
 """Overdue feeds: feeds without a complete import for too long. No other metric shows a single such feed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import batched, chain, islice
+from itertools import batched, chain, islice, takewhile
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
@@ -44,17 +44,78 @@ def is_hourly_run(event: dict[str, Any]) -> bool:
     return isinstance(time, str) and datetime.fromisoformat(time).minute < 5
 
 
-def overdue_feeds(records: FeedRecords, folders: FeedFolders, now: datetime, after: timedelta) -> list[Feed]:
+def report_overdue(
+    records: FeedRecords,
+    folders: FeedFolders,
+    now: Callable[[], datetime],
+    after: timedelta,
+    deadline: datetime,
+    *,
+    report: Callable[[Sequence[Feed]], None],
+    failed: Callable[[Feed, Exception], None],
+) -> list[str]:
+    """Report the overdue feeds that are found until the deadline; see `overdue_feeds`. Return the feeds that could not be checked."""
+    unchecked: list[str] = []
+
+    def note(feed: Feed, error: Exception) -> None:
+        unchecked.append(feed.feed)
+        failed(feed, error)
+
+    try:
+        late = overdue_feeds(records, folders, now(), after, failed=note, is_time_left=lambda: now() < deadline)
+        report(late)
+    except Exception as error:  # noqa: BLE001  # the caller is told, and must poll all the same
+        note(Feed(feed="(all feeds)"), error)
+    return unchecked
+
+
+def overdue_feeds(
+    records: FeedRecords,
+    folders: FeedFolders,
+    now: datetime,
+    after: timedelta,
+    *,
+    failed: Callable[[Feed, Exception], None],
+    is_time_left: Callable[[], bool] = lambda: True,
+) -> list[Feed]:
     """Find the feeds of the bucket that are overdue and not paused; the first MAX_REPORTED of them by name.
 
     This reads one record for each feed, and the settings and imports only of those that seem overdue.
+
+    Args:
+        records: of the feeds and their imports.
+        folders: where the feeds are.
+        now: the time.
+        after: how long a feed may be without a complete import.
+        failed: is told of a feed that could not be checked; the others are checked all the same.
+        is_time_left: tells whether the next feed may be checked.
     """
+
+    def is_late(feed: Feed) -> bool:
+        try:
+            return is_overdue(feed, records, now, after) and not _is_paused(feed.feed, folders)
+        except Exception as error:  # noqa: BLE001  # the caller is told
+            failed(feed, error)
+            return False
+
     names = sorted(each for each in folders.feeds() if FEED_NAME.fullmatch(each))
     # Sorted by name, because the table has no order and each hour must report the same ones if there are too many.
-    parts = (sorted(records.feeds(some), key=attrgetter("feed")) for some in batched(names, _BATCH, strict=False))
-    known = chain.from_iterable(parts)
-    late = (each for each in known if is_overdue(each, records, now, after))
-    return list(islice((each for each in late if not _is_paused(each.feed, folders)), MAX_REPORTED))
+    parts = (
+        sorted(_read(some, records, failed), key=attrgetter("feed")) for some in batched(names, _BATCH, strict=False)
+    )
+    known = takewhile(lambda _: is_time_left(), chain.from_iterable(parts))
+    return list(islice(filter(is_late, known), MAX_REPORTED))
+
+
+def _read(names: Sequence[str], records: FeedRecords, failed: Callable[[Feed, Exception], None]) -> list[Feed]:
+    """Read the records of some feeds, one by one if a record among them cannot be read."""
+    try:
+        return list(records.feeds(names))
+    except ValueError as error:
+        if len(names) == 1:
+            failed(Feed(feed=names[0]), error)
+            return []
+        return [feed for name in names for feed in _read([name], records, failed)]
 
 
 def is_overdue(feed: Feed, records: FeedRecords, now: datetime, after: timedelta) -> bool:

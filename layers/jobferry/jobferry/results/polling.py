@@ -1,10 +1,14 @@
 """Polling: the second way to a result.
 
-The poller fetches results that no callback delivered, expires imports, resumes interrupted ones, and starts the feeds
-that skipped a run.
+The poller starts the feeds that skipped a run, ends or resumes interrupted imports, expires imports, and fetches results
+that no callback delivered.
+
+The board's answer is the riskiest step, because it might crash the function whatever is done against it. So everything
+else comes first. An import is marked before the board is asked for it. If the answer then crashes the function, the next
+attempts come after ever longer pauses, and after its deadline the import expires without another request.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -15,12 +19,15 @@ from jobferry.board.client import Boards, retrieve
 from jobferry.errors import BoardError, BoardRefusedError, BoardUnreachableError, Cause, SecretError
 from jobferry.records import transitions
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import LAMBDA_RETRIES, MAX_SENDS, Import, SettledBy, State
-from jobferry.records.store import ImportStore, apply
+from jobferry.records.imports import LAMBDA_RETRIES, LATE, MAX_SENDS, Import, SettledBy, State
+from jobferry.records.store import BrokenRecord, ImportStore, apply
 from jobferry.results.settlement import ArchiveReader, settle
 
 #: One answer of the board may take this long. Seconds.
 POLL_SECONDS: Final = 10.0
+#: The pause after an answer that could not be handled. It doubles with each further one, up to the second figure.
+_PAUSE: Final = timedelta(minutes=10)
+_LONGEST_PAUSE: Final = timedelta(hours=6)
 #: After this many failed answers in a row, a board is left alone until the next run.
 _FAILURES_OF_A_BOARD: Final = 3
 #: Time reserved to settle one more import.
@@ -37,7 +44,12 @@ class FeedStarter(Protocol):
 
 @dataclass(frozen=True)
 class Poller:
-    """The dependencies of `poll`. `failed` is told of an import or feed that could not be handled; the others go on."""
+    """The dependencies of `poll`.
+
+    Attributes:
+        failed: is told of a record that could not be handled; the others are handled all the same.
+        asking: is told of an import right before the board is asked for it, so that the log names it if that crashes.
+    """
 
     store: ImportStore
     archive: ArchiveReader
@@ -45,7 +57,8 @@ class Poller:
     boards: Boards
     feeds: FeedStarter
     now: Callable[[], datetime]
-    failed: Callable[[Import | Feed, Exception], None]
+    failed: Callable[[Import | Feed | BrokenRecord, Exception], None]
+    asking: Callable[[Import], None] = lambda _: None
 
 
 @dataclass
@@ -75,31 +88,48 @@ class Polled:
         return {name: value if isinstance(value, int) else len(value) for name, value in vars(self).items()}
 
 
-def poll(poller: Poller, deadline: datetime) -> Polled:
-    """Check everything that is open, until shortly before the deadline."""
+def poll(poller: Poller, deadline: datetime, *, late: bool = False) -> Polled:
+    """Check everything that is open, until shortly before the deadline.
+
+    Args:
+        deadline: when the function ends.
+        late: this is the hourly run, which also asks for the results of expired imports.
+    """
     polled = Polled()
     boards = _BoardFailures()
-    found = poller.store.open_records()
-    # The least recently polled come first, so that every import is reached.
-    imports = sorted(found.imports, key=lambda each: (each.polled_at or each.created_at, each.created_at))
-    for number, record in enumerate(imports):
-        if poller.now() + _MARGIN > deadline:
-            polled.left = len(imports) - number
-            break
-        try:
-            _check(record, poller, boards, polled)
-        except Exception as error:  # noqa: BLE001  # one import's fault holds up no other; the caller is told
-            polled.failed.append(record.import_id)
-            poller.failed(record, error)
-            if poller.now() > record.deadline:
-                _expire(record, poller, polled)  # so it does not lock its feed forever
-    for feed in found.feeds:
-        try:
-            _run_again(feed, poller, polled)
-        except Exception as error:  # noqa: BLE001  # likewise
-            polled.failed.append(feed.feed)
-            poller.failed(feed, error)
+    found = poller.store.open_records(late=late)
+    # The least recently polled come first, so that every import is reached. In the hourly run they come last: otherwise a
+    # record that crashes the function before it is marked would always be the first.
+    by_turn = sorted(found.imports, key=lambda each: (each.polled_at or each.created_at, each.created_at), reverse=late)
+    # Those whose answer may crash the function come after the others in every run.
+    imports = sorted(by_turn, key=lambda each: (each.open == LATE, each.unanswered > 0))
+    to_ask = [each for each in imports if _may_be_asked(each, poller.now())]
+    for broken in found.broken:
+        polled.failed.append(broken.import_id)
+        poller.failed(broken, broken.error)
+    _handle_each(found.feeds, lambda feed: _run_again(feed, poller, polled), poller, polled, deadline)
+    steps = [
+        (imports, lambda record: _end_without_asking(record, poller, polled)),
+        (to_ask, lambda record: _ask_or_expire(record, poller, boards, polled)),
+    ]
+    for records, handle in reversed(steps) if late else steps:
+        polled.left += _handle_each(records, handle, poller, polled, deadline)
     return polled
+
+
+def _handle_each[Record: (Import, Feed)](
+    records: Sequence[Record], handle: Callable[[Record], None], poller: Poller, polled: Polled, deadline: datetime
+) -> int:
+    """Handle each record while there is time. One that fails holds up no other. Return the number of those left."""
+    for number, record in enumerate(records):
+        if poller.now() + _MARGIN > deadline:
+            return len(records) - number
+        try:
+            handle(record)
+        except Exception as error:  # noqa: BLE001  # the caller is told
+            polled.failed.append(record.import_id if isinstance(record, Import) else record.feed)
+            poller.failed(record, error)
+    return 0
 
 
 class _BoardFailures:
@@ -119,18 +149,50 @@ class _BoardFailures:
         self._failures[board] = _FAILURES_OF_A_BOARD if busy else self._failures.get(board, 0) + 1
 
 
-def _check(record: Import, poller: Poller, boards: _BoardFailures, polled: Polled) -> None:
+def _is_unsent(record: Import) -> bool:
+    return record.state in transitions.MAY_BE_SENT and record.sent.board_import_id is None
+
+
+def _end_without_asking(record: Import, poller: Poller, polled: Polled) -> None:
+    """Do what an import needs unless the board has to be asked for it."""
     now = poller.now()
-    if record.state in transitions.MAY_BE_SENT and record.sent.board_import_id is None:
+    if record.open == LATE:
+        apply(poller.store, record.import_id, lambda current, _: transitions.stop_asking(current, now))
+    elif _is_unsent(record):
         _check_unsent(record, poller, polled)
-        return
-    if boards.are_too_many(record.destination.board):
-        return  # an import is not given up without asking
-    settled = _ask(record, poller, boards)
-    if settled is not None and settled.state is State.COMPLETE and settled.result.verified:
-        polled.settled.append(settled)
-    elif now > record.deadline:
+    elif _is_given_up(record, now):
         _expire(record, poller, polled)
+
+
+def _is_given_up(record: Import, now: datetime) -> bool:
+    """Tell whether an import expires without being asked for: its answer may crash, or was asked for since the deadline."""
+    asked_since = record.polled_at is not None and record.polled_at > record.deadline
+    return now > record.deadline and (record.unanswered > 0 or asked_since)
+
+
+def _may_be_asked(record: Import, now: datetime) -> bool:
+    """Tell whether the board is asked for an import in this run."""
+    if _is_unsent(record):
+        return False
+    if record.open == LATE:
+        wanted = now <= record.late_deadline and record.unanswered < transitions.MAX_UNANSWERED
+    else:
+        wanted = not _is_given_up(record, now)
+    if not record.unanswered or record.polled_at is None:
+        return wanted
+    pause: timedelta = min(_PAUSE * 2 ** min(record.unanswered - 1, 10), _LONGEST_PAUSE)
+    return wanted and now >= record.polled_at + pause
+
+
+def _ask_or_expire(record: Import, poller: Poller, boards: _BoardFailures, polled: Polled) -> None:
+    answer = None
+    if not boards.are_too_many(record.destination.board):
+        settled, answer = _ask(record, poller, boards)
+        if settled is not None and settled.state is State.COMPLETE and settled.result.verified:
+            polled.settled.append(settled)
+            return
+    if record.open != LATE and poller.now() > record.deadline:
+        _expire(record, poller, polled, answer)
 
 
 def _check_unsent(record: Import, poller: Poller, polled: Polled) -> None:
@@ -155,29 +217,36 @@ def _is_ready(record: Import, store: ImportStore) -> bool:
     return first is not None and first.prepared.payload is not None
 
 
-def _ask(record: Import, poller: Poller, boards: _BoardFailures) -> Import | None:
-    """Ask the board and record its answer; return None if it cannot be asked."""
-    # Recorded before asking: if this import's answer crashes the function, the import moves to the end.
-    now, board = poller.now(), record.destination.board
-    apply(poller.store, record.import_id, lambda current, _: transitions.note_poll(current, now))
+def _ask(record: Import, poller: Poller, boards: _BoardFailures) -> tuple[Import | None, str | None]:
+    """Ask the board and record its answer. Return the import, if there was one, and what else the board answered."""
+    import_id, board, now = record.import_id, record.destination.board, poller.now()
+    noted = apply(poller.store, import_id, lambda current, _: transitions.note_poll(current, now))
+    if noted.open is None:
+        return noted, None  # it has ended since it was listed
+    poller.asking(record)
+    settled, words = None, None
     try:
         answer = retrieve(record, record.sent.board_import_id or "", poller.accounts, poller.boards, POLL_SECONDS)
-    except BoardRefusedError as error:
-        if error.status != HTTPStatus.NOT_FOUND:  # that concerns this import, not the board
-            boards.failed(board, error)
-        return None
     except (BoardError, SecretError) as error:
-        boards.failed(board, error)
-        return None
-    boards.answered(board)
-    return settle(
-        poller.store, poller.archive, record.import_id, answer, by=SettledBy.POLL, verified=True, now=poller.now()
-    )
+        words = str(error)
+        # A 404 concerns this import, not the board.
+        if not isinstance(error, BoardRefusedError) or error.status != HTTPStatus.NOT_FOUND:
+            boards.failed(board, error)
+    else:
+        boards.answered(board)
+        settled = settle(
+            poller.store, poller.archive, import_id, answer, by=SettledBy.POLL, verified=True, now=poller.now()
+        )
+    if settled is None or settled.open:
+        settled = apply(poller.store, import_id, lambda current, _: transitions.note_poll_handled(current))
+    return settled, words
 
 
-def _expire(record: Import, poller: Poller, polled: Polled) -> None:
+def _expire(record: Import, poller: Poller, polled: Polled, answer: str | None = None) -> None:
     now = poller.now()
-    expired = apply(poller.store, record.import_id, lambda current, feed: transitions.expire(current, feed, now))
+    expired = apply(
+        poller.store, record.import_id, lambda current, feed: transitions.expire(current, feed, now, answer)
+    )
     if expired.state is State.EXPIRED:
         polled.expired.append(expired.import_id)
 

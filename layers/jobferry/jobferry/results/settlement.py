@@ -5,11 +5,13 @@ repeats, crashes, and a callback and a poll at the same time all lead to the sam
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
+from isal.igzip_lib import IsalError
 from pydantic_core import from_json, to_json
 
 from jobferry.board.job_imports import JobImport, Results
@@ -26,6 +28,10 @@ _EXTRA_BYTES: Final = 50_000
 _EXTRA_DEPTH: Final = 20
 #: Errors without an index that are recorded.
 _WITHOUT_INDEX: Final = 1000
+#: Failed jobs that are recorded. Writing more would outlast the function.
+_MAX_RECORDED: Final = 50_000
+#: What reading a damaged manifest raises.
+_DAMAGE: Final[tuple[type[Exception], ...]] = (EOFError, OSError, ValueError, cast("type[Exception]", IsalError))
 
 
 class ArchiveReader(Protocol):
@@ -111,9 +117,10 @@ def _is_storable(value: Any, depth: int) -> bool:
 
 def _failed_jobs(store: ImportStore, archive: ArchiveReader, record: Import, results: Results) -> Iterator[FailedJob]:
     """Return the jobs that the board refused, with their places in the feed and since when they have been failing."""
-    known = failing_since(store, record.previous)
+    known = _failing_since(store, record.previous)
     jobs = record.prepared.jobs
-    merged: dict[int, FailedJob] = {}
+    messages: dict[int, list[str]] = {}
+    references: dict[int, str] = {}
     # An error without an index is numbered after the jobs.
     without_index = jobs
     # Two errors for each job and some without an index: more than that is noise, and must not fill the memory.
@@ -121,27 +128,36 @@ def _failed_jobs(store: ImportStore, archive: ArchiveReader, record: Import, res
         number = error.index
         if number is None:
             number, without_index = without_index, without_index + 1
-        before = merged.get(number)
-        merged[number] = FailedJob(
-            number=number,
-            messages=[*(before.messages if before else ()), *error.messages],
-            reference_number=error.reference_number or (before.reference_number if before else None),
-            since=record.created_at,
-        )
-    places = _places(archive, record, {number for number in merged if number < jobs})
-    for number, failed in sorted(merged.items()):
+        if number not in messages and len(messages) == _MAX_RECORDED:
+            continue
+        messages.setdefault(number, []).extend(error.messages)  # in place, as many errors may have the same index
+        if error.reference_number:
+            references[number] = error.reference_number
+    places = _places(archive, record, {number for number in messages if number < jobs})
+    for number in sorted(messages):
         place = places.get(number, {})
-        placed = failed.changed(
-            reference_number=failed.reference_number or place.get("referenceNumber"),
+        failed = FailedJob(
+            number=number,
+            messages=messages[number],
+            reference_number=references.get(number) or place.get("referenceNumber"),
             title=place.get("title"),
             key=place.get("key"),
             row=place.get("row"),
+            since=record.created_at,
         )
-        yield placed.failing_since(known)
+        yield failed.failing_since(known)
+
+
+def _failing_since(store: ImportStore, previous: str | None) -> dict[str, datetime]:
+    """Return since when jobs have been failing; nothing if the earlier run's records cannot be read."""
+    try:
+        return failing_since(store, previous)
+    except ValueError:
+        return {}
 
 
 def _places(archive: ArchiveReader, record: Import, indexes: set[int]) -> dict[int, dict[str, Any]]:
-    """Return the manifest's entries of some of the jobs; none if the manifest is gone."""
+    """Return the manifest's entries of some of the jobs; those before the damage if it is damaged, none if it is gone."""
     manifest = record.prepared.manifest
     if not indexes or manifest is None:
         return {}
@@ -149,5 +165,8 @@ def _places(archive: ArchiveReader, record: Import, indexes: set[int]) -> dict[i
         packed = directory / "manifest.jsonl.gz"
         if not archive.fetch(manifest, packed):
             return {}
+        found: dict[int, dict[str, Any]] = {}
         entries = enumerate(islice(read_manifest(packed), max(indexes) + 1))
-        return {index: entry for index, entry in entries if index in indexes}
+        with suppress(*_DAMAGE):  # without places, the result still has the board's words
+            found.update((index, entry) for index, entry in entries if index in indexes)
+        return found

@@ -94,6 +94,9 @@ def test_without_a_failed_job_it_has_its_heading() -> None:
         ("\N{FULLWIDTH EQUALS SIGN}1", "'\N{FULLWIDTH EQUALS SIGN}1"),
         ("Nights; =HYPERLINK(1)", "Nights; '=HYPERLINK(1)"),
         ("Nights;-1", "Nights;'-1"),
+        ('bad;"=1+1;x', """bad;'"=1+1;x"""),
+        ('bad; " "@x', """bad; '" "@x"""),
+        ('"=1+1"', """'"=1+1\""""),
         ('x",=1', 'x",=1'),
         ("LT-1 = ok", "LT-1 = ok"),
         ("00501", "00501"),
@@ -123,7 +126,7 @@ def test_whatever_a_feed_holds_each_job_is_one_line_of_harmless_cells(jobs: list
             assert "\r" not in cell
             # As Excel reads it where it parts at commas, and where it parts at semicolons.
             for part in cell.split(";"):
-                assert not part.strip().startswith(("=", "+", "-", "@", "\t"))
+                assert not part.strip(' "').startswith(("=", "+", "-", "@", "\t"))
 
 
 def test_memory_does_not_grow_with_the_failures() -> None:

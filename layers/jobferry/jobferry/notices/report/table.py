@@ -26,8 +26,8 @@ COLUMNS: Final = (
 _LENGTHS: Final = Lengths(reference=300, title=300, file=300, message=2000, own_message=2000)
 _BOM: Final = "\ufeff"
 # What begins a formula, also in fullwidth forms, and also after a semicolon: where decimals have a comma, Excel splits
-# columns there, quoted or not.
-_FORMULA: Final = re.compile(r"(^|;\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20\t\r])")
+# columns there, quoted or not, and drops quotation marks before the formula.
+_FORMULA: Final = re.compile(r"""(^|;\s*+)(?=[\s"]*+[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r])""")
 _REFUSED_BY: Final = {
     Verdict.REFUSED: "the board",
     Verdict.REFUSED_UNCONFIRMED: "the board's callback, not confirmed",
