@@ -205,7 +205,8 @@ def test_a_run_again_after_a_late_result_has_an_id_of_its_own(syncing: Stage) ->
     stage.bucket.before_open = lambda _: None
     assert stage.store.get_feed(FEED).run_again == older.import_id
     held = stage.board._queue.popleft()
-    stage.poll(13 * 60)
+    assert stage.poll(13 * 60).expired == [older.import_id]
+    stage.poll()
     [first] = stage.start()
     stage.finish()
     stage.board._queue.append(held)
