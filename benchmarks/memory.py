@@ -24,7 +24,7 @@ def peak(what: str | Path) -> int:
 def _main(what: str) -> None:
     from benchmarks.contestants import archive, build
     from jobferry.feeds.settings import FeedSettings
-    from jobferry.payload.references import ReferenceSet
+    from jobferry.payload.reference_set import ReferenceSet
 
     if what == MILLION:
         references = ReferenceSet()

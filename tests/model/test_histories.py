@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from jobferry.payload import references
+from jobferry.payload import reference_set
 from jobferry.records import store
 from tests.model.history import (
     KEYS,
@@ -140,7 +140,7 @@ def in_memory() -> Iterator[None]:
     """Many small runs: no waits, small sets, and files in memory where the machine has such a place."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "time", SimpleNamespace(sleep=lambda _: None))
-        patch.setattr(references, "_BUCKETS", 4)
+        patch.setattr(reference_set, "_BUCKETS", 4)
         if Path("/dev/shm").is_dir():
             patch.setattr(tempfile, "tempdir", "/dev/shm")
         yield

@@ -26,7 +26,7 @@ from jobferry.jobs.job_reader import JobReader
 from jobferry.jobs.reference_numbers import fault_of
 from jobferry.jobs.vocabulary import STATES, warn_of_unlisted_terms
 from jobferry.payload.build import Payload, reason_not_to_send
-from jobferry.payload.references import ReferenceSet
+from jobferry.payload.reference_set import ReferenceSet
 from tests.feeds import FORMATS, JOBS, LOCUMS, array, jobs_of, jsonl, payload_of
 
 _THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"

@@ -12,7 +12,7 @@ from jobferry.errors import FeedTooLargeError, FeedUnreadableError
 from jobferry.feeds.settings import FeedSettings
 from jobferry.payload import build as payload_module
 from jobferry.payload.build import Part, Payload, pack, reason_not_to_send, spool
-from jobferry.payload.references import ReferenceSet
+from jobferry.payload.reference_set import ReferenceSet
 from tests.feeds import Objects, jobs_of, jsonl, listed, payload_of, table
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobferry.payload.references import ReferenceSet
+from jobferry.payload.reference_set import ReferenceSet
 from tests.feeds import jobs_of, jsonl, payload_of, problems_of, read, table, warnings_of
 
 

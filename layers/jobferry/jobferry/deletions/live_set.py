@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 from jobferry.deletions.codes import confirmation_code
 from jobferry.payload.build import Part
 from jobferry.payload.manifest import open_gzip, read_manifest
-from jobferry.payload.references import ReferenceSet
+from jobferry.payload.reference_set import ReferenceSet
 from jobferry.records.imports import POSTINGS_NAMED, Posting
 
 _MODULUS: Final = 1 << 256

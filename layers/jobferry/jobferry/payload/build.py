@@ -13,7 +13,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -25,13 +24,14 @@ from jobferry.feeds.objects import FeedObject, FeedReader, read_rows
 from jobferry.feeds.rows import Row, RowWithWarning, UnreadableRow
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK, Allowance, encoding_error
-from jobferry.jobs.fields import FIELDS
 from jobferry.jobs.job_reader import JobReader
 from jobferry.jobs.vocabulary import NOTHING_LISTED, Vocabulary
-from jobferry.jobs.warnings import RowWarning, quoted
+from jobferry.jobs.warnings import RowWarning
+from jobferry.payload.field_counts import FieldCounts
 from jobferry.payload.manifest import Entry, EntrySpool, open_gzip, read_entries, write_manifest
 from jobferry.payload.problems import Problem, Source, WarningGroup
-from jobferry.payload.references import ReferenceSet
+from jobferry.payload.reference_set import ReferenceSet
+from jobferry.payload.repeated import Repeated
 
 #: Characters of a title in a manifest, a problem or a notice.
 MAX_TITLE: Final = 200
@@ -162,7 +162,7 @@ def spool(
                 count = _read_object(obj.key, read_rows(obj, stream, settings, allowance), rows, spooled)
             spooled.payload.rows += count
             source = {"key": obj.key, "etag": obj.etag, "bytes": obj.size, "rows": count}
-            spooled.payload.sources.append(source | {"fields": spooled.end_object()})
+            spooled.payload.sources.append(source | {"fields": spooled.fields.take()})
         return spooled.finish()
 
 
@@ -198,7 +198,7 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
         if errors:
             spooled.invalid(job, body, errors, Source(key, number), identified=identified)
         else:
-            spooled.count_fields(job)
+            spooled.fields.add(job)
             spooled.job(job["referenceNumber"], job.get("title"), body, key, number)
     return count
 
@@ -211,11 +211,7 @@ class _Spool:
         self._limit = settings.max_jobs_per_import
         self._sends_invalid = settings.delete_jobs
         self._groups: dict[tuple[str, ...], WarningGroup] = {}
-        #: The fields of the last valid rows, and how many rows have exactly these. Most rows have the fields of the row before,
-        #: and adding up every name of every row would take a tenth of the build.
-        self._fields: tuple[str, ...] = ()
-        self._rows_with_fields = 0
-        self._object_fields: dict[str, int] = {}
+        self.fields = FieldCounts()
         self._part = Part(0, directory / "jobs.jsonl", directory / "jobs.jsonl.gz", directory / "manifest.jsonl.gz")
         self._jobs = self._part.body.open("wb", CHUNK)
         self._entries = EntrySpool(_spooled(self._part.manifest))
@@ -239,25 +235,6 @@ class _Spool:
         self.payload.references.add(reference)
         self._jobs.writelines((body, b"\n"))  # concatenated, the job would be copied
         self._entries.add(reference, title and title[:MAX_TITLE], key, row)
-
-    def count_fields(self, job: Mapping[str, Any]) -> None:
-        """Count the fields of a valid row."""
-        fields = tuple(job)
-        if fields != self._fields:
-            self._add_up_fields()
-            self._fields = fields
-        self._rows_with_fields += 1
-
-    def _add_up_fields(self) -> None:
-        for name in FIELDS & set(self._fields):
-            self._object_fields[name] = self._object_fields.get(name, 0) + self._rows_with_fields
-        self._rows_with_fields = 0
-
-    def end_object(self) -> dict[str, int]:
-        """Return how many valid rows of the object have each field."""
-        self._add_up_fields()
-        fields, self._object_fields = self._object_fields, {}
-        return fields
 
     def invalid(
         self, job: Mapping[str, Any], body: bytes, errors: Sequence[str], source: Source, *, identified: bool
@@ -307,24 +284,24 @@ class _Spool:
         self.payload.warning_groups = sorted(self._groups.values(), key=lambda each: -each.count)
         return self.payload
 
-    def _repeated(self) -> dict[str, _Repeated]:
+    def _repeated(self) -> dict[str, Repeated]:
         """Return the reference numbers that several rows have. Equal hashes select candidates; their texts are compared."""
         suspects = self.payload.references.repeated()
         for entry in read_entries(self._held.path):
             if entry.reference_number in self.payload.references:
                 suspects.add(entry.reference_number)
-        found: dict[str, _Repeated] = {}
+        found: dict[str, Repeated] = {}
         if not len(suspects):
             return found
         for entry, body in self._read_jobs():
             if entry.reference_number in suspects:
-                found.setdefault(entry.reference_number, _Repeated()).add(entry, _digest(body))
+                found.setdefault(entry.reference_number, Repeated()).add(entry, body)
         for entry in read_entries(self._held.path):
             if entry.reference_number in found:
-                found[entry.reference_number].add(entry, b"")
+                found[entry.reference_number].add(entry, None)
         return {reference: each for reference, each in found.items() if each.count > 1}
 
-    def _rewrite(self, repeated: dict[str, _Repeated]) -> None:
+    def _rewrite(self, repeated: dict[str, Repeated]) -> None:
         """Copy the jobs into parts, without those that contradict or repeat another."""
         payload = self.payload
         payload.references.discard({reference for reference, each in repeated.items() if each.differ})
@@ -341,10 +318,7 @@ class _Spool:
                 source = Source(key, row)
                 group = repeated.get(reference)
                 if group is not None and group.differ:
-                    message = (
-                        f"referenceNumber {quoted(reference)} is in {group.count} rows that differ, {group.first} and "
-                        f"{group.second}: none is sent, because jobferry cannot know which is right"
-                    )
+                    message = group.contradiction(reference)
                     problem = Problem(source, (message,), reference, title)
                     if counted:
                         amended[source] = message
@@ -352,8 +326,7 @@ class _Spool:
                     else:
                         self._problem(problem, protected=False)
                 elif group is not None and reference in sent:
-                    message = f"referenceNumber {quoted(reference)} is in {group.count} identical rows: one is sent"
-                    self.warn(source, RowWarning(("referenceNumber", "repeated"), message))
+                    self.warn(source, group.repetition(reference))
                 else:
                     if group is not None:
                         sent.add(reference)
@@ -389,28 +362,6 @@ class _Spool:
         """Yield the spooled jobs' entries and their bodies with the line feed."""
         with self._part.body.open("rb", CHUNK) as jobs:
             yield from zip(read_entries(self._entries.path), jobs, strict=True)
-
-
-class _Repeated:
-    """The rows with one reference number."""
-
-    __slots__ = ("_digest", "count", "differ", "first", "second")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.differ = False
-        self.first: Source | None = None
-        self.second: Source | None = None
-        self._digest = b""
-
-    def add(self, entry: Entry, digest: bytes) -> None:
-        source = Source(entry.key, entry.row)
-        if self.count == 0:
-            self.first, self._digest = source, digest
-        elif self.count == 1:
-            self.second = source
-        self.differ = self.differ or digest != self._digest
-        self.count += 1
 
 
 class _Parts:
@@ -455,11 +406,6 @@ def _parse_problem(line: bytes) -> Problem:
 def _title(job: Mapping[str, Any]) -> str | None:
     title = job.get("title")
     return title[:MAX_TITLE] if isinstance(title, str) else None
-
-
-def _digest(body: bytes) -> bytes:
-    """Return the hash of a job's content, regardless of the order of its fields."""
-    return blake2b(to_json(sorted(from_json(body).items())), digest_size=16).digest()
 
 
 def _spooled(manifest: Path) -> Path:

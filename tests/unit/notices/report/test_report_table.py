@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobferry.notices import report as reports
-from jobferry.notices.report.table import COLUMNS
+from jobferry.notices.report.csv_table import COLUMNS
 from jobferry.notices.view import ImportView
 from jobferry.records.failed_jobs import FailedJob
 from tests.unit.notices.cases import CREATED, EARLIER, NOT_A_STATE, STATE, ZIP, complete, job, results, view_of

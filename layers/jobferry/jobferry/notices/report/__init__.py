@@ -12,8 +12,8 @@ from typing import Final, NamedTuple, Protocol
 from isal import igzip
 from pydantic_core import from_json
 
+from jobferry.notices.report.csv_table import csv, csv_key
 from jobferry.notices.report.page import html, html_key
-from jobferry.notices.report.table import csv, csv_key
 from jobferry.notices.view import ImportView
 from jobferry.records.imports import Import, Posting
 from jobferry.workspace import workspace

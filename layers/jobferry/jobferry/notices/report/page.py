@@ -20,7 +20,7 @@ from jobferry.notices.advice.commands import SHELL
 from jobferry.notices.advice.topics import Severity
 from jobferry.notices.failures import NO_REASON, Group, kind_of, place
 from jobferry.notices.report import chart
-from jobferry.notices.report.table import csv_key
+from jobferry.notices.report.csv_table import csv_key
 from jobferry.notices.view import ImportView, JobView, Lengths, view_job, view_posting
 from jobferry.records.imports import Import, Posting
 from jobferry.text import counted, day, one_line, when
