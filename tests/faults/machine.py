@@ -421,6 +421,12 @@ class Machine:
         assert isinstance(body, bytes)
         return body
 
+    def delete_archive(self) -> None:
+        """Delete what the bucket's lifecycle rule deletes after 90 days."""
+        s3 = self.cloud.client("s3")
+        for each in s3.list_objects_v2(Bucket=self.bucket, Prefix="archive/")["Contents"]:
+            s3.delete_object(Bucket=self.bucket, Key=each["Key"])
+
     def put(self, key: str, body: bytes) -> None:
         self.cloud.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
 

@@ -13,7 +13,7 @@ import pytest
 from local import permissions
 from local.permissions import Access, accesses, permits, statements
 from tests.faults.machine import FOLDERS, Machine, Saved
-from tests.faults.scenes import SCENES, look_for_overdue_feeds, until_idle
+from tests.faults.scenes import SCENES, look_for_overdue_feeds, submit, until_idle
 
 pytestmark = pytest.mark.xdist_group("roles")
 
@@ -49,6 +49,11 @@ def used(prepared: tuple[Machine, Saved]) -> dict[str, set[Access]]:
             for step in way:
                 step(machine)
             until_idle(machine)
+    machine.restore(saved)
+    machine.delete_archive()  # so that deletions are announced again
+    submit(machine)
+    machine.call_back()
+    machine.deliver_stream()
     machine.restore(saved)
     machine.invoke("SubmitImport", {"feed": "other", "scheduledAt": "2026-11-26T02:00:00Z"})  # which has no file
     machine.pass_time(3 * 86400)
