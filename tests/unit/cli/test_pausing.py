@@ -57,8 +57,8 @@ def get(s3: Any) -> str:
     return str(s3.get_object(Bucket="bucket", Key=KEY)["Body"].read().decode())
 
 
-def pause(s3: Any, *, paused: bool = True) -> bool:
-    return set_paused(s3, "bucket", "default", paused=paused)
+def pause(s3: Any, *, paused: bool = True, had_settings: bool = False) -> bool:
+    return set_paused(s3, "bucket", "default", paused=paused, had_settings=had_settings)
 
 
 def test_a_feed_is_paused_and_resumed(s3: Any) -> None:
@@ -95,18 +95,24 @@ def test_nobodys_edit_is_lost(s3: Any, before: str | None) -> None:
     assert get(s3) == '{"maxDeletePercent": 8, "paused": true}'
 
 
-def test_an_edit_that_removes_the_settings_is_not_undone(s3: Any) -> None:
+@pytest.mark.parametrize("paused", [True, False])
+def test_settings_that_have_disappeared_are_not_replaced(s3: Any, paused: bool) -> None:
+    """A new feed.json would end the feed's block: its jobs would be read in another way, or sent to another account."""
+    with pytest.raises(CannotBeDoneError, match="has disappeared"):
+        pause(s3, paused=paused, had_settings=True)
+    assert s3.list_objects_v2(Bucket="bucket")["KeyCount"] == 0
+
+
+def test_settings_that_disappear_meanwhile_are_not_replaced(s3: Any) -> None:
     put(s3, '{"deleteJobs": true}')
-    removals = [1]
 
     def write(real: Any, **arguments: Any) -> Any:
-        if removals:
-            removals.pop()
-            s3.delete_object(Bucket="bucket", Key=KEY)
+        s3.delete_object(Bucket="bucket", Key=KEY)
         return real(**arguments)
 
-    assert pause(Stub(s3, put_object=write))
-    assert get(s3) == '{"paused": true}\n'
+    with pytest.raises(CannotBeDoneError, match="has disappeared"):
+        pause(Stub(s3, put_object=write))
+    assert s3.list_objects_v2(Bucket="bucket")["KeyCount"] == 0
 
 
 def test_it_gives_up_when_others_do_not(s3: Any) -> None:

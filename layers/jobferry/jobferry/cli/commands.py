@@ -468,7 +468,8 @@ def _export(call: Call, stack: Stack, record: Import, path: Path) -> int:
 def _set_paused(call: Call, feed: str, *, paused: bool) -> int:
     stack = call.stack()
     stack.require_feed(feed)
-    changed = pausing.set_paused(stack.s3, stack.bucket_name, feed, paused=paused)
+    had_settings = stack.table.get_feed(feed).secret is not None
+    changed = pausing.set_paused(stack.s3, stack.bucket_name, feed, paused=paused, had_settings=had_settings)
     if call.as_json:
         answer({"feed": feed, "paused": paused, "changed": changed})
     elif paused:

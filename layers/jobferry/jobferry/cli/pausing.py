@@ -24,12 +24,15 @@ _MISSING: Final = frozenset({"NoSuchKey", "404"})
 _CHANGED: Final = _MISSING | {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 
 
-def set_paused(s3: S3Client, bucket: str, feed: str, *, paused: bool) -> bool:
+def set_paused(s3: S3Client, bucket: str, feed: str, *, paused: bool, had_settings: bool) -> bool:
     """Pauses or resumes a feed; whether anything had to be changed.
+
+    Args:
+        had_settings: the feed is known to have had a feed.json. A new one with nothing but `paused` would end its block (rule 10).
 
     Raises:
         SettingsError: its feed.json cannot be used as it is.
-        CannotBeDoneError: others change it again and again.
+        CannotBeDoneError: it has disappeared, or others change it again and again.
     """
     key = f"feeds/{feed}/feed.json"
     for _ in range(_ATTEMPTS):
@@ -39,9 +42,15 @@ def set_paused(s3: S3Client, bucket: str, feed: str, *, paused: bool) -> bool:
         except ClientError as error:
             if code_of(error) not in _MISSING:
                 raise
+            if had_settings:
+                raise CannotBeDoneError(
+                    f"s3://{bucket}/{key} has disappeared. Nothing is sent without it. Put it back first: docs/runbook.md, "
+                    "Settings missing, has the commands"
+                ) from error
             text, condition, kind = b"{}\n", {"IfNoneMatch": "*"}, "application/json"
         else:
             text, condition, kind = answer["Body"].read(), {"IfMatch": answer["ETag"]}, answer["ContentType"]
+            had_settings = True
         if parse_settings(text, key).paused is paused:
             return False
         try:
