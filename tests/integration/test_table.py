@@ -135,6 +135,7 @@ def full_feed() -> Feed:
         last_complete_at=NOW,
         live_set=live_set,
         last_sent_at=NOW,
+        last_retry_at=NOW,
         baseline="default-20261122T020000Z",
         deletions=[Deleted(at=NOW, live_before=9, postings=1)],
         secret="BoardApiKey",

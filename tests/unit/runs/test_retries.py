@@ -344,6 +344,22 @@ def test_one_import_may_be_retried_twice(stage: Stage) -> None:
     assert second.state is State.PENDING
 
 
+def test_a_retry_that_is_delivered_after_a_newer_retry_is_refused(stage: Stage) -> None:
+    """A person corrected the same job twice, and the first event comes last."""
+    retried = stage.store.get_feed(FEED).last_complete or ""
+    late = retry_key(FEED, retried, stage.clock())
+    stage.bucket.contents[late] = lines(job("d", title="corrected once"))
+    retry(stage, job("d", title="corrected twice"), retried=retried)
+    stage.finish()
+
+    record = stage.complete(retry=late)
+
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "retry-outdated")
+    assert stage.board.postings(KEY)["d"]["title"] == "corrected twice"
+    dry = stage.event({"feed": FEED, "retry": late, "dryRun": True})
+    assert dry.reason == record.ending.reason
+
+
 def test_a_retry_that_is_resumed_before_it_was_read_does_not_become_a_run_of_the_feed(stage: Stage) -> None:
     key = retry_key(FEED, stage.store.get_feed(FEED).last_complete or "", NOW)
     stage.bucket.contents[key] = lines(job("d"))

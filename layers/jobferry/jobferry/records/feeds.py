@@ -57,6 +57,7 @@ class Feed(Frozen):
         last_complete: the latest run with a result, by its first import.
         last_complete_at: when that import was claimed.
         last_sent_at: when the latest run that may have reached the board was claimed; a retry is not a run.
+        last_retry_at: when the corrected jobs of the latest retry were uploaded.
         live_set: the postings that may be on the board.
         baseline: the latest complete run whose deletions were not withheld, or the first; rule 8 compares with it.
         deletions: those of the last seven days; a deletion that a person confirmed starts anew.
@@ -76,6 +77,7 @@ class Feed(Frozen):
     last_complete: str | None = None
     last_complete_at: Instant | None = None
     last_sent_at: Instant | None = None
+    last_retry_at: Instant | None = None
     live_set: LiveSet | None = None
     baseline: str | None = None
     deletions: list[Deleted] = Field(default_factory=list)

@@ -58,6 +58,7 @@ def claim_run(
     by_person: bool = False,
     retry: str | None = None,
     retried: Import | None = None,
+    corrected_at: datetime | None = None,
     confirmed_with: str | None = None,
     confirm_fields: str | None = None,
     run_again: str | None = None,
@@ -71,6 +72,7 @@ def claim_run(
         by_person: a person started the run. A run with a code is a person's in any case.
         retry: the key of corrected jobs that are sent instead of the feed.
         retried: the import whose jobs were corrected; None if there is no such import.
+        corrected_at: when the corrected jobs were uploaded.
         confirmed_with: the code with which a person confirms deletions.
         confirm_fields: the code with which a person confirms that fields are gone.
         run_again: the import after which the feed is to run again; nothing happens if the feed has run since.
@@ -91,12 +93,14 @@ def claim_run(
         confirm_fields=confirm_fields,
         deletions=Deletions(confirmed_with=confirmed_with),
     )
-    if retry and (reason := why_not_to_retry(feed, retried)):
+    if retry and (reason := why_not_to_retry(feed, retried, corrected_at)):
         return _end(record, State.BLOCKED, Ending(cause=Cause.RETRY_OUTDATED, reason=reason)), feed
     if feed.open_imports:
         return _skip(record, feed)
     made_up_for: dict[str, Any] = {"runs_again": feed.runs_again if run_again else 0}
     code_waits = bool(feed.run_again_confirm or feed.run_again_confirm_fields)
+    if retry:
+        made_up_for |= {"last_retry_at": corrected_at}
     # A retry does not read the feed, so it makes up for no skipped run. Nor does a run without the code that was given.
     if not retry and (has_code or not code_waits):
         made_up_for |= {
@@ -111,12 +115,13 @@ def claim_run(
     )
 
 
-def why_not_to_retry(feed: Feed, retried: Import | None) -> str | None:
+def why_not_to_retry(feed: Feed, retried: Import | None, corrected_at: datetime | None = None) -> str | None:
     """Tell why corrected jobs of an import must not be sent: they would undo what was sent since. None if they may.
 
     Args:
         feed: the feed.
         retried: the import whose jobs were corrected; None if there is no such import.
+        corrected_at: when they were uploaded; None if they are not yet.
     """
     if retried is None:
         return "the import whose jobs were corrected is not known"
@@ -126,6 +131,8 @@ def why_not_to_retry(feed: Feed, retried: Import | None) -> str | None:
         return f"{feed.last_complete} has completed since, and its jobs are newer: retry that one instead"
     if feed.last_sent_at is not None and feed.last_sent_at > retried.created_at:
         return f"the feed was sent again since {retried.import_id}, and those jobs are newer: run the feed instead"
+    if corrected_at is not None and feed.last_retry_at is not None and feed.last_retry_at > corrected_at:
+        return "a retry whose jobs were corrected later was started since: if these still fail, correct them again"
     return None
 
 

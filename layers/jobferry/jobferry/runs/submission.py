@@ -163,6 +163,7 @@ def _claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impo
                 by_person=trigger.by_person,
                 retry=trigger.retry,
                 retried=store.get(trigger.retried) if trigger.retried else None,
+                corrected_at=trigger.corrected_at,
                 confirmed_with=trigger.confirm_deletes,
                 confirm_fields=trigger.confirm_fields,
                 run_again=trigger.run_again,
@@ -345,7 +346,7 @@ def _dry_run(trigger: Trigger, world: World) -> Outcome:
     """Do everything but the claim, the archive and the request."""
     if trigger.retry:
         retried = world.store.get(trigger.retried) if trigger.retried else None
-        if reason := transitions.why_not_to_retry(world.store.get_feed(trigger.feed), retried):
+        if reason := transitions.why_not_to_retry(world.store.get_feed(trigger.feed), retried, trigger.corrected_at):
             return Outcome(None, State.DRY_RUN, reason=reason)
     with workspace() as directory:
         try:

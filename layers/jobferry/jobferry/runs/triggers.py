@@ -49,6 +49,7 @@ class Trigger:
         resume: the import exists already, and was left in the middle.
         retry: the key of corrected jobs that are sent instead of the feed, deleting nothing.
         retried: the import whose jobs were corrected.
+        corrected_at: when those jobs were uploaded.
         by_person: a person started it, so that person can foresee its deletions.
     """
 
@@ -60,6 +61,7 @@ class Trigger:
     resume: bool = False
     retry: str | None = None
     retried: str | None = None
+    corrected_at: datetime | None = None
     by_person: bool = False
     confirm_fields: str | None = None
 
@@ -164,7 +166,8 @@ def _retry(key: object, feed: str, *, dry_run: bool) -> Trigger:
         )
     retried = _import_id(match["retried"], feed, "retry")
     import_id = f"{feed}-{match['time']}-retry"
-    return Trigger(feed, import_id, dry_run=dry_run, retry=match[0], retried=retried, by_person=True)
+    trigger = Trigger(feed, import_id, dry_run=dry_run, retry=match[0], retried=retried, by_person=True)
+    return replace(trigger, corrected_at=_instant(match["time"], "the time in retry"))
 
 
 def retry_key(feed: str, import_id: str, at: datetime) -> str:
