@@ -126,6 +126,20 @@ def test_an_export_that_never_rests_does_not_run_forever_and_is_told(stage: Stag
     assert run_again(stage, 15).deletions.delete_jobs, "the next upload begins anew"
 
 
+def test_uploads_that_never_rest_are_told_too(stage: Stage) -> None:
+    """Each upload starts a run of its own, so the feed never gets to the run that it asked for."""
+    told = len(stage.topic.published)
+    for _ in range(20):
+        export(stage, "b.jsonl", "B2", f"N{stage.clock()}")
+        upload(stage)
+        stage.finish()
+        assert stage.poll(5).started == []
+
+    about = [each.data["about"] for each in stage.topic.published[told:]]
+    assert about == [["deletions-withheld"]] * 2, "every seventh time"
+    assert run_again(stage, 10).deletions.delete_jobs
+
+
 def test_the_run_that_follows_survives_a_crash(stage: Stage) -> None:
     export(stage, "b.jsonl", "B2", "B3")
     counted = iter(range(1, 100))
@@ -162,7 +176,17 @@ DAY = timedelta(days=1)
         ([2 * DAY, MINUTE], None, None),
         ([], DAY, None),
     ],
-    ids=["new and old", "any order", "at rest", "all are new", "one object", "never complete", "none"],
+    ids=[
+        "new and old",
+        "any order",
+        "at rest",
+        "all are new",
+        "slow export",
+        "of two nights",
+        "one object",
+        "never complete",
+        "none",
+    ],
 )
 def test_how_long_a_feed_may_be_half_exported(
     ages: list[timedelta], last_complete: timedelta | None, minutes: int | None

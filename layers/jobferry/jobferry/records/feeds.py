@@ -66,7 +66,7 @@ class Feed(Frozen):
         run_again_at: the earliest time of that run.
         run_again_confirm: the code for deletions that a person gave, and that this run is to use.
         run_again_confirm_fields: the code for fields that a person gave, and that this run is to use.
-        runs_again: runs in a row that the feed asked for itself, because its files were still changing.
+        runs_again: runs in a row after which the feed asked for another one itself, because its files were still changing.
         revision: how often the record was written; 0 if it is new.
     """
 

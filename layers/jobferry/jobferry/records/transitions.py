@@ -38,7 +38,7 @@ MAY_BE_SENT: Final = frozenset({State.PREPARING, State.SUBMITTING})
 
 #: With these, an import that may have been sent is not sent again.
 _HOLDING_BACK: Final = frozenset({Cause.PAUSED, Cause.SETTINGS, Cause.SETTINGS_MISSING, Cause.ACCOUNT_CHANGED})
-#: Runs in a row that a feed may ask for because its files are still changing. After that, a person is told instead.
+#: Runs in a row whose deletions may be put off because the feed's files are still changing. Then a person is told instead.
 _MAX_RUNS_AGAIN: Final = 6
 
 type Records = Sequence[Import | Feed]
@@ -97,7 +97,7 @@ def claim_run(
         return _end(record, State.BLOCKED, Ending(cause=Cause.RETRY_OUTDATED, reason=reason)), feed
     if feed.open_imports:
         return _skip(record, feed)
-    made_up_for: dict[str, Any] = {"runs_again": feed.runs_again if run_again else 0}
+    made_up_for: dict[str, Any] = {}
     code_waits = bool(feed.run_again_confirm or feed.run_again_confirm_fields)
     if retry:
         made_up_for |= {"last_retry_at": corrected_at}
@@ -281,6 +281,9 @@ def start_sending(
             records.append(again.changed(runs_again=feed.runs_again + 1))
         else:
             deletions = deletions.changed(again_at=None)
+            records.append(feed.changed(runs_again=0))
+    elif feed.runs_again and is_new and not record.retry:
+        records.append(feed.changed(runs_again=0))
     sent = record.sent.changed(attempts=record.sent.attempts + 1, submitted_at=record.sent.submitted_at or now)
     submitting = record.changed(
         state=State.SUBMITTING,
