@@ -140,6 +140,16 @@ def test_uploads_that_never_rest_are_told_too(stage: Stage) -> None:
     assert run_again(stage, 10).deletions.delete_jobs
 
 
+def test_an_export_that_is_torn_after_a_night_without_a_result_is_noticed(stage: Stage) -> None:
+    """Both objects are newer than the last complete import, and yet `a` is of the night before."""
+    stage.clock.forward(hours=24)
+    export(stage, "a.jsonl", "A1", "A2", "A3")
+    stage.clock.forward(hours=24)
+    export(stage, "b.jsonl", "B2", "B3")
+
+    assert upload(stage).deletions.because == ["half-exported"]
+
+
 def test_the_run_that_follows_survives_a_crash(stage: Stage) -> None:
     export(stage, "b.jsonl", "B2", "B3")
     counted = iter(range(1, 100))
@@ -172,6 +182,8 @@ DAY = timedelta(days=1)
         ([MINUTE, 2 * DAY, 5 * MINUTE], DAY, 9),
         ([2 * DAY, 10 * MINUTE], DAY, None),
         ([2 * MINUTE, MINUTE], DAY, None),
+        ([30 * MINUTE, MINUTE], DAY, None),
+        ([DAY, MINUTE], 2 * DAY, 9),
         ([MINUTE], DAY, None),
         ([2 * DAY, MINUTE], None, None),
         ([], DAY, None),

@@ -29,6 +29,8 @@ from jobferry.text import counted
 ALWAYS_PASS: Final = 10
 #: A feed of several objects may still be half exported for this long after its newest one was uploaded.
 _TIME_TO_EXPORT: Final = timedelta(minutes=10)
+#: Objects that were uploaded further apart are of different exports.
+_LONGEST_EXPORT: Final = timedelta(hours=1)
 #: Rule 9: a field that at least this share of the jobs had, and at most that share has. Percent.
 _MOST: Final = 80
 _HARDLY_ANY: Final = 10
@@ -129,10 +131,13 @@ def whole_at(uploaded: Sequence[datetime], last_complete_at: datetime | None, no
         last_complete_at: the time of the feed's last complete import. An object older than that was not exported since.
         now: the time.
     """
-    if len(uploaded) < 2 or last_complete_at is None or min(uploaded) >= last_complete_at:
+    if len(uploaded) < 2 or last_complete_at is None:
         return None
-    whole = max(uploaded) + _TIME_TO_EXPORT
-    return whole if now < whole else None
+    oldest, newest = min(uploaded), max(uploaded)
+    # After a run without a result, the last export is newer than the last complete import.
+    of_one_export = oldest >= last_complete_at and newest - oldest <= _LONGEST_EXPORT
+    whole = newest + _TIME_TO_EXPORT
+    return whole if now < whole and not of_one_export else None
 
 
 class Changes(NamedTuple):

@@ -174,8 +174,8 @@ BY_OBJECTION: Final = {
     ),
     Objection.HALF_EXPORTED: ObjectionAdvice(
         "the feed may be half exported",
-        "Some of the feed's files were uploaded less than ten minutes before the run, and others are older than the last "
-        "complete import: the export may not have been finished. The next run that finds all files at rest deletes again. "
+        "Some of the feed's files were uploaded less than ten minutes before the run, and others long before: the export may "
+        "not have been finished. The next run that finds all files at rest deletes again. "
         "If you read this repeatedly, have the export write all its files at once.",
     ),
     Objection.NEWER_FEED: ObjectionAdvice(
