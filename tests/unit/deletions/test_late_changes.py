@@ -205,8 +205,14 @@ def test_a_limit_that_was_lowered_meanwhile_holds(stage: Stage, broken_off: Call
 
     record = resume(stage)
 
-    assert (record.deletions.because, record.deletions.withheld, record.deletions.expected) == (["too-many"], 1, 0)
+    because = ["newer-feed", "too-many"]
+    assert (record.deletions.because, record.deletions.withheld, record.deletions.expected) == (because, 1, 0)
     assert stage.postings() == ["A", "B", "C"] == stage.live_set()
+    assert stage.poll().started == [FEED]
+    [again] = stage.start()
+    deletions = stage.record(again.import_id or "").deletions
+    assert deletions.because == ["too-many"]
+    assert deletions.confirm_code
 
 
 @broken
@@ -227,6 +233,24 @@ def test_it_deletes_nothing_if_a_newer_version_of_the_feed_is_there(
     assert stage.record(again.import_id or "").deletions.delete_jobs
     assert stage.postings() == ["A", "B", "C", "D"]
     assert stage.poll().started == []
+
+
+@broken
+def test_it_deletes_nothing_if_the_feed_would_be_read_in_another_way_now(
+    stage: Stage, broken_off: Callable[[Stage], None]
+) -> None:
+    """A person may have seen that the settings are wrong, and corrected them."""
+    broken_off(stage)
+    stage.settings(deleteJobs=True, values={"referenceNumber": {"B": "C"}})
+
+    record = resume(stage)
+
+    assert (record.deletions.delete_jobs, record.deletions.because) == (False, ["newer-feed"])
+    assert stage.postings() == ["A", "B", "C"]
+    assert stage.poll().started == [FEED]
+    stage.start()
+    stage.finish()
+    assert stage.postings() == ["A", "C"]
 
 
 @broken

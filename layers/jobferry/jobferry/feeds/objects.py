@@ -29,9 +29,9 @@ class FeedObject(NamedTuple):
     modified: datetime | None = None
 
 
-def listing_mark(objects: Iterable[FeedObject]) -> str:
-    """Identify the versions of a feed's objects, to notice later that the feed has changed."""
-    digest = blake2b(digest_size=16)
+def listing_mark(objects: Iterable[FeedObject], settings: FeedSettings) -> str:
+    """Identify the settings and the versions of a feed's objects, to notice later that the feed has changed."""
+    digest = blake2b(settings.model_dump_json().encode(), digest_size=16)
     for each in objects:
         digest.update(f"{each.key}\n{each.etag}\n{each.size}\n".encode())
     return digest.hexdigest()

@@ -192,7 +192,7 @@ class Prepared(Frozen):
         warned: the most frequent kinds of warnings, in words.
         objects: objects of the feed that were read.
         sources: the first of these objects, as `Payload.sources` describes them.
-        listing: identifies the versions of all these objects, see `feeds.objects`; None for a retry.
+        listing: identifies the settings and the versions of all these objects, see `feeds.objects`; None for a retry.
         fields: how many valid jobs of the feed have each of the board's fields.
         payload: key of the archived jobs.
         manifest: key of the list that says where in the feed each job stands.

@@ -297,15 +297,18 @@ def plan_again(record: Import, settings: FeedSettings, account: Account, key_mar
         same_key=key_mark == record.destination.key_mark,
         shared_with=list(_feeds_sharing(account, record.feed, world)) if wanted else [],
         earlier=feed.deletions,
-        newer_at=_newer_at(record, feed, world) if wanted else None,
+        newer_at=_newer_at(record, feed, settings, world) if wanted else None,
     )
     return decide_again(record.deletions, changes)
 
 
-def _newer_at(record: Import, feed: Feed, world: World) -> datetime | None:
-    """Return when the feed can run again, if a newer version of it is waiting than the one that was read."""
+def _newer_at(record: Import, feed: Feed, settings: FeedSettings, world: World) -> datetime | None:
+    """Return when the feed can run again, if a newer version of it is waiting than the one that was read.
+
+    Other settings make another version: the same files may be read in another way.
+    """
     now, objects = world.now(), world.bucket.objects(record.feed)
-    if feed.run_again is None and listing_mark(objects) == record.prepared.listing:
+    if feed.run_again is None and listing_mark(objects, settings) == record.prepared.listing:
         return None
     uploaded = [each.modified for each in objects if each.modified]
     return max(now, whole_at(uploaded, feed.last_complete_at, now) or now)
@@ -345,7 +348,7 @@ def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
             warned=_warned(payload) if first else [],
             objects=len(payload.sources),
             sources=_named(payload.sources),
-            listing=None if record.retry else listing_mark(loaded.objects),
+            listing=None if record.retry else listing_mark(loaded.objects, loaded.settings),
             fields=payload.fields if first else {},
             payload=f"{archive}/{import_id}.{mark}.jsonl.gz",
             manifest=f"{archive}/{import_id}.{mark}.manifest.jsonl.gz",

@@ -180,8 +180,8 @@ BY_OBJECTION: Final = {
     ),
     Objection.NEWER_FEED: ObjectionAdvice(
         "a newer version of the feed is waiting",
-        "The feed's files changed, or another run was started, before this import was sent. The next run reads the files as "
-        "they are then. If you read this repeatedly, have the export end before the run begins.",
+        "The feed's files or settings changed, or another run was started, before this import was sent. The next run reads the "
+        "files as they are then. If you read this repeatedly, have the export end before the run begins.",
     ),
     Objection.FEWER_OBJECTS: ObjectionAdvice(
         "the feed has fewer files than before",
