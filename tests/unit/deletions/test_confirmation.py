@@ -237,3 +237,16 @@ def test_a_code_works_within_twelve_hours_of_the_announcement(stage: Stage) -> N
 def test_an_import_that_is_resumed_takes_no_code(stage: Stage, event: dict[str, object]) -> None:
     with pytest.raises(EventError, match="resumed as it was prepared"):
         stage.run(resume="default-20261124T020001Z", **event)
+
+
+@pytest.mark.parametrize("name", ["confirmDeletes", "confirmFields"])
+def test_the_notice_of_a_run_that_failed_gives_the_code_of_the_person_again(stage: Stage, name: str) -> None:
+    """Otherwise, the command of the notice would run the feed without what the person had confirmed."""
+    del stage.accounts.secrets["BoardApiKey"]
+
+    record = stage.complete(**{name: "ABCD-EFGH"})
+
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "secret")
+    step = stage.topic.published[-1].data["whatToDo"][0]
+    assert f'"{name}": "ABCD-EFGH"' in step["command"]
+    assert "without it, what you confirmed is not done" in step["text"]

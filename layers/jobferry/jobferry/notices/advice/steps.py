@@ -43,6 +43,8 @@ def steps(record: Import, failures: Failures, commands: Commands) -> list[Step]:
     return [*found, _fix_jobs(failures)] if lists_jobs else found
 
 
+#: The code does not fit, or is used by a run that starts by itself.
+_CODE_IS_USELESS: Final = frozenset({Cause.CONFIRMATION, Cause.FIELDS_GONE, Cause.ACCOUNT_CHANGED})
 _RETRY: Final = Step(
     "Mend what the reason below says, then give the command jobferry retry again, with the import whose jobs failed and "
     "the file of the mended ones. The feed itself was not run; its next run sends everything, as always."
@@ -54,7 +56,7 @@ def _after_refusal(record: Import, failures: Failures, commands: Commands) -> It
     too_many_invalid = record.ending.cause is Cause.FEED_INVALID and failures.total > 0
     text = INVALID_JOBS if too_many_invalid else advice_on_ending(record).to_do
     if record.ending.cause is not Cause.PAUSED:
-        yield Step(text.format(**names), commands.run(record.feed))
+        yield _run(record, text.format(**names), commands)
     elif resume := commands.resume(record.feed):
         yield Step("Nothing. To send the feed again:", resume)
     else:
@@ -76,6 +78,16 @@ def _after_refusal(record: Import, failures: Failures, commands: Commands) -> It
             "If the feed is empty on purpose: jobferry never takes down a whole account. Take the postings down on the "
             f'board\'s own site, and set "paused": true in {names["settings"]} until there are jobs again.'
         )
+
+
+def _run(record: Import, text: str, commands: Commands) -> Step:
+    """Return the step that runs the feed, with the codes that a person gave with the run that failed."""
+    codes = [record.deletions.confirmed_with, record.confirm_fields]
+    if record.ending.cause in _CODE_IS_USELESS or not any(codes):
+        return Step(text, commands.run(record.feed))
+    confirm, fields = (code if code and _SAFE_CODE.fullmatch(code) else None for code in codes)
+    again = "Give your code again: without it, what you confirmed is not done. "
+    return Step(again + text, commands.run(record.feed, confirm, confirm_fields=fields))
 
 
 def _after_silence(record: Import) -> list[Step]:
