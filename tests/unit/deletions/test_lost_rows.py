@@ -143,3 +143,17 @@ def test_which_objects_are_reduced(before: dict[str, int], now: dict[str, int], 
 
 def test_a_record_from_before_rows_were_counted_is_compared_by_its_objects_alone() -> None:
     assert reduced_objects([{"key": "a", "etag": "e", "bytes": 5}], [{"key": "a", "rows": 0}]) == []
+
+
+def test_the_last_of_many_objects_is_compared_too() -> None:
+    """The import's record has no room for the fields of them all. Their numbers of rows matter more."""
+    stage = Stage()
+    names = "city description requirements license specialty shift internalCode benefits payFrequency startDate endDate"
+    stage.settings(deleteJobs=True, defaults=dict.fromkeys(names.split(), "2027-01-02"), maxInvalidPercent=100)
+    for number in range(700):
+        stage.put(f"{number:03}.csv", table(f"{number}-1", f"{number}-2"))
+    stage.complete()
+    assert len(json.dumps(stage.complete().to_item())) < 300_000
+    stage.put("699.csv", table())
+
+    assert_withheld(stage.complete(), "fewer-rows")

@@ -392,13 +392,19 @@ def _mark(payload: Payload, plan: Plan) -> str:
 
 
 def _named(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return as many of the objects as a record has room for."""
+    """Return as many of the objects as a record has room for; if there are very many, only the first with their fields."""
     room, named = _MAX_SOURCE_BYTES, []
     for source in sources:
-        room -= len(to_json(source))
+        without_fields = source | {"fields": {}}
+        room -= len(to_json(without_fields))
         if room < 0:
             break
-        named.append(source)
+        named.append(without_fields)
+    for number, source in enumerate(sources):
+        room -= len(to_json(source["fields"]))
+        if room < 0:
+            break
+        named[number] = source
     return named
 
 
