@@ -197,7 +197,7 @@ BY_OBJECTION: Final = {
         "too many were deleted within seven days",
         "If they should still be there, fix the export: together with the deletions of the last seven days, these are more "
         "than the feed's maxWeeklyDeletePercent. If so many of your jobs change every week, raise maxWeeklyDeletePercent "
-        "in {settings}. If you do nothing, these are deleted when the earlier deletions are more than a week old.",
+        "in {settings}.",
     ),
     Objection.TOO_MANY: ObjectionAdvice(
         "so many at once look like a fault of the export",

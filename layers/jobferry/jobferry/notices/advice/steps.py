@@ -198,7 +198,12 @@ def _withheld(record: Import, failures: Failures, commands: Commands) -> Iterato
     one = number == 1
     it, they = ("it", "it") if one else ("them", "they")
     if number:
-        if record.deletions.need_a_person:
+        if record.deletions.because == [Objection.TOO_MANY_THIS_WEEK]:
+            otherwise = (
+                f"{they} {'stays' if one else 'stay'} until the earlier deletions are more than a week old, and "
+                f"{'is' if one else 'are'} deleted then, unless they are still too many."
+            )
+        elif record.deletions.need_a_person:
             otherwise = f"{they} {'stays' if one else 'stay'}, and the next run withholds {it} again."
         else:
             otherwise = (
