@@ -100,7 +100,9 @@ def happened(record: Import, failures: Failures) -> str:
 
 
 def _overtaken(record: Import) -> str:
-    done = "deleted jobs that only the newer run had" if record.deletions.delete_jobs else "set jobs back to older ones"
+    done = "set jobs back, and posted jobs again that have ended since"
+    if record.deletions.delete_jobs:
+        done = "set jobs back, posted jobs again that have ended since, and deleted jobs that only the newer run had"
     return (
         "The result of this import came after a newer run of the feed had been sent. If the board worked on this import last, "
         f"it {done}. The feed runs again by itself, which puts that right."

@@ -184,7 +184,8 @@ def _deleted_more(record: Import, commands: Commands) -> Iterator[Step]:
         return
     yield Step(
         f"{look} more than this import was to delete. Whatever is in the feed is there; what is gone was posted by hand, by "
-        "another feed or by another system. Post it again from there: jobferry never had it."
+        "another feed, by another system, or again by an older import of this feed whose result came late. If it should be "
+        "there, post it again from there."
     )
     yield Step(
         "Until it is clear where they came from, stop the deletions: set deleteJobs to false in "
