@@ -247,6 +247,19 @@ def test_files_whose_names_change_are_not_compared_with_each_other() -> None:
     assert stage.complete().state is State.COMPLETE
 
 
+def test_files_whose_names_have_a_date_are_compared() -> None:
+    stage = Stage()
+    for name, benefits in (("2026-11-24", "401k"), ("2026-11-25", None)):
+        for each in [key for key in stage.bucket.contents if key.startswith("feeds/") and key.endswith(".jsonl")]:
+            stage.remove(each.rpartition("/")[2])
+        stage.put(f"nurses-{name}.jsonl", lines(*(job(f"A{number}", benefits="401k") for number in range(9))))
+        stage.put(f"doctors-{name}.jsonl", lines(*(job(f"B{number}", benefits=benefits) for number in range(9))))
+        record = stage.complete()
+
+    assert (record.state, record.ending.cause) == (State.BLOCKED, "fields-gone")
+    assert "benefits is in 0 of 9 valid jobs of feeds/default/doctors-2026-11-25.jsonl" in (record.ending.reason or "")
+
+
 def test_without_a_complete_import_nothing_is_gone() -> None:
     require({}, {"referenceNumber": 5})
 

@@ -39,6 +39,7 @@ _ALWAYS: Final = "referenceNumber"
 #: In a feed of fewer jobs, one job that ends can take a field with it. So only the fields that every job has count.
 _FEW_JOBS: Final = 5
 _FIELDS_OF_EVERY_JOB: Final = frozenset({"title", "city", "state", "description"})
+_WITHOUT_DIGITS: Final = dict.fromkeys(map(ord, "0123456789"))
 #: With these, deletions wait for hours.
 _NOT_YET: Final = frozenset({Objection.FIRST, Objection.TIME_TO_OBJECT})
 #: A person cannot confirm deletions against these.
@@ -282,8 +283,9 @@ def require_fields(
     Args:
         before: the last complete import.
         fields: how many valid jobs of the feed have each field.
-        sources: the objects of the feed, as `Payload.sources` describes them. They are matched by their keys alone: if the
-            names of two files changed places, each would seem to have lost what only the other one has.
+        sources: the objects of the feed, as `Payload.sources` describes them. They are matched by their keys, or by what
+            their keys are without digits, such as dates. If two files were mistaken for each other, each would seem to have
+            lost what only the other one has, so a name that two of them share matches nothing.
         confirmed_with: the code with which a person confirmed that fields are gone, if one did.
 
     Raises:
@@ -291,13 +293,25 @@ def require_fields(
     """
     gone = list(_gone_fields("", before.fields, fields))
     of_feed = {each.name for each in gone}
-    fields_before = {each["key"]: each.get("fields", {}) for each in before.sources}
+    by_key = {each["key"]: each for each in before.sources}
+    undated_before, undated = _by_undated_key(before.sources), _by_undated_key(sources)
     for each in sources:
-        found = _gone_fields(f" of {each['key']}", fields_before.get(each["key"], {}), each["fields"])
+        name = each["key"].translate(_WITHOUT_DIGITS)
+        earlier = by_key.get(each["key"]) or (undated.get(name) and undated_before.get(name)) or {}
+        found = _gone_fields(f" of {each['key']}", earlier.get("fields", {}), each["fields"])
         gone += [lost for lost in found if lost.name not in of_feed]
     code = confirmation_code("; ".join(f"{each.name}{each.of}" for each in gone))
     if gone and not (confirmed_with is not None and is_code(confirmed_with, code)):
         raise FieldsGoneError("; ".join(map(str, gone)), code)
+
+
+def _by_undated_key(sources: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any] | None]:
+    """Return the objects by their keys without digits; None for a name that several have."""
+    found: dict[str, Mapping[str, Any] | None] = {}
+    for each in sources:
+        name = each["key"].translate(_WITHOUT_DIGITS)
+        found[name] = None if name in found else each
+    return found
 
 
 class _GoneField(NamedTuple):
