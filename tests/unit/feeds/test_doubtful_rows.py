@@ -65,7 +65,8 @@ def test_blank_cells_below_a_short_row_show_that_it_is_whole(tmp_path: Path) -> 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_two_stray_quotation_marks(place: int, end: str, delimiter: str, tmp_path: Path) -> None:
     """They make one cell of what is between them, in whatever column."""
-    lines = [delimiter.join([*row[:4], "Nights and days"]) for row in CELLS]
+    text = "Nights and days" if delimiter == "," else "Nights, days, call, weekends, and holidays"
+    lines = [delimiter.join([*row[:4], text]) for row in CELLS]
     for number, mark in ((4, '"{}'), (9, '{}"')):
         cells = lines[number].split(delimiter)
         cells[place] = mark.format(cells[place])
@@ -125,6 +126,43 @@ def test_a_mapped_column_is_of_one_line_too(tmp_path: Path) -> None:
 )
 def test_a_text_of_several_lines_is_sound(text: str, tmp_path: Path) -> None:
     assert outcome(table([[*row[:4], text] for row in CELLS]), tmp_path) == (20, [], 0)
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ([*NAMES[:4], "shift", "description"], "Great job.\nBLS, ACLS, PALS, NRP, TNCC, CCRN"),
+        (["title", "description", "referenceNumber", "city", "state"], "Great place\nNights, days"),
+        (["state", "city", "description", "referenceNumber", "title"], "Great place\nBLS, ACLS, PALS"),
+        (["title", "description", "referenceNumber", "city", "state"], "Great place\n1,000 beds"),
+        (["description", *NAMES[:4]], "Nights, days, call, weekends, holidays\nBLS, ACLS, PALS, NRP, TNCC\nAsk us"),
+    ],
+)
+def test_a_list_in_a_text_of_few_lines_is_sound(names: list[str], text: str, tmp_path: Path) -> None:
+    """It has as many separators as its row has columns before it, but they are followed by spaces, as in prose."""
+    rows = [dict(zip(NAMES, row, strict=True)) | {"description": text, "shift": "Nights"} for row in CELLS]
+
+    assert outcome(table([[row[name] for name in names] for row in rows], names), tmp_path) == (20, [], 0)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_two_stray_quotation_marks_where_reference_numbers_have_many_shapes(place: int, tmp_path: Path) -> None:
+    """They may also be in the first column, if it is not of one line."""
+    shapes = ["LT-12-{}", "AB{}C", "{}X", "Q-{}-2", "7{}"]
+    lines = [f"Mercy,ICU,Nights,MD,{shapes[number % 5].format(number)},CRNA" for number in range(20)]
+    if place:
+        lines = [f"{line.split(',')[4]},ICU,Nights,MD,Mercy,CRNA" for line in lines]
+    for number, mark in ((4, '"{}'), (8, '{}"')):
+        cells = lines[number].split(",")
+        cells[place] = mark.format(cells[place])
+        lines[number] = ",".join(cells)
+    first, other = ("referenceNumber", "facility") if place else ("facility", "referenceNumber")
+
+    jobs, problems, unprotected = outcome(
+        "\n".join([f"{first},specialty,shift,license,{other},title", *lines]), tmp_path
+    )
+
+    assert (jobs, unprotected, len(problems)) == (15, 1, 1)
 
 
 # The last value
