@@ -43,10 +43,11 @@ def references(payload: Any) -> list[str]:
         document(listed(ROWS[:15]), listed(ROWS[15:], "featured")),
         document(listed(ROWS[15:], "featured"), listed(ROWS[:15])),
         document(listed(ROWS[:15]), f"<more><deep>{listed(ROWS[15:], 'urgent')}</deep></more>"),
+        document(listed(ROWS[:15]), listed(ROWS[15:], "unfilled")),
         document(listed(ROWS[:15]), *(f"<office>{element(row)}</office>" for row in ROWS[15:])),
         document(listed(ROWS[:15]), f'<jobs xmlns="urn:new">{"".join(map(element, ROWS[15:]))}</jobs>'),
     ],
-    ids=["after", "before", "deeper", "each-in-its-own", "namespace"],
+    ids=["after", "before", "deeper", "unfilled", "each-in-its-own", "namespace"],
 )
 def test_jobs_under_another_parent_are_read(content: bytes, tmp_path: Path) -> None:
     payload = payload_of({"jobs.xml": content}, tmp_path)
@@ -131,6 +132,45 @@ def test_memory_does_not_grow_with_the_channels_of_an_rss_feed() -> None:
     assert rows.gi_frame.f_locals["above"].getprevious() is None  # The channels before this one are gone.
 
 
+@pytest.mark.parametrize("inner", ["", "<jobs>{}</jobs>", "<page><jobs>{}</jobs></page>"])
+@pytest.mark.parametrize("before", [False, True])
+def test_jobs_in_an_element_that_says_they_are_closed_are_never_posted(
+    inner: str, before: bool, tmp_path: Path
+) -> None:
+    """Wherever that element is, above them or first in the document."""
+    closed = f"<closedJobs>{(inner or '{}').format(''.join(map(element, ROWS[15:])))}</closedJobs>"
+    jobs = listed(ROWS[:15])
+    payload = payload_of({"jobs.xml": document(*([closed, jobs] if before else [jobs, closed]))}, tmp_path)
+
+    assert references(payload) == SOUND[:15]
+    assert "like a job" in problems_of(payload)[0]
+
+
+def test_a_whole_document_of_archived_jobs_is_read(tmp_path: Path) -> None:
+    content = f"<archive>{listed(ROWS[:15])}{listed(ROWS[15:], 'featured')}</archive>".encode()
+
+    assert references(payload_of({"jobs.xml": content}, tmp_path)) == SOUND
+
+
+def test_the_picture_and_the_search_field_of_an_rss_feed_are_no_jobs(tmp_path: Path) -> None:
+    """They have names that the items have, too."""
+    about = "<title>t</title><link>l</link><description>d</description>"
+    items = "".join(f"<item>{about}<guid>{each}</guid></item>" for each in SOUND)
+    content = (
+        f"<rss><channel>{about}<image>{about}<url>u</url></image>{items}<textInput>{about}</textInput></channel></rss>"
+    )
+    payload = payload_of({"jobs.rss": content.encode()}, tmp_path, fields={"guid": "referenceNumber"})
+
+    assert (references(payload), problems_of(payload)) == (SOUND, [])
+
+
+@pytest.mark.parametrize("said", ["0", "none", "No error", "false", "\n"])
+def test_an_error_element_that_says_there_is_none(said: str, tmp_path: Path) -> None:
+    payload = payload_of({"jobs.xml": document(f"<error>{said}</error>", listed(ROWS))}, tmp_path)
+
+    assert (references(payload), problems_of(payload)) == (SOUND, [])
+
+
 def test_an_error_beside_the_jobs_of_a_document(tmp_path: Path) -> None:
     payload = payload_of({"jobs.xml": document(listed(ROWS), "<error>upstream timed out</error>")}, tmp_path)
 
@@ -177,6 +217,39 @@ def test_an_error_beside_the_jobs_of_an_object(fault: dict[str, Any], tmp_path: 
         assert len(payload.references) == len(rows)
         assert payload.unprotected == 1
         assert problems_of(payload)[0].startswith(f'a.json: the object has "{next(iter(fault))}" beside its jobs: ')
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"error": "none"}, {"error": "0"}, {"errors": {"count": 0}}, {"error": {"code": 0, "message": "OK"}}, {"error": "false"},
+        {"success": True}, {"success": 1}, {"success": "true"}, {"hasMore": False}, {"next": None}, {"next": ""},
+        {"next": "2026-11-25"}, {"paging": {"nextPage": 0, "next_cursor": None}}, {"truncated": "false"}, {"total": 20},
+    ],
+)  # fmt: skip
+def test_an_answer_that_says_all_is_well(said: dict[str, Any], tmp_path: Path) -> None:
+    payload = payload_of({"a.json": json.dumps(said | {"jobs": ROWS}).encode()}, tmp_path)
+
+    assert (references(payload), problems_of(payload)) == (SOUND, [])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"success": "false"}, {"success": 0}, {"errorMessage": "timed out"}, {"ERROR_MESSAGE": "x"}, {"error": {"code": 504}},
+        {"hasMore": True}, {"has_more": "true"}, {"nextPageToken": "CAUQAA"}, {"@odata.nextLink": "https://x/?skip=20"},
+        {"next": "https://x/?page=2"}, {"next": "/jobs?page=2"}, {"truncated": True}, {"meta": {"pagination": {"next_page": 2}}},
+        {"links": {"next": {"href": "https://x/?page=2"}}},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("first", [False, True])
+def test_an_answer_that_failed_or_is_one_page_of_several(said: dict[str, Any], first: bool, tmp_path: Path) -> None:
+    jobs: dict[str, Any] = {"jobs": ROWS}
+    payload = payload_of({"a.json": json.dumps(said | jobs if first else jobs | said).encode()}, tmp_path)
+
+    assert references(payload) == SOUND
+    assert (payload.unprotected, len(problems_of(payload))) == (1, 1)
+    assert problems_of(payload)[0].endswith("was it exported completely?")
 
 
 # Workbooks

@@ -462,6 +462,38 @@ class TestLateResults:
         assert {world.state(each)[0] for each in imports} == {State.EXPIRED}
         assert len(world.asked) == 3
 
+    def test_a_secret_that_cannot_be_read_at_the_deadline_costs_no_result(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The board was not asked, so nothing points to an answer that crashes the function."""
+
+        def fail(name: str, *, fresh: bool = False) -> Account:
+            raise RuntimeError("Secrets Manager is throttled")
+
+        world = World()
+        world.answer = pending
+        one = world.add("one")
+        world.poll_for(11)
+        with monkeypatch.context() as patch:
+            patch.setattr(world, "get", fail)
+            world.poll_for(2)
+        found = world.store.get(one)
+        assert found is not None
+        assert (found.state, found.open) == (State.EXPIRED, LATE)
+        assert found.ending.reason == "the board gave no result within 12 hours"
+        world.answer = complete
+        world.poll_for(1)
+        assert world.state(one)[0] is State.COMPLETE
+
+    def test_the_reason_says_which_status_the_board_gives(self) -> None:
+        world = World()
+        world.answer = lambda board_id: JobImport.model_validate({"id": board_id, "status": "Failed"})
+        one = world.add("one")
+        world.poll_for(12.5)
+        found = world.store.get(one)
+        assert found is not None
+        assert found.ending.reason == 'the board gave no result within 12 hours; its last answer: the status "failed"'
+
     def test_the_reason_says_what_the_board_answered(self) -> None:
         world = World()
         world.answer = raises(BoardRefusedError("the board answered 404 (there is nothing at that address)", 404))

@@ -32,9 +32,10 @@ class RowWithWarning(NamedTuple):
 type Row = tuple[int | None, bytes | Fields | RowWithWarning | UnreadableRow]
 
 
-#: Beside the jobs, these names hold what went wrong during an export. In lower case.
-ERROR_NAMES: Final = frozenset({"error", "errors", "exception", "fault"})
-#: A name that a job's reference number has in any writing, as letters in lower case.
+#: Beside the jobs, these names hold what went wrong during an export, as `plain_name` returns them.
+ERROR_NAMES: Final = frozenset({"error", "errors", "errormessage", "exception", "fault"})
+_NO_ERROR: Final = frozenset({"", "0", "none", "null", "false", "no", "ok", "success", "no error", "no errors"})
+#: A name that a job's reference number has in any writing, as `plain_name` returns it.
 _REFERENCE_NUMBER: Final = "referencenumber"
 
 
@@ -67,4 +68,20 @@ class JobShape(NamedTuple):
 
 def have_reference_number(names: Iterable[str]) -> bool:
     """Decide whether one of these names is the reference number's, in any writing."""
-    return any(name.replace("_", "").replace("-", "").lower() == _REFERENCE_NUMBER for name in names)
+    return any(plain_name(name) == _REFERENCE_NUMBER for name in names)
+
+
+def plain_name(name: str) -> str:
+    """Return a name as letters in lower case, however it is written."""
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def says_something(value: Any) -> bool:
+    """Decide whether the value of an error, or anything in it, is more than a word for none."""
+    match value:
+        case dict():
+            return any(map(says_something, value.values()))
+        case list():
+            return any(map(says_something, value))
+        case _:
+            return str(value).strip().lower() not in _NO_ERROR

@@ -12,13 +12,14 @@ _NO_VALUE: Final = frozenset(
     {"n/a", "na", "null", "nan", "none", "nil", "undefined", "-", "--", "\\n", "(null)", "[object object]"}
 )
 _SPREADSHEET_ERROR: Final = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|#+)", re.IGNORECASE)
-_SCIENTIFIC: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
+#: As spreadsheets and Java write large numbers. 12E4 may be right.
+_SCIENTIFIC: Final = re.compile(r"[0-9]+(?:[.,][0-9]+E\+?|E\+)[0-9]+", re.IGNORECASE)
 _FORMULA: Final = re.compile(r"=\s*\".*|'[0-9]+")
 _DECIMAL: Final = re.compile(r"[0-9]+\.0+")
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?]|&(?:nbsp|amp|lt|gt|quot|#[0-9]+);", re.IGNORECASE)
 #: What databases, web servers and query tools write where a row should be, in several words.
 _MESSAGE: Final = re.compile(
-    r"\bORA-[0-9]{5}\b|\bSQLSTATE\b|\btraceback\b|\b(?:warning|notice|deprecated):"
+    r"\bORA-[0-9]{5}\b|\bMsg [0-9]+$|\bSQLSTATE\b|\btraceback\b|\b(?:warning|notice|deprecated):"
     r"|\b(?:error|fatal|exception|timeout|timed out|failed|failure|aborted|terminated|denied|end-of-file)\b"
     r"|\b(?:unable to|could not|cannot)\b|\bconnection (?:was )?(?:lost|closed|reset|refused)\b"
     r"|\brows? (?:affected|selected|returned|exported)\b",
@@ -43,6 +44,8 @@ def fault_of(reference: str) -> str | None:
     if hidden is not None:
         code = ord(hidden if isinstance(hidden, str) else hidden[0])
         return f"has an invisible character in it (U+{code:04X}): export it without"
+    if "\ufffd" in reference:
+        return "has a character in it that a program could not decode: export it as UTF-8"
     if _SCIENTIFIC.fullmatch(reference):
         return "was shortened by a spreadsheet: format the column as text and export the full number"
     if _FORMULA.fullmatch(reference):

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from jobferry.board.accounts import Accounts
+from jobferry.board.accounts import Accounts, account_of
 from jobferry.board.client import Boards, retrieve
 from jobferry.errors import BoardError, BoardRefusedError, BoardUnreachableError, Cause, SecretError
 from jobferry.records import transitions
@@ -224,6 +224,14 @@ def _ask(record: Import, poller: Poller, boards: _BoardFailures) -> tuple[Import
     if noted.open is None:
         return noted, None  # it has ended since it was listed
     poller.asking(record)
+    try:
+        account_of(record, poller.accounts)
+    except SecretError:
+        pass  # as below, where it is recorded
+    except Exception:
+        # The board was not asked, so this says nothing about its answer.
+        apply(poller.store, import_id, lambda current, _: transitions.note_poll_handled(current))
+        raise
     settled, words = None, None
     try:
         answer = retrieve(record, record.sent.board_import_id or "", poller.accounts, poller.boards, POLL_SECONDS)
@@ -234,6 +242,7 @@ def _ask(record: Import, poller: Poller, boards: _BoardFailures) -> tuple[Import
             boards.failed(board, error)
     else:
         boards.answered(board)
+        words = None if answer.is_complete else f'the status "{answer.status}"'
         settled = settle(
             poller.store, poller.archive, import_id, answer, by=SettledBy.POLL, verified=True, now=poller.now()
         )

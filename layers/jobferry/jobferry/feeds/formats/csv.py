@@ -207,9 +207,12 @@ class Columns:
             # A quoted region that begins in this column and ends in a later row has these separators in its lines.
             before, after = place + max(self.count - len(cells), 0), self.count - 1 - place
             whole = sum(count == self.count - 1 for count in inner)
-            if last == before > 0 and first <= after and whole * 2 >= len(inner):
-                alike = _shape(lines[-1].split(delimiter)[0]) == _shape(cells[0])
-                if alike or before >= _ENOUGH_SEPARATORS:
+            if last == before and first <= after and whole * 2 >= len(inner):
+                alike = before > 0 and _shape(lines[-1].split(delimiter)[0]) == _shape(cells[0])
+                agreeing = before + whole * (self.count - 1) + (first if first == after else 0)
+                # Prose has separators before spaces and in numbers, rows hardly any.
+                in_prose = cell.count(f"{delimiter} ") + (len(_IN_NUMBER.findall(cell)) if delimiter == "," else 0)
+                if (alike or agreeing >= _ENOUGH_SEPARATORS) and in_prose * 2 < first + sum(inner) + last:
                     return (
                         f"seems to hold other rows in {self.names[place]:.80}: is a quotation mark in the wrong place?"
                     )
@@ -218,6 +221,7 @@ class Columns:
 
 #: With fewer separators, prose could have as many by chance.
 _ENOUGH_SEPARATORS: Final = 5
+_IN_NUMBER: Final = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 _LINE_BREAK: Final = re.compile(r"\r\n?|\n")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _LETTERS: Final = re.compile(r"[^\W\d_]+")

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import ERROR_NAMES, JobShape, Row, UnreadableRow
+from jobferry.feeds.rows import ERROR_NAMES, JobShape, Row, UnreadableRow, plain_name, says_something
 from jobferry.feeds.streams import MAX_ROW, Chunks
 from jobferry.text import counted
 
@@ -126,6 +126,11 @@ _SAMPLE: Final = 100
 #: Places that a message is given about.
 _MAX_PLACES: Final = 10
 _FAILED: Final = frozenset({"error", "failed", "failure", "partial", "timeout"})
+#: What APIs say in an answer that does not hold everything, as `plain_name` returns it.
+_MORE: Final = frozenset({
+    "hasmore", "hasnext", "hasnextpage", "morepages", "nextpage", "nextpagetoken", "nextpageurl", "nexttoken", "nextcursor",
+    "nextlink", "nexturl", "truncated", "istruncated", "incomplete", "isincomplete", "partial", "ispartial",
+})  # fmt: skip
 
 
 class _Others:
@@ -142,9 +147,9 @@ class _Others:
             value = from_json(text, allow_inf_nan=True)
         except ValueError:  # Only its brackets were checked.
             return
-        key = name.lower()
-        failed = value is False if key in ("success", "ok") else key == "status" and str(value).lower() in _FAILED
-        if failed or (key in ERROR_NAMES and value):
+        key, word = plain_name(name), str(value).lower()
+        failed = word in ("false", "0") if key in ("success", "ok") else key == "status" and word in _FAILED
+        if failed or (key in ERROR_NAMES and says_something(value)):
             self._errors.append(f'has "{name:.80}" beside its jobs: {_shown(text)}; was it exported completely?')
         self._walk(name, value)
 
@@ -156,6 +161,10 @@ class _Others:
         elif isinstance(value, list):
             for each in value:
                 self._walk(path, each)
+        elif _says_more(path, value):
+            self._errors.append(
+                f'has "{path:.80}", so it seems to hold only some of the jobs; was it exported completely?'
+            )
 
     def messages(self, shape: JobShape) -> Iterator[str]:
         """Yield what is wrong, to follow "the object"."""
@@ -168,6 +177,14 @@ class _Others:
                 f'has {counted(count, "object")} like a job in "{path:.200}", which cannot be read: export all jobs in "jobs", '
                 "and nothing else like them"
             )
+
+
+def _says_more(path: str, value: Any) -> bool:
+    """Decide whether a value says that further pages of jobs follow, or that jobs were left out."""
+    names = [plain_name(each) for each in path.split(".")[-2:]]
+    if "next" in names and isinstance(value, str):
+        return value.startswith(("http", "/"))
+    return names[-1] in _MORE and says_something(value)
 
 
 def _names(row: object) -> Iterable[str]:

@@ -2,14 +2,24 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import ERROR_NAMES, Fields, JobShape, Row, RowWithWarning, UnreadableRow, have_reference_number
+from jobferry.feeds.rows import (
+    ERROR_NAMES,
+    Fields,
+    JobShape,
+    Row,
+    RowWithWarning,
+    UnreadableRow,
+    have_reference_number,
+    plain_name,
+    says_something,
+)
 from jobferry.feeds.streams import MAX_ROW, Chunks, peek
 from jobferry.text import counted
 
@@ -66,11 +76,12 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
                 if above is None or (place != rows.place and rows.name in place[1:]):
                     unread.note(element, number)  # it is within another row
                     continue
-                if place[-1] == rows.place[-1]:
+                is_closed = _is_closed([each for each in place if each not in rows.place])
+                if place[-1] == rows.place[-1] and not is_closed:
                     rows_are_in = above
                 elif not rows.fits(element):
                     continue
-                elif _CLOSED.search(place[-1]):
+                elif is_closed:
                     unread.note(element, number)
                     element.clear()
                     continue
@@ -111,7 +122,9 @@ class _Rows(NamedTuple):
 
 
 #: An agency's own word that the jobs in an element are not open.
-_CLOSED: Final = re.compile(r"clos|expir|delet|remov|inactiv|archiv|filled|cancel", re.IGNORECASE)
+_CLOSED: Final = re.compile(r"clos|expir|delet|remov|inactiv|archiv|(?<!un)filled|cancel", re.IGNORECASE)
+#: Elements of an RSS channel that have the same names in them as an item, and are none.
+_OF_CHANNEL: Final = frozenset({"image", "textInput"})
 #: Kinds of unread elements that are named.
 _MAX_KINDS: Final = 10
 
@@ -126,7 +139,8 @@ class _Unread:
 
     def note(self, element: etree._Element, row: int) -> None:
         """Remember an element if it looks like a job."""
-        if self._rows.fits(element):
+        is_of_channel = self._rows.name == "item" and _local(str(element.tag)) in _OF_CHANNEL
+        if self._rows.fits(element) and not is_of_channel:
             name = "/".join([*_place(element)[1:], _local(str(element.tag))])
             count, first = self._kinds.get(name, (0, row))
             if count or len(self._kinds) < _MAX_KINDS:
@@ -137,7 +151,7 @@ class _Unread:
         for each in element.iter(etree.Element):
             if len(each) or each.attrib:
                 self.note(each, row)
-            elif _local(str(each.tag)).lower() in ERROR_NAMES and (text := (each.text or "").strip()):
+            elif plain_name(_local(str(each.tag))) in ERROR_NAMES and says_something(text := (each.text or "").strip()):
                 self._errors.append(f"has <{_local(str(each.tag))}> beside its jobs: {text:.200}")
 
     def look_before(self, element: etree._Element, row: int) -> None:
@@ -159,6 +173,11 @@ class _Unread:
                 f"has {counted(count, 'element')} <{name:.200}> like a job, the first {where}, which cannot be read: export "
                 f"all open jobs as <{self._rows.name}> in <{self._rows.place[-1]}>, and nothing else like them"
             )
+
+
+def _is_closed(names: Iterable[str]) -> bool:
+    """Decide whether one of the names of elements says that the jobs in it are not open."""
+    return any(_CLOSED.search(_local(name)) for name in names)
 
 
 def _place(element: etree._Element) -> tuple[str, ...]:
@@ -203,6 +222,7 @@ def _row_element(key: str, head: bytes, encoding: str | None, *, whole: bool) ->
         rows = [each for each in inner if have_reference_number(children.get(each, ()))]
         rows = rows or [each for each in inner if counts[each] > 1]
         rows = rows or ([each for each in inner if each in children] if whole or error else [])
+    rows = [each for each in rows if not _is_closed(each[1:])] or rows
     if rows:
         best = min(rows, key=lambda each: (len(each), -counts[each]))
         names = JobShape.of(children.get(best, {}), counts[best])
