@@ -15,7 +15,7 @@ FINE, NEEDS_FIXING, CANNOT = 0, 1, 2
 #: The states in which nothing more happens by itself.
 FINAL: Final = ENDED | {State.SKIPPED}
 #: What people are told although nothing is wrong.
-_GOOD_NEWS: Final = frozenset({Topic.SUCCESS, Topic.LATE, Topic.FIRST})
+_GOOD_NEWS: Final = frozenset({Topic.SUCCESS, Topic.LATE, Topic.FIRST, Topic.DELETED})
 #: The members of a record that only jobferry itself needs.
 _INTERNAL: Final = {"revision", "claimedBy", "claimedUntil", "polledAt", "open"}
 
