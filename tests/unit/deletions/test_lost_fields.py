@@ -67,6 +67,31 @@ def test_an_emptied_column_is_the_same(stage: Stage) -> None:
     assert "; title is in 0 of 20" in record.ending.reason
 
 
+@pytest.mark.parametrize("gone", [None, b"referenceNumber,title,city,state,benefits\n"])
+def test_an_object_that_was_missing_must_not_come_back_without_titles(stage: Stage, gone: bytes | None) -> None:
+    """Its postings are live, and the last complete import says nothing about it."""
+    stage.put("more.csv", table(rows=30).replace(b"J", b"K"))
+    stage.complete()
+    if gone is None:
+        stage.remove("more.csv")
+    else:
+        stage.put("more.csv", gone)
+    stage.complete()
+    stage.put("more.csv", table(renamed("title", "benefits"), rows=30).replace(b"J", b"K"))
+
+    record = stage.complete()
+
+    code(stage, record)
+    assert record.ending.reason == (
+        "title is in 0 of 30 valid jobs of feeds/default/more.csv, and was in 20 of 20 of the feed at the last complete import"
+    )
+
+
+def test_a_new_object_may_lack_what_not_every_job_has(stage: Stage) -> None:
+    stage.put("more.csv", table(renamed("benefits"), rows=30).replace(b"J", b"K"))
+    assert stage.complete().state is State.COMPLETE
+
+
 @pytest.mark.parametrize("value", ["", None, " "])
 def test_an_emptied_field_of_json_is_the_same(value: object) -> None:
     stage = Stage()

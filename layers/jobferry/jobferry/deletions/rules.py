@@ -285,7 +285,8 @@ def require_fields(
         fields: how many valid jobs of the feed have each field.
         sources: the objects of the feed, as `Payload.sources` describes them. They are matched by their keys, or by what
             their keys are without digits, such as dates. If two files were mistaken for each other, each would seem to have
-            lost what only the other one has, so a name that two of them share matches nothing.
+            lost what only the other one has, so a name that two of them share matches nothing. An object that is
+            new, or had no valid jobs, is compared with the whole feed, in the fields that every job should have.
         confirmed_with: the code with which a person confirmed that fields are gone, if one did.
 
     Raises:
@@ -295,10 +296,13 @@ def require_fields(
     of_feed = {each.name for each in gone}
     by_key = {each["key"]: each for each in before.sources}
     undated_before, undated = _by_undated_key(before.sources), _by_undated_key(sources)
+    of_every_job = {name: before.fields[name] for name in before.fields.keys() & {_ALWAYS, *_FIELDS_OF_EVERY_JOB}}
     for each in sources:
         name = each["key"].translate(_WITHOUT_DIGITS)
         earlier = by_key.get(each["key"]) or (undated.get(name) and undated_before.get(name)) or {}
-        found = _gone_fields(f" of {each['key']}", earlier.get("fields", {}), each["fields"])
+        known = earlier.get("fields", {})
+        compared, of_before = (known, "") if known.get(_ALWAYS) else (of_every_job, " of the feed")
+        found = _gone_fields(f" of {each['key']}", compared, each["fields"], of_before)
         gone += [lost for lost in found if lost.name not in of_feed]
     code = confirmation_code("; ".join(f"{each.name}{each.of}" for each in gone))
     if gone and not (confirmed_with is not None and is_code(confirmed_with, code)):
@@ -324,6 +328,7 @@ class _GoneField(NamedTuple):
         jobs: the number of valid jobs.
         having_before: how many had it at the last complete import.
         jobs_before: the number of valid jobs then.
+        of_before: whose jobs had it, in words; empty if the same ones.
     """
 
     name: str
@@ -332,15 +337,18 @@ class _GoneField(NamedTuple):
     jobs: int
     having_before: int
     jobs_before: int
+    of_before: str
 
     def __str__(self) -> str:
         return (
             f"{self.name} is in {self.having:,} of {counted(self.jobs, 'valid job')}{self.of}, and was in "
-            f"{self.having_before:,} of {self.jobs_before:,} at the last complete import"
+            f"{self.having_before:,} of {self.jobs_before:,}{self.of_before} at the last complete import"
         )
 
 
-def _gone_fields(of: str, before: Mapping[str, int], now: Mapping[str, int]) -> Iterator[_GoneField]:
+def _gone_fields(
+    of: str, before: Mapping[str, int], now: Mapping[str, int], of_before: str = ""
+) -> Iterator[_GoneField]:
     jobs_before, jobs = before.get(_ALWAYS, 0), now.get(_ALWAYS, 0)
     few = min(jobs_before, jobs) < _FEW_JOBS
     for name, having_before in sorted(before.items()):
@@ -352,4 +360,4 @@ def _gone_fields(of: str, before: Mapping[str, int], now: Mapping[str, int]) -> 
             and having * 100 <= jobs * _HARDLY_ANY
             and not (few and name not in _FIELDS_OF_EVERY_JOB)
         ):
-            yield _GoneField(name, of, having, jobs, having_before, jobs_before)
+            yield _GoneField(name, of, having, jobs, having_before, jobs_before, of_before)
