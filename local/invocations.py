@@ -71,15 +71,19 @@ class Invocations:
     def _try(self, function: Function, event: Any) -> InvocationResult:
         configuration = self._configuration(function)
         request_id = str(uuid.uuid4())  # the same on every try
-        began = time.monotonic()
+        began, waited = time.monotonic(), 0.0
         for tries in range(1, configuration.retries + 2):
             outcome = function.invoke(event, request_id)
             if not outcome.failed or self._stopping.is_set():
                 return outcome
             condition = "RetriesExhausted"
-            if tries <= configuration.retries and self._stopping.wait(WAITS[tries - 1] / self._speed):
+            if tries > configuration.retries:
+                break
+            if self._stopping.wait(WAITS[tries - 1] / self._speed):
                 return outcome
-            if (time.monotonic() - began) * self._speed > configuration.maximum_age:
+            # Only the waits are divided by the speed. What the functions take is real time, and more on a busy machine.
+            waited += WAITS[tries - 1]
+            if waited + time.monotonic() - began > configuration.maximum_age:
                 condition = "EventAgeExceeded"
                 break
         if configuration.on_failure:

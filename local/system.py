@@ -6,7 +6,7 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -30,6 +30,17 @@ API_KEY: Final = "sandbox-api-key-5QK2vZ8w"
 AGENCY: Final = "Demo Agency"
 STACK: Final = "jobferry"
 _CHECK_SECONDS: Final = 0.05
+#: What a wait may take. On a busy machine, everything takes many times as long.
+PATIENCE: Final = 120.0
+
+
+def wait_until(holds: Callable[[], object], otherwise: Callable[[], str], seconds: float = PATIENCE) -> None:
+    """Wait until `holds` returns something true. Raises TimeoutError with what `otherwise` says."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(otherwise())
+        time.sleep(_CHECK_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,13 @@ class LocalSystem:
         self._stopping = threading.Event()
         self._ending = ExitStack()
         self._dead_letters: list[Any] = []
-        self.board = SandboxBoard({API_KEY: AGENCY}, host=host, seed=seed, processing_seconds=processing_seconds)
+        self.board = SandboxBoard(
+            {API_KEY: AGENCY},
+            host=host,
+            seed=seed,
+            processing_seconds=processing_seconds,
+            callback_timeout=PATIENCE,  # on a busy machine, a function takes long to start
+        )
         if not callbacks:
             self.board.faults.add(Fault("no_callback", times=None))
 
@@ -229,42 +246,38 @@ class LocalSystem:
         return sorted(records, key=lambda record: str(record["createdAt"]))
 
     def wait_for_import(
-        self, import_id: str, states: Collection[str] = ("complete",), timeout: float = 20
+        self, import_id: str, states: Collection[str] = ("complete",), timeout: float = PATIENCE
     ) -> dict[str, Any]:
         """Wait until the import is in one of the states, and return its record. Raises TimeoutError."""
-        end = time.monotonic() + timeout
-        while True:
-            record = self.record(import_id)
-            if record and record["state"] in states:
-                return record
-            if time.monotonic() > end:
-                raise TimeoutError(
-                    f"{import_id} is {record['state'] if record else 'missing'}, not {' or '.join(states)}"
-                )
-            time.sleep(_CHECK_SECONDS)
+
+        def state() -> str:
+            return str((self.record(import_id) or {}).get("state", "missing"))
+
+        wait_until(lambda: state() in states, lambda: f"{import_id} is {state()}, not {' or '.join(states)}", timeout)
+        return self.record(import_id) or {}
 
     def notices(self) -> list[PublishedNotice]:
         """Return what was published on the topic, oldest first."""
         return [_notice(each) for each in self.cloud.published(self.stack.resource("NoticesTopic").ref)]
 
-    def wait_for_notices(self, count: int, timeout: float = 20) -> list[PublishedNotice]:
+    def wait_for_notices(self, count: int, timeout: float = PATIENCE) -> list[PublishedNotice]:
         """Wait until there are at least this many notices, and return all. Raises TimeoutError."""
-        end = time.monotonic() + timeout
-        while len(notices := self.notices()) < count:
-            if time.monotonic() > end:
-                raise TimeoutError(f"{len(notices)} notices were published, not {count}")
-            time.sleep(_CHECK_SECONDS)
-        return notices
+        wait_until(
+            lambda: len(self.notices()) >= count,
+            lambda: f"{len(self.notices())} notices were published, not {count}",
+            timeout,
+        )
+        return self.notices()
 
-    def wait_until_notified(self, import_id: str, timeout: float = 20) -> None:
+    def wait_until_notified(self, import_id: str, timeout: float = PATIENCE) -> None:
         """Wait until the import's record says that its notice was published. Raises TimeoutError."""
-        end = time.monotonic() + timeout
-        while not (self.record(import_id) or {}).get("notifiedAt"):
-            if time.monotonic() > end:
-                raise TimeoutError(f"no notice of {import_id} was published")
-            time.sleep(_CHECK_SECONDS)
+        wait_until(
+            lambda: (self.record(import_id) or {}).get("notifiedAt"),
+            lambda: f"no notice of {import_id} was published",
+            timeout,
+        )
 
-    def wait_until_idle(self, timeout: float = 20) -> None:
+    def wait_until_idle(self, timeout: float = PATIENCE) -> None:
         """Wait until no asynchronous invocation is running or waiting for a retry. Raises TimeoutError."""
         if not self.invocations.wait_until_idle(timeout):
             raise TimeoutError("an invocation is still running")

@@ -147,7 +147,7 @@ class JobBoard:
         with self._changed:
             return {"data": job_import.as_data(), "links": {"self": f"{self.url}/job-imports/{job_import.id}"}}
 
-    def wait(self, import_id: str, timeout: float = 10) -> SandboxImport:
+    def wait(self, import_id: str, timeout: float = 120) -> SandboxImport:
         """Wait until an import is complete and its callbacks are delivered or given up. Raises TimeoutError."""
         job_import = self._imports[import_id]
         with self._changed:

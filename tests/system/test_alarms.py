@@ -5,9 +5,8 @@ another dimension, is an alarm that never goes off.
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +14,7 @@ import pytest
 
 from jobferry.adapters.dynamodb import ImportsTable
 from local.board import Fault
-from local.system import LocalSystem
+from local.system import LocalSystem, wait_until
 from tests.stack import METRICS, Watched, shown_by_widget, watched_by_alarm
 
 pytestmark = pytest.mark.xdist_group("alarms")
@@ -55,7 +54,7 @@ def system() -> Iterator[LocalSystem]:
         poll(system, minute=55)
         system.wait_until_notified(import_id)  # only then a full sync may delete
         submit(system, "nurses", 3, {**GOOD[0], "title": "Nocturnist"}, *GOOD[1:5])
-        wait_until(lambda: totals(system)["NoticesPublished"] == 2)
+        wait_until(lambda: totals(system)["NoticesPublished"] == 2, lambda: str(totals(system)))
         pass_hours(system, "nurses", HOURS + 1)
         poll(system, minute=0)
         yield system
@@ -75,13 +74,6 @@ def poll(system: LocalSystem, *, minute: int) -> None:
     """The rule's run of that minute."""
     function, event = system.poll_event()
     system.invoke(function, event | {"time": f"{event['time'][:14]}{minute:02}:00Z"})
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def pass_hours(system: LocalSystem, feed: str, hours: float) -> None:

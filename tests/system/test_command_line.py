@@ -17,7 +17,7 @@ from jobferry.cli.commands import main
 from local import cloudformation
 from local.board import Fault
 from local.events import scheduled_input
-from local.system import LocalSystem
+from local.system import PATIENCE, LocalSystem
 from local.template import Resource
 
 HOSTILE = "Locum\x1b[31m at \u202eYork"
@@ -288,7 +288,7 @@ def test_a_feed_runs_by_a_schedule_of_its_own(person: Person) -> None:
     found = system.cloud.client("scheduler").get_schedule(GroupName="jobferry", Name=f"jobferry-{feed}")
     schedule = Resource("Own", "AWS::Scheduler::Schedule", found, found["Name"], {"Arn": found["Arn"]})
     event = scheduled_input(schedule, datetime(2026, 11, 24, 3, tzinfo=UTC))
-    system.invocations.start(found["Target"]["Arn"], event).result(20)
+    system.invocations.start(found["Target"]["Arn"], event).result(PATIENCE)
     assert system.wait_for_import(f"{feed}-20261124T030000Z")["jobs"] == 2
 
     every = person("schedule", feed, "rate(6 hours)", "--json")

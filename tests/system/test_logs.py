@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,7 +11,7 @@ import pytest
 import requests
 
 from local.board import Fault
-from local.system import AGENCY, API_KEY, LocalSystem
+from local.system import AGENCY, API_KEY, PATIENCE, LocalSystem, wait_until
 
 ROTATED: Final = "rotated-key-8fJ2kQ"
 DESCRIPTION: Final = "a description that nobody is to read in a log"
@@ -61,13 +60,16 @@ def logged(system: LocalSystem) -> str:
 
 
 def close_all(system: LocalSystem) -> None:
-    """Polls until no import is open."""
-    end = time.monotonic() + 30
-    while still := [each["importId"] for each in system.imports() if each.get("open")]:
-        assert time.monotonic() < end, f"still open: {still}"
-        system.poll()
-        time.sleep(0.1)
-    system.wait_until_idle()  # what the poller started again
+    """Poll until no import is open, and nothing runs that the poller started again: the next run must not be skipped."""
+
+    def still_open() -> list[str]:
+        system.wait_until_idle()
+        return [each["importId"] for each in system.imports() if each.get("open")]
+
+    def is_closed() -> bool:
+        return not still_open() and system.poll()["started"] == 0 and not still_open()
+
+    wait_until(is_closed, lambda: f"still open: {still_open()}")
 
 
 def run(system: LocalSystem, fault: Fault | None) -> None:
@@ -76,17 +78,17 @@ def run(system: LocalSystem, fault: Fault | None) -> None:
         system.board.faults.add(fault)
     number = len(system.imports())
     event = {"feed": "default", "scheduledAt": f"2026-11-24T{number:02}:00:00Z"}
-    system.invoke_async("SubmitImport", event).result(20)
+    system.invoke_async("SubmitImport", event).result(PATIENCE)
     system.poll()
 
 
 def test_much_was_logged(logged: str, system: LocalSystem) -> None:
     assert logged.count("Traceback") >= 8  # of ten; one for each fault at the least
     for function in ("SubmitImport", "ReceiveCallback", "PollImports", "PublishNotice"):
-        end = time.monotonic() + 20
-        while '"level":"INFO"' not in system.logs(function):
-            assert time.monotonic() < end, f"{function} logged nothing"
-            time.sleep(0.1)
+        wait_until(
+            lambda name=function: '"level":"INFO"' in system.logs(name),
+            lambda name=function: f"{name} logged nothing",
+        )
     assert "refused" in system.logs("ReceiveCallback")
     assert "BoardUnknownError" in logged
     states = {record["state"] for record in system.imports()}

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import requests
 
 from local.board import Fault
 from local.functions import FunctionError
-from local.system import API_KEY, LocalSystem
+from local.system import API_KEY, PATIENCE, LocalSystem, wait_until
 
 AT = "2026-11-24T07:00:00Z"
 
@@ -59,7 +58,9 @@ class Agency:
 
     def run(self, at: str = AT, **event: Any) -> Any:
         """What SubmitImport answers to the schedule's event, after Lambda's retries if need be."""
-        outcome = self.system.invoke_async("SubmitImport", {"feed": self.name, "scheduledAt": at, **event}).result(20)
+        outcome = self.system.invoke_async("SubmitImport", {"feed": self.name, "scheduledAt": at, **event}).result(
+            PATIENCE
+        )
         assert not outcome.failed, outcome.payload
         return outcome.payload
 
@@ -75,13 +76,12 @@ class Agency:
 
     def notices(self, count: int) -> list[Any]:
         """What programs got, once there are so many."""
-        deadline = time.monotonic() + 15
-        while True:
-            found = [n for n in self.system.notices() if n.attributes["feed"] == self.name]
-            if len(found) >= count:
-                return [json.loads(each.versions["default"]) for each in found]
-            assert time.monotonic() < deadline, f"{len(found)} notices, not {count}"
-            time.sleep(0.05)
+
+        def found() -> list[Any]:
+            return [each for each in self.system.notices() if each.attributes["feed"] == self.name]
+
+        wait_until(lambda: len(found()) >= count, lambda: f"{len(found())} notices, not {count}")
+        return [json.loads(each.versions["default"]) for each in found()]
 
 
 def errors(system: LocalSystem, import_id: str) -> list[tuple[Any, ...]]:
@@ -171,7 +171,7 @@ def test_what_was_sent_is_in_the_archive(system: LocalSystem) -> None:
 
 def test_the_schedule_imports_the_default_feed(system: LocalSystem) -> None:
     system.put_feed("feeds/default/jobs.json", json.dumps(jobs(2)).encode())
-    outcome = system.fire_schedule(datetime(2026, 11, 24, 7, tzinfo=UTC)).result(20)
+    outcome = system.fire_schedule(datetime(2026, 11, 24, 7, tzinfo=UTC)).result(PATIENCE)
     assert outcome.payload["importId"] == "default-20261124T070000Z"
     assert system.wait_for_import("default-20261124T070000Z")["results"]["added"] == 2
     assert set(system.board.account(API_KEY)) == {"R-0", "R-1"}
@@ -182,7 +182,7 @@ def test_a_trigger_that_comes_twice_at_once_sends_once(system: LocalSystem) -> N
     agency.export(jobs(3))
     event = {"feed": "twice", "scheduledAt": AT}
     for future in [system.invoke_async("SubmitImport", event) for _ in range(2)]:
-        assert future.result(20).payload["importId"] == "twice-20261124T070000Z"
+        assert future.result(PATIENCE).payload["importId"] == "twice-20261124T070000Z"
     system.wait_for_import("twice-20261124T070000Z")
     assert len(agency.imports_on_board()) == 1
 
@@ -209,10 +209,7 @@ def test_a_run_that_met_an_open_one_is_done_when_that_has_ended(system: LocalSys
     system.wait_for_import(first)
     assert system.poll()["started"] == 1
     system.wait_until_idle()
-    deadline = time.monotonic() + 10
-    while agency.postings != {"R-0", "R-1", "R-2"}:
-        assert time.monotonic() < deadline, agency.postings
-        time.sleep(0.05)
+    wait_until(lambda: agency.postings == {"R-0", "R-1", "R-2"}, lambda: str(agency.postings))
 
 
 # What goes wrong
@@ -235,12 +232,9 @@ def test_a_crash_in_the_middle_of_sending_loses_nothing(system: LocalSystem) -> 
     system.board.faults.add(Fault("slow", seconds=30), Fault("no_callback"))
     run = system.invoke_async("SubmitImport", {"feed": "crash", "scheduledAt": AT})
     system.wait_for_import("crash-20261124T070000Z", ["submitting"])
-    deadline = time.monotonic() + 10
-    while not agency.imports_on_board():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(agency.imports_on_board, lambda: "the request has not reached the board")
     system.crash("SubmitImport")
-    assert not run.result(20).failed
+    assert not run.result(PATIENCE).failed
     record = system.wait_for_import("crash-20261124T070000Z")
     assert record["attempts"] == 2
     assert agency.postings == {"R-0", "R-1", "R-2"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local.system import LocalSystem
+from local.system import LocalSystem, wait_until
 from scripts.redrive import Redrive, RedriveOutcome, main
 from tests.events import load_event
 
@@ -55,11 +54,8 @@ def send(redrive: Redrive, letter: Any) -> None:
     redrive.sqs.send_message(QueueUrl=redrive.queue, MessageBody=body)
 
 
-def wait(holds: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+def wait(holds: Callable[[], bool]) -> None:
+    wait_until(holds, lambda: "it did not happen")
 
 
 def test_a_record_that_cannot_be_told_holds_up_nobody(system: LocalSystem, redrive: Redrive) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from local.board import SandboxBoard
 from local.board.messages import ReceivedRequest
-from local.system import LocalSystem
+from local.system import PATIENCE, LocalSystem
 
 AT = "2026-11-24T07:00:00Z"
 KEYS = {"east": "key-of-east-7Qw2", "west": "key-of-west-9Zx4"}
@@ -39,7 +39,7 @@ def test_feeds_of_two_boards_never_meet(boards: dict[str, SandboxBoard]) -> None
             system.put_feed(f"feeds/{name}/feed.json", json.dumps(settings).encode())
             system.put_feed(f"feeds/{name}/jobs.json", json.dumps(jobs).encode())
         runs = [system.invoke_async("SubmitImport", {"feed": name, "scheduledAt": AT}) for name in boards]
-        ids = [run.result(20).payload["importId"] for run in runs]
+        ids = [run.result(PATIENCE).payload["importId"] for run in runs]
         records = {record["feed"]: record for record in map(system.wait_for_import, ids)}
 
         for name, board in boards.items():
