@@ -80,7 +80,7 @@ class Run:
     """SubmitImport gets an event.
 
     Attributes:
-        how: hand, schedule or upload; again repeats the last event; right, stale and wrong are confirmations.
+        how: hand, schedule or upload; again repeats the last event; right, stale, wrong and fields are confirmations.
         cuts: for the first attempt and each retry, after how many calls the process ends; 0 means never.
         meanwhile: after how many calls of the first attempt something else happens, and what.
         board: what happens to the requests: lost, unknown, refused, unreachable.
@@ -150,7 +150,21 @@ class Forget:
     feed: str
 
 
-type Step = Export | Lose | Set | Run | Poll | Work | CallBack | Wait | Post | Rekey | Forget
+@dataclass(frozen=True)
+class Subscribe:
+    """People confirm that they want the notices, or end all subscriptions."""
+
+    people: int
+
+
+class Special:
+    """A step that only one kind of history has. It plays itself."""
+
+    def play(self, history: Any) -> None:
+        raise NotImplementedError
+
+
+type Step = Export | Lose | Set | Run | Poll | Work | CallBack | Wait | Post | Rekey | Forget | Subscribe | Special
 
 
 def references(feed: str, first: int, last: int) -> list[str]:
@@ -174,6 +188,7 @@ class Attempt:
         cut: the number of calls after which it ends.
         alone: the keys whose account no other feed named at some moment of it.
         wanted: the keys for which the settings asked for deletions at some moment of it.
+        wishes: the settings that the feed had at some moment of it.
     """
 
     feed: str
@@ -184,6 +199,7 @@ class Attempt:
     reading: Reading | None = None
     alone: set[str] = field(default_factory=set)
     wanted: set[str] = field(default_factory=set)
+    wishes: set[Wishes] = field(default_factory=set)
 
 
 #: What an event has that no person sent.
@@ -213,6 +229,8 @@ class History:
         #: The list of deletions behind each confirmation code, by feed and code.
         self.issued: dict[tuple[str, str], set[str]] = {}
         self.codes: dict[str, list[str]] = {feed: [] for feed in FEEDS}
+        #: The codes that confirm lost fields.
+        self.field_codes: list[str] = []
         #: The postings of its feed that each of the board's imports may delete.
         self.may_go: dict[str, set[str]] = {}
         #: Postings from before the last announcement that the rest of the account will be deleted, as if posted by hand.
@@ -282,8 +300,17 @@ class History:
                 # The archive keeps an object for 90 days, so an import whose live set is gone has long ended.
                 idle = not any(each.feed == feed and each.open for each in self.stage.store.imports())
                 if idle and live is not None and self.stage.bucket.contents.pop(live.key, None) is not None:
-                    self.known.pop(feed, None)
                     self.tell(f"the live set of {feed} is gone from the archive")
+                    self.forgot(feed)
+            case Subscribe(people):
+                self.stage.topic.subscribers = people
+                self.tell(f"{people} people are subscribed to the notices")
+            case Special():
+                step.play(self)
+
+    def forgot(self, feed: str) -> None:
+        """Note that nothing is known any more of the feed's postings."""
+        self.known.pop(feed, None)
 
     def export(self, step: Export) -> None:
         for key in [each.key for each in self.stage.bucket.objects(step.feed)]:
@@ -353,6 +380,8 @@ class History:
                 return {"source": "aws.s3", "time": now, "detail": {"object": found}}
             case "right" | "stale" if codes:
                 return {"feed": step.feed, "confirmDeletes": codes[-1] if step.how == "right" else codes[0]}
+            case "fields" if self.field_codes:
+                return {"feed": step.feed, "confirmFields": self.field_codes[-1]}
             case "wrong":
                 return {"feed": step.feed, "confirmDeletes": "AAAA-AAAA-AAAA-A"}
             case _:
@@ -434,6 +463,8 @@ class History:
             known = self.known.get(record.feed)
             if "first-full-sync" not in notice.data["about"] or notice.data["deletions"]["sharedWith"]:
                 continue
+            if not self.stage.topic.subscribers:
+                continue
             self.tell(f"people read that the rest of the account of {record.feed} goes")
             if known is not None and known.created == record.created_at and known.announced_at is None:
                 known.announced_at = self.stage.clock()
@@ -511,6 +542,7 @@ class History:
     def look_around(self, attempt: Attempt) -> None:
         """Note what is true at this moment, for each key that the feed might be sent with."""
         mine = self.wishes.get(attempt.feed, Wishes())
+        attempt.wishes.add(mine)
         for key in set(KEYS.values()):
             others = [each for each in FEEDS if each != attempt.feed and self.exists(each)]
             if all(self.secrets[self.wishes.get(each, Wishes()).secret] != key for each in others):
@@ -553,6 +585,10 @@ class History:
     def payload_of(self, import_id: str) -> str:
         return self.stage.record(import_id).prepared.payload or ""
 
+    def is_by_person(self, import_id: str) -> bool:
+        """Tell whether a person started a run. A code that was given with a skipped run counts for the next one, too."""
+        return import_id in self.started_by_people or self.payload_of(import_id) in self.confirmations
+
     def feed_of(self, import_id: str) -> str:
         return import_id.partition("-")[0]
 
@@ -582,8 +618,7 @@ class History:
         payload = self.payload_of(request.import_id)
         reading, known = self.readings[payload], self.known.get(attempt.feed)
         code = self.confirmations.get(payload)
-        # A code that was given with a skipped run makes the run that makes up for it a person's, too.
-        unattended = code is None and request.import_id not in self.started_by_people
+        unattended = not self.is_by_person(request.import_id)
         found = objections(
             reading,
             known,
@@ -638,10 +673,16 @@ class History:
             shown = {json.loads(line)["referenceNumber"] for line in listed.splitlines()}
             self.issued[record.feed, record.deletions.confirm_code] = shown
             self.codes[record.feed].append(record.deletions.confirm_code)
+        if record.ending.fields_code:
+            self.field_codes.append(record.ending.fields_code)
         if record.state not in (State.COMPLETE, State.EXPIRED):
             return
         if before is not None and (old, before.result.verified) == (record.state, record.result.verified):
             return
+        self.ended(record)
+
+    def ended(self, record: Import) -> None:
+        """Learn from an import that has a result, or that is given up."""
         reading = self.readings[record.prepared.payload or ""]
         sent = (
             reading.references
@@ -678,6 +719,7 @@ class History:
     def end(self) -> None:
         """Faults stop. Everything comes to its end, no result is lost, and the feeds work."""
         self.tell("— from here on nothing goes wrong —")
+        self.stage.topic.subscribers = 1
         self.come_to_rest()
         self.require_results()
         for feed in FEEDS:
@@ -804,7 +846,9 @@ def _range(found: list[str]) -> str:
     """a00…a09, a12."""
     runs: list[list[str]] = []
     for each in found:
-        if runs and runs[-1][-1][0] == each[0] and int(runs[-1][-1][1:]) + 1 == int(each[1:]):
+        before = runs[-1][-1] if runs else ""
+        numbered = before[1:].isdecimal() and each[1:].isdecimal()
+        if numbered and before[0] == each[0] and int(before[1:]) + 1 == int(each[1:]):
             runs[-1].append(each)
         else:
             runs.append([each])

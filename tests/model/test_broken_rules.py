@@ -1,0 +1,215 @@
+"""The histories find a jobferry that breaks a rule: each rule is broken in turn, and one of the models must notice.
+
+Each row of the table replaces one function. The histories are those of the models' own tests, with a fixed seed.
+Rule 1 is not in the table: a feed without a valid job has lost all its fields, so rule 9 stops it, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from jobferry.feeds.settings import FeedSettings, parse_settings
+from jobferry.records.imports import Objection
+from tests.model import test_agency, test_histories
+from tests.model.agency import FEED, Change, LoseSettings, Upload
+from tests.model.history import BrokenError, Export, Poll, Run, Set, Step, Subscribe, Wait, Work
+from tests.model.rules import Wishes
+
+#: Within so many histories a broken rule must be noticed.
+EXAMPLES: Final = 100
+SEED: Final = 15
+
+type Replacement = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A rule that is broken.
+
+    Attributes:
+        rule: what does not hold any more.
+        where: the module or class, and the function in it that is replaced.
+        by: makes the replacement from the function.
+        faults: those of the exporters whose histories notice it; if there are none, the histories of the rules do.
+        first: what these histories begin with.
+    """
+
+    rule: str
+    where: str
+    by: Replacement
+    faults: tuple[str | None, ...] = ()
+    first: tuple[Step, ...] = ()
+
+
+def without(*objections: Objection) -> Replacement:
+    """Return what leaves these objections out of a decision's objections."""
+    return lambda decide: lambda *given, **named: [each for each in decide(*given, **named) if each not in objections]
+
+
+def returns(value: Any) -> Replacement:
+    return lambda _: lambda *_given, **_named: value
+
+
+def settings_as_they_are(feed: str, world: Any, **_: Any) -> FeedSettings:
+    """Read the settings, and believe that there are none if there are none."""
+    key, text = world.bucket.settings(feed)
+    return parse_settings(text, key)
+
+
+#: A full sync of another account, which was announced just now.
+ANOTHER_ACCOUNT: Final = (Set("one", Wishes(delete_jobs=True, secret="Other")), Run("one"), Work(), Poll())
+NIGHT: Final = (Run(FEED, "schedule"), Work(), Wait(23 * 60))
+RULES: Final = "jobferry.deletions.rules"
+PREPARATION: Final = "jobferry.runs.preparation"
+
+TABLE: Final = (
+    Broken(
+        "2: rows protect",
+        f"{RULES}:_objections",
+        without(Objection.UNPROTECTED_ROWS),
+        ("error_line", "named_by_kind"),
+        first=(Upload(fault="error_line", number=8), *NIGHT),
+    ),
+    Broken(
+        "2: unread jobs are noticed",
+        "jobferry.feeds.formats.xml:_Unread.messages",
+        returns(()),
+        ("named_by_kind",),
+        first=(Upload(fault="named_by_kind", number=3), *NIGHT),
+    ),
+    Broken("3: announced first", f"{RULES}:_objections", without(Objection.FIRST)),
+    Broken(
+        "3: time to object",
+        f"{PREPARATION}:may_still_object",
+        returns(False),
+        first=(*ANOTHER_ACCOUNT, Run("one", "schedule")),
+    ),
+    Broken(
+        "3: somebody is subscribed",
+        "tests.fakes:MemoryTopic.has_subscribers",
+        returns(True),
+        first=(Subscribe(0), *ANOTHER_ACCOUNT, Run("one")),
+    ),
+    Broken(
+        "4: too many at once",
+        f"{RULES}:exceeded_limits",
+        without(Objection.TOO_MANY),
+        (None,),
+        first=(Upload(closed=13), *NIGHT),
+    ),
+    Broken(
+        "4: too many in a week",
+        f"{RULES}:exceeded_limits",
+        without(Objection.TOO_MANY_THIS_WEEK),
+        (None,),
+        first=(Upload(closed=9), *NIGHT, Upload(closed=9), *NIGHT),
+    ),
+    Broken(
+        "4: only the list that a person saw",
+        f"{RULES}:is_code",
+        returns(True),
+        first=(Export("one", 15, 30, 2), Run("one"), Work(), Export("one", 20, 30, 2), Run("one", "right")),
+    ),
+    Broken(
+        "5: shared account",
+        f"{PREPARATION}:_feeds_sharing",
+        returns(()),
+        first=(Set("two", Wishes()), Export("two", 0, 5), Run("one")),
+    ),
+    Broken(
+        "8: fewer objects",
+        f"{RULES}:_objections",
+        without(Objection.FEWER_OBJECTS),
+        ("file_lost",),
+        first=(Upload(fault="file_lost"), *NIGHT),
+    ),
+    Broken(
+        "8: fewer rows",
+        f"{RULES}:reduced_objects",
+        returns([]),
+        ("rows_lost", "emptied"),
+        first=(Upload(fault="rows_lost", number=4), *NIGHT),
+    ),
+    Broken(
+        "8: half exported",
+        f"{PREPARATION}:whole_at",
+        returns(None),
+        (None,),
+        first=(Upload(closed=4, pieces=1), Run(FEED, "upload"), Work()),
+    ),
+    Broken(
+        "9: lost fields",
+        f"{PREPARATION}:require_fields",
+        returns(None),
+        ("renamed", "emptied_column"),
+        first=(Upload(fault="renamed", number=1), *NIGHT),
+    ),
+    Broken(
+        "10: lost settings",
+        f"{PREPARATION}:_settings",
+        lambda _: settings_as_they_are,
+        (None,),
+        first=(LoseSettings(), *NIGHT),
+    ),
+    Broken(
+        "asked again before sending",
+        "jobferry.runs.submission:plan_again",
+        lambda _: lambda record, *_given: record.deletions,
+        (None,),
+        first=(Run(FEED, "schedule", board=("unknown",)), Change(delete_jobs=False), Wait(16), Poll()),
+    ),
+    Broken(
+        "what is withheld stays in the live set",
+        f"{PREPARATION}:read_live_set",
+        lambda read: lambda stream, **_: read(stream, whole=False),
+        (None,),
+        first=(Upload(closed=13), *NIGHT, *NIGHT),
+    ),
+    Broken(
+        "a run that was cut off is continued or ended",
+        "jobferry.results.polling:_check_unsent",
+        returns(None),
+        (None,),
+        first=(Run(FEED, "schedule", cuts=(20,)),),
+    ),
+)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("broken", TABLE, ids=lambda broken: broken.rule.replace(" ", "-"))
+def test_a_broken_rule_is_noticed(broken: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, _, path = broken.where.partition(":")
+    *classes, name = path.split(".")
+    owner: Any = import_module(module)
+    for each in classes:
+        owner = getattr(owner, each)
+    monkeypatch.setattr(owner, name, broken.by(getattr(owner, name)))
+
+    @seed(SEED)
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate,),
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    @given(st.data())
+    def holds(data: st.DataObject) -> None:
+        if broken.faults:
+            history = data.draw(test_agency.histories_with(*broken.faults))
+            test_agency.play(data.draw(test_agency.exporters), [*broken.first, *history])
+        else:
+            history = data.draw(test_histories.histories)
+            test_histories.play("under-way", [*broken.first, *history])
+
+    with pytest.raises(BrokenError):
+        holds()
