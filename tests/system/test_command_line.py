@@ -132,7 +132,7 @@ def test_a_feed_is_tried_submitted_and_shown(person: Person) -> None:
     shown = person("show", import_id)
     assert shown.status == 1
     lines = shown.out.splitlines()
-    assert lines[0] == f"{import_id}: deletions begin with the next run; 2 of 8 jobs failed"
+    assert lines[0] == f"{import_id}: deletions begin in 12 hours; 2 of 8 jobs failed"
     assert "  counts    6 added, 0 updated, 0 unchanged, 2 failed, 0 deleted" in lines
     assert lines[lines.index("Failed (2)") :] == [
         "Failed (2)",
