@@ -85,6 +85,8 @@ def test_what_the_page_does_not_have_is_kept() -> None:
         ),
         ([{"index": 3, "messages": "one text"}], [(3, ["one text"], None)]),
         ([{"index": -1, "referenceNumber": 77}], [(None, [], "77")]),
+        ([{"index": 3, "message": "one"}], [(3, ["one"], None)]),
+        ({"message": "one"}, [(None, ["one"], None)]),
         (["only words"], [(None, ["only words"], None)]),
         ([{"index": True, "messages": [None, 5]}], [(None, ["None", "5"], None)]),
     ],

@@ -10,7 +10,7 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
@@ -107,12 +107,14 @@ class JobError(_BoardObject, extra="ignore"):
 
     Attributes:
         index: the job's place in the list as it was sent, from 0. None if the board does not say.
-        messages: the board's own words.
+        messages: the board's own words. A single `message` is taken, too.
         reference_number: the job's reference number, None if it has none.
     """
 
     index: Annotated[int | None, BeforeValidator(_whole)] = None
-    messages: Annotated[list[str], BeforeValidator(_messages)] = []
+    messages: Annotated[list[str], BeforeValidator(_messages)] = Field(
+        [], validation_alias=AliasChoices("messages", "message")
+    )
     reference_number: Annotated[str | None, BeforeValidator(_text)] = None
 
 
@@ -120,7 +122,7 @@ def _errors(value: Any) -> list[Any]:
     match value:
         case list():
             each = value[:_MAX_ERRORS]
-        case {"messages": _} | {"index": _}:
+        case {"messages": _} | {"message": _} | {"index": _}:
             each = [value]
         case dict():
             each = [_keyed_error(key, error) for key, error in list(value.items())[:_MAX_ERRORS]]
