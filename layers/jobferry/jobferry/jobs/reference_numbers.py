@@ -32,7 +32,7 @@ _BLANKS: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\
 
 def fault_of(reference: str) -> str | None:
     """Return what is wrong with a reference number, to follow its value; None if it may be right."""
-    if reference.isascii() and reference.isalnum():  # nearly all are
+    if reference.isascii() and reference.replace("-", "").isalnum():  # nearly all are
         return _NOTHING if reference.casefold() in _NO_VALUE else None
     if reference.casefold() in _NO_VALUE:
         return _NOTHING

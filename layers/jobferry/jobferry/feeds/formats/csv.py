@@ -198,16 +198,20 @@ class Columns:
     def swallowed(self, cells: Sequence[str], delimiter: str) -> str | None:
         """Return what shows that a quotation mark in the wrong place made a cell of several rows; None if nothing does."""
         for place, cell in enumerate(cells[: self.count]):
-            lines = _LINE_BREAK.split(cell.strip())
-            if len(lines) < 2:
+            text = cell.strip()
+            end = max(text.rfind("\n"), text.rfind("\r"))
+            if end < 0:
                 continue
             if self.names[place] in self._one_line:
                 return f"has a line break in {self.names[place]:.80}: is a quotation mark in the wrong place?"
-            first, *inner, last = (line.count(delimiter) for line in lines)
             # A quoted region that begins in this column and ends in a later row has these separators in its lines.
             before, after = place + max(self.count - len(cells), 0), self.count - 1 - place
+            if text.count(delimiter, end) != before:
+                continue
+            lines = _LINE_BREAK.split(text)
+            first, *inner, last = (line.count(delimiter) for line in lines)
             whole = sum(count == self.count - 1 for count in inner)
-            if last == before and first <= after and whole * 2 >= len(inner):
+            if first <= after and whole * 2 >= len(inner):
                 alike = before > 0 and _shape(lines[-1].split(delimiter)[0]) == _shape(cells[0])
                 agreeing = before + whole * (self.count - 1) + (first if first == after else 0)
                 # Prose has separators before spaces and in numbers, rows hardly any.
