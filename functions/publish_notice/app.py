@@ -51,7 +51,7 @@ def publish_notice(record: DynamoDBRecord) -> None:
     metrics.add_metric(name="NoticesPublished", unit=MetricUnit.Count, value=int(told is not None))
     logger.info("notice published" if told else "no notice is due")
     if told and told.deletions.nobody_subscribed:
-        logger.warning("nobody is subscribed: deletions wait")
+        logger.warning("no subscription is confirmed: deletions wait")
 
 
 @logger.inject_lambda_context(clear_state=True)

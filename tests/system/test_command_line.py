@@ -138,10 +138,10 @@ def test_a_feed_is_tried_submitted_and_shown(person: Person) -> None:
         "Failed (2)",
         "  - B-1, Hospitalist B-1 (jobs.json row 7), new",
         "      the board says: State is invalid. Value passed was: MC",
-        '      to mend: state "MC" is not a state of the USA: its two-letter code is needed, such as PA',
+        '      to fix: state "MC" is not a state of the USA: its two-letter code is needed, such as PA',
         "  - B-2, Locum[31m at York (jobs.json row 8), new",
         "      the board says: State is invalid. Value passed was: Atlantis",
-        '      to mend: state "Atlantis" is not a state of the USA: its two-letter code is needed, such as PA',
+        '      to fix: state "Atlantis" is not a state of the USA: its two-letter code is needed, such as PA',
     ]
     data = person("show", import_id, "--json")
     assert data.status == 1
@@ -165,7 +165,7 @@ def test_a_feed_is_tried_submitted_and_shown(person: Person) -> None:
 
 
 def test_failed_jobs_are_mended_and_retried(person: Person, tmp_path: Path) -> None:
-    feed, file = person.feed, tmp_path / "mend.jsonl"
+    feed, file = person.feed, tmp_path / "fix.jsonl"
     # Their columns; a retry must not move them a second time.
     person.settings(deleteJobs=True, fields={"title": "description", "name": "title"})
     person.export([{**each, "name": "Locum"} for each in [*jobs(4), *BAD]])
@@ -175,17 +175,17 @@ def test_failed_jobs_are_mended_and_retried(person: Person, tmp_path: Path) -> N
     exported = person("retry", import_id, "--export", str(file))
     assert exported.status == 0
     assert "     2  B-2, Locum\n" in exported.out
-    assert exported.out.endswith(f"Mend the file, then: jobferry retry {import_id} {file}\n")
+    assert exported.out.endswith(f"Fix the file, then: jobferry retry {import_id} {file}\n")
     again = person("retry", import_id, "--export", str(file))
     assert (again.status, again.err) == (2, f"jobferry: {file} is there already: name another file, or remove it\n")
     programs = person("retry", import_id, "--export", str(tmp_path / "other.jsonl"), "--json").json
     assert [(each["line"], each["referenceNumber"]) for each in programs["jobs"]] == [(1, "B-1"), (2, "B-2")]
     assert (programs["heldBack"], programs["notNamed"]) == (0, 0)
 
-    unmended = person("retry", import_id, str(file))
-    assert unmended.status == 1
-    assert unmended.out.startswith("Nothing was sent: mend these first.\n")
-    assert 'mend.jsonl row 1 (B-1 Locum): state "MC" is not a state' in unmended.out
+    unfixed = person("retry", import_id, str(file))
+    assert unfixed.status == 1
+    assert unfixed.out.startswith("Nothing was sent: fix these first.\n")
+    assert 'fix.jsonl row 1 (B-1 Locum): state "MC" is not a state' in unfixed.out
     file.write_text(file.read_text().replace('"MC"', '"PA"').replace('"Atlantis"', '"NY"'))
     too_old = person("retry", older, str(file))
     assert too_old.status == 2
@@ -217,10 +217,10 @@ def test_what_was_held_back_is_not_in_the_archive(person: Person, tmp_path: Path
     person.settings()
     person.export([*jobs(2), *BAD])
     import_id = person.submit()["importId"]
-    exported = person("retry", import_id, "--export", str(tmp_path / "mend.jsonl"))
+    exported = person("retry", import_id, "--export", str(tmp_path / "fix.jsonl"))
     assert exported.status == 2
-    assert "2 were held back before sending: mend those in the export" in exported.err
-    assert not (tmp_path / "mend.jsonl").exists()
+    assert "2 were held back before sending: fix those in the export" in exported.err
+    assert not (tmp_path / "fix.jsonl").exists()
 
 
 def test_withheld_deletions_are_confirmed(person: Person) -> None:
@@ -330,7 +330,7 @@ def test_a_feed_that_is_overdue_is_shown(person: Person) -> None:
 
 
 def test_an_open_run_is_watched_and_nothing_comes_between(person: Person, tmp_path: Path) -> None:
-    feed, file = person.feed, tmp_path / "mend.jsonl"
+    feed, file = person.feed, tmp_path / "fix.jsonl"
     person.settings(deleteJobs=True)
     person.export([*jobs(2), *BAD])
     earlier = person.submit()["importId"]

@@ -88,7 +88,7 @@ class StrayObjectError(EventError):
 
     Args:
         message: which object.
-        folder: its folder, if that is in a feed's place but has a name that no feed can have: a person has to rename it.
+        folder: the object's folder, if it is where feeds are but no feed can have its name: a person has to rename it.
     """
 
     def __init__(self, message: str, folder: str | None = None) -> None:

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-#: All folders are in this one of the user, since there may be thousands of other files beside it.
+#: Each user has one folder for all workspaces, since there may be thousands of other files beside it.
 _NAME: Final = f"jobferry-{os.getuid()}"
 
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """Make a folder, and remove it afterwards. Remove those that a killed process left, too.
+    """Make a folder, and remove it afterwards. Also remove folders that killed processes left behind.
 
     Lambda keeps /tmp when it resets an environment after a crash or a timeout, so the next run would find less room. Each
     folder is locked while it is in use; the lock of a process ends with it. So a folder without a lock is left over, while

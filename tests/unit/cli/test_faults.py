@@ -49,7 +49,7 @@ def refused(code: str, message: str = "m", operation: str = "GetItem") -> Client
             "access denied: your credentials lack the permission lambda:InvokeFunction",
         ),
         (refused("ThrottlingException", "Rate exceeded"), "AWS answered ThrottlingException to GetItem: Rate exceeded"),
-        (FileNotFoundError(2, "No such file or directory", "mend.jsonl"), "mend.jsonl: No such file or directory"),
+        (FileNotFoundError(2, "No such file or directory", "fix.jsonl"), "fix.jsonl: No such file or directory"),
     ],
 )
 def test_what_went_wrong(error: Exception, said: str) -> None:

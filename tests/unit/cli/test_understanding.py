@@ -83,7 +83,7 @@ def test_what_is_not_understood(
 
 def test_retry_needs_one_of_two(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "retry", "default-20261124T020000Z") == 2
-    assert "--export mend.jsonl" in capsys.readouterr().err
+    assert "--export fix.jsonl" in capsys.readouterr().err
     assert run(monkeypatch, "retry", "default-20261124T020000Z", "a.jsonl", "--export", "b.jsonl") == 2
 
 

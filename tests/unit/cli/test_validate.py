@@ -68,7 +68,7 @@ def test_a_feed_with_problems(feed: Path, capsys: pytest.CaptureFixture[str]) ->
         "2 files, 6 rows: 5 jobs would be sent, 2 with problems",
         "1 protecting no posting: with deleteJobs, deletions would be withheld",
         "",
-        "To mend:",
+        "To fix:",
         f"  b.csv row 2 (a Locum at York): {MC}; it is sent all the same, so that its posting",
         "      is not deleted: the board decides",
         "  b.csv row 3 (t): referenceNumber is missing",

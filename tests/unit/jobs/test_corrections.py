@@ -1,4 +1,4 @@
-"""What people's exports do to values: put right with a warning that names the row, or an error that says what to mend."""
+"""What people's exports do to values: put right with a warning that names the row, or an error that says what to fix."""
 
 from typing import Any
 

@@ -536,7 +536,7 @@ CASES: Final[dict[str, Case]] = {
             'the board answered 422: {"error": {"status": 422}}',
             board_status=422,
             board_import_id=None,
-            retry="retries/default/mended.jsonl",
+            retry="retries/default/fixed.jsonl",
         )
     ),
     "rejected-secret": Case(

@@ -151,7 +151,7 @@ def test_what_an_older_full_sync_deleted_late_is_sent_again(syncing: Stage) -> N
     text = " ".join(notice.text.split())
     assert "nothing was lost" not in text
     assert (
-        "it set jobs back, posted jobs again that have ended since, and deleted jobs that only the newer run had. The feed runs"
+        "it undid newer changes of jobs, posted ended jobs again, and deleted jobs that only the newer run had. The feed runs"
         in text
     )
     assert stage.poll().started == [FEED]
@@ -185,7 +185,7 @@ def test_jobs_that_an_older_import_set_back_are_sent_again(stage: Stage) -> None
     late(stage, older)
 
     text = " ".join(stage.topic.published[-1].text.split())
-    assert "it set jobs back, and posted jobs again that have ended since. The feed runs" in text
+    assert "it undid newer changes of jobs, and posted jobs again that have ended since. The feed runs" in text
     stage.poll()
     stage.start()
     stage.finish()

@@ -1,4 +1,4 @@
-"""Retries: mended jobs of an import go out alone, and the feed's own runs go on as if nothing had happened."""
+"""Retries: corrected jobs of an import are sent alone, and the feed's own runs go on as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def bad(reference: str) -> dict[str, Any]:
     return job(reference, state="Atlantis")
 
 
-def retry(stage: Stage, *mended: dict[str, Any], retried: str | None = None) -> Import:
+def retry(stage: Stage, *fixed: dict[str, Any], retried: str | None = None) -> Import:
     """A retry as far as it goes without the board."""
     import_id = retried or stage.store.get_feed(FEED).last_complete
     assert import_id is not None
     stage.clock.forward(minutes=1)
     key = retry_key(FEED, import_id, stage.clock())
-    stage.bucket.contents[key] = lines(*mended)
+    stage.bucket.contents[key] = lines(*fixed)
     outcome = stage.event({"feed": FEED, "retry": key})
     assert outcome.import_id is not None
     return stage.record(outcome.import_id)
@@ -105,7 +105,7 @@ def test_since_when_a_job_fails_is_counted_from_run_to_run(stage: Stage) -> None
     retried = retry(stage, job("d"))
     stage.finish()
 
-    record = stage.complete()  # the export is not mended yet
+    record = stage.complete()  # the export is not fixed yet
 
     assert record.previous == first
     assert {

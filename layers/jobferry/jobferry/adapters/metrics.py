@@ -38,8 +38,8 @@ def add_settled(metrics: Metrics, record: Import) -> None:
 def emit_overdue(feeds: Sequence[str]) -> None:
     """Emit a metric with the feed's name as its dimension, so that the alarm FeedOverdue names the feed.
 
-    One metric has the number of the feeds beyond MAX_NAMED. CloudWatch charges for each value of a dimension, so only
-    overdue feeds emit one, and folders that cannot be feeds, in which nothing was ever imported.
+    One more metric counts the feeds beyond MAX_NAMED. CloudWatch charges for each value of a dimension. So only overdue
+    feeds have a metric, and folders whose names no feed can have, from which nothing was ever imported.
     """
     values = dict.fromkeys(feeds[:MAX_NAMED], 1)
     if others := len(feeds) - len(values):

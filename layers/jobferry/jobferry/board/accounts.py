@@ -129,7 +129,7 @@ def checked_board_url(url: str, source: str) -> str:
 
 def _fault_of_url(url: str) -> str | None:
     """Say why a URL cannot be a board's; None if it can. The URL may contain a password, so it is not quoted."""
-    # urlsplit drops line breaks and tabs without a word, and a backslash is a slash for some clients.
+    # urlsplit silently drops line breaks and tabs, and some clients read a backslash as a slash.
     if not url.isascii() or not url.isprintable() or any(each in url for each in ' "<>\\^`{|}'):
         return "it contains a space, a line break or another character that no URL has"
     try:

@@ -54,7 +54,7 @@ def require_deleted(status: int, body: bytes, retry_after: timedelta | None = No
     """
     if is_success(status):
         return
-    # The board's pages do not say what an unknown number gets, but a 404 or 405 is for the whole request.
+    # The board's pages do not say what an unknown number gets, but a 404 or 405 refuses the whole request.
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
         raise DeletionNotOfferedError(
             f"the board answered {status}: it does not offer deletion by reference number", status
@@ -63,7 +63,7 @@ def require_deleted(status: int, body: bytes, retry_after: timedelta | None = No
 
 
 def is_success(status: int) -> bool:
-    """Check whether a status is a 2xx, also one that HTTP does not define."""
+    """Check whether a status is a 2xx, even one that HTTP does not define."""
     return 200 <= status < 300
 
 

@@ -15,7 +15,7 @@ from jobferry.errors import BoardRefusedError, BoardUnknownError, SecretError
 from jobferry.feeds.streams import CHUNK
 from jobferry.records.imports import Import
 
-#: With these a board may refuse a key that was replaced: if that is another account's by now, it does not find the import.
+#: With these statuses, a board may refuse a replaced key. If that key is now another account's, the answer may be 404.
 _WRONG_KEY: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
@@ -36,8 +36,8 @@ class Board(Protocol):
     def delete_postings(self, reference_numbers: Sequence[str], seconds: float) -> None:
         """Delete exactly the postings with these reference numbers; give up after `seconds`.
 
-        A number that is not posted is no failure, so the same list can be sent again. How long a list may be is not known:
-        send some hundred at a time.
+        A number without a posting is not an error, so the same list can be sent again. The longest list that the board
+        allows is not known: send a few hundred at a time.
 
         Raises:
             DeletionNotOfferedError: the board does not offer this. Nothing was deleted.

@@ -1,6 +1,6 @@
 """The job import object of the board's API: the answer to POST and GET, and the body of a callback.
 
-Only the id and the status have to be right; of the answer to POST, only the id. Everything else is read leniently,
+Only the id and the status must be valid, or in the answer to POST only the id. Everything else is read leniently,
 because a field that is missing or has another type must not lose a result. Fields that the API's page does not have are
 kept. What is read is bounded, so that no answer fills the memory or the time of a function.
 """
@@ -25,7 +25,7 @@ class JobImportError(ValueError):
     """What was received is not a job import. The message says why, but does not quote it."""
 
 
-#: The most values in one answer: 32 MiB of errors without a longer text have fewer. Each takes some 100 bytes of memory.
+#: The most values in one answer. 32 MiB of short errors have fewer. Each value takes about 100 bytes of memory.
 _MAX_VALUES: Final = 3_000_000
 #: Levels of nesting that are read. Deeper values become null.
 _MAX_DEPTH: Final = 50
@@ -219,7 +219,7 @@ def _job_import(data: dict[str, Any]) -> JobImport:
 
 def _read(body: bytes) -> Any:
     """Parse JSON. Nothing within a value may lose a result, such as half a character or a number of 5,000 digits."""
-    # Each value but the first follows one of these. A faulty answer must not be parsed first and counted then.
+    # Each value but the first follows one of these. Count them before parsing: a faulty answer could fill the memory.
     if sum(map(body.count, (b",", b"[", b"{", b":"))) > _MAX_VALUES:
         raise JobImportError(f"it has more than {_MAX_VALUES:,} values")
     try:

@@ -1,1 +1,1 @@
-"""`jobferry`, the command line: for whoever operates a stack. Like a function's app.py it puts the parts together."""
+"""`jobferry`, the command line for people who operate a stack. Like a function's app.py, it puts the parts together."""

@@ -38,7 +38,7 @@ from jobferry.text import counted, one_line
 app = typer.Typer(
     name="jobferry",
     help="Feeds of jobs, and what came of their imports.",
-    epilog="Exit status: 0 all is well, 1 something is to be mended or did not work, 2 it cannot be done.",
+    epilog="Exit status: 0 all is well, 1 something needs a fix or did not work, 2 it cannot be done.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # they would show what variables hold
@@ -158,7 +158,7 @@ def validate(
 ) -> int:
     """Check a feed's files on this machine.
 
-    Says what would be sent, and what to mend in which row. Needs no AWS.
+    Says what would be sent, and what to fix in which row. Needs no AWS.
     """
     if board is not None and board not in LISTED_TERMS:
         raise CannotBeDoneError(f"{board} has no lists that jobferry knows; these have: {', '.join(LISTED_TERMS)}")
@@ -212,9 +212,9 @@ def confirm(
     fields: Annotated[bool, typer.Option("--fields", help="The code confirms fields that are gone.")] = False,
     wait: Wait = False,
 ) -> int:
-    """Run a feed now, with what its last notice withheld.
+    """Run a feed now, and confirm what its last notice withheld.
 
-    That is a list of deletions, or with --fields the jobs although most of them have lost a field. The code is that of the notice. If the list of deletions or fields has changed since, nothing is sent.
+    The notice has the code. It confirms a list of deletions or, with --fields, that most jobs have lost these fields. If the list of deletions or fields has changed since, nothing is sent.
     """
     stack = call.stack()
     stack.require_feed(feed)
@@ -319,20 +319,20 @@ def retry(
     call: Call,
     import_id: ImportId,
     corrected: Annotated[
-        Path | None, typer.Argument(metavar="[JOBS_FILE]", help="What --export wrote, mended.", show_default=False)
+        Path | None, typer.Argument(metavar="[JOBS_FILE]", help="What --export wrote, corrected.", show_default=False)
     ] = None,
     export: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the jobs that the board refused into a new file.")
     ] = None,
     wait: Wait = False,
 ) -> int:
-    """Send mended jobs again, only those.
+    """Send corrected jobs again, and only those.
 
-    First --export writes the jobs that the board refused into a file. Mend it, and give it instead. Nothing is deleted.
+    First --export writes the jobs that the board refused into a file. Fix it, and give it instead. Nothing is deleted.
     """
     if (corrected is None) is (export is None):
         raise CannotBeDoneError(
-            f"either `--export FILE`, or a mended file: jobferry{call.options} retry {import_id} --export mend.jsonl"
+            f"either `--export FILE`, or a corrected file: jobferry{call.options} retry {import_id} --export fix.jsonl"
         )
     stack = call.stack()
     record = stack.require_import(import_id)
@@ -343,11 +343,11 @@ def retry(
     with retrying.checked(corrected, record, stack) as (payload, settings):
         if payload.invalid:
             if not call.as_json:
-                say("Nothing was sent: mend these first.", "")
+                say("Nothing was sent: fix these first.", "")
             return local_feed.print_result(payload, settings, as_json=call.as_json)
     started = retrying.submit(corrected, record, stack, datetime.now(UTC))
     if not call.as_json:
-        say("Mend them where your export takes them from, too: the next run sends what it has.")
+        say("Fix them where your export takes them from, too: the next run sends what it has.")
     return _started(call, stack, started, wait=wait)
 
 
@@ -395,7 +395,7 @@ def unschedule(call: Call, feed: FeedName) -> int:
 
 
 def _start(call: Call, stack: Stack, event: dict[str, Any], *, wait: bool) -> int:
-    """Start a run at the current time, to the microsecond: so its import's id is known before it begins, and is its own."""
+    """Start a run with the current time to the microsecond, so that its import's id is unique and known in advance."""
     now = datetime.now(UTC)
     event |= {"requestedAt": timestamp(now)}
     import_id = parse_trigger(event, now).import_id
@@ -458,10 +458,10 @@ def _export(call: Call, stack: Stack, record: Import, path: Path) -> int:
         )
     say("")
     if done.held_back:
-        say(f"{counted(done.held_back, 'job')} held back before sending: not in the archive, mend them in the export.")
+        say(f"{counted(done.held_back, 'job')} held back before sending: not in the archive, fix them in the export.")
     if done.unnamed:
         say(f"{counted(done.unnamed, 'job')} of which the board does not say which: look at `{stack.command('show')}`.")
-    say(f"Mend the file, then: {stack.command(f'retry {record.import_id} {one_line(path, 400)}')}")
+    say(f"Fix the file, then: {stack.command(f'retry {record.import_id} {one_line(path, 400)}')}")
     return FINE
 
 

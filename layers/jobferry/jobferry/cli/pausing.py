@@ -1,4 +1,4 @@
-"""A feed's `paused`, in its feed.json, where nothing else changes: not a space, and nobody's edit is lost."""
+"""Change `paused` in a feed's feed.json and nothing else: every space stays, and no other edit is lost."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _CHANGED: Final = _MISSING | {"PreconditionFailed", "412", "ConditionalRequestCo
 
 
 def set_paused(s3: S3Client, bucket: str, feed: str, *, paused: bool, had_settings: bool) -> bool:
-    """Pauses or resumes a feed; whether anything had to be changed.
+    """Pause or resume a feed. Return whether anything had to be changed.
 
     Args:
-        had_settings: the feed is known to have had a feed.json. A new one with nothing but `paused` would end its block (rule 10).
+        had_settings: the feed is known to have had a feed.json. Creating a new one would end its block (rule 10).
 
     Raises:
         SettingsError: its feed.json cannot be used as it is.
-        CannotBeDoneError: it has disappeared, or others change it again and again.
+        CannotBeDoneError: it has disappeared, or others change it repeatedly.
     """
     key = f"feeds/{feed}/feed.json"
     for _ in range(_ATTEMPTS):

@@ -54,7 +54,7 @@ def export(record: Import, stack: Stack, path: Path) -> Exported:
     known = {each.job.number: each for each in refused if each.job.number < record.prepared.jobs}
     held_back = sum(each.verdict is Verdict.HELD_BACK for each in failures)
     if not known:
-        also = f"; {held_back:,} were held back before sending: mend those in the export" if held_back else ""
+        also = f"; {held_back:,} were held back before sending: fix those in the export" if held_back else ""
         raise CannotBeDoneError(f"the board refused no job of {record.import_id} that is in the archive{also}")
     with _archived(record, stack) as lines:
         try:

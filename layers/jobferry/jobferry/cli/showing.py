@@ -106,7 +106,7 @@ def _facts(view: ImportView, run: Sequence[Import]) -> dict[str, str | None]:
         "counts": counts(record) if record.state is State.COMPLETE else None,
         "invalid": f"{prepared.invalid:,}, see below" if prepared.invalid else None,
         "warnings": f"{prepared.warnings:,}" if prepared.warnings else None,
-        "mended": f"{view.failures.fixed:,} that failed before" if view.failures.fixed else None,
+        "fixed": f"{view.failures.fixed:,} that failed before" if view.failures.fixed else None,
         "retry of" if record.retry else "feed": f"{source}{more}" if source else None,
         "run": _run(record, run),
     }
@@ -140,7 +140,7 @@ def _job(job: JobView) -> Iterator[str]:
     yield from text(f"{name} ({job.place}), {age}", "    ", "  - ")
     yield from text(f"{job.verdict.lower()}: {job.message}", "      ")
     if job.own_message:
-        yield from text(f"to mend: {job.own_message}", "      ")
+        yield from text(f"to fix: {job.own_message}", "      ")
 
 
 def preview(answer: Mapping[str, Any]) -> list[str]:
@@ -160,7 +160,7 @@ def preview(answer: Mapping[str, Any]) -> list[str]:
         lines += pairs({"because": because, "code": answer.get("confirmCode"), "note": answer.get("note")})
     problems = answer.get("problems") or []
     if problems:
-        lines += ["", f"To mend ({answer['invalid']:,})"]
+        lines += ["", f"To fix ({answer['invalid']:,})"]
     for each in problems:
         row = f" row {each['row']}" if each.get("row") is not None else ""
         name = f" ({each['referenceNumber']})" if each.get("referenceNumber") else ""

@@ -151,7 +151,7 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     if payload.unprotected:
         yield f"{payload.unprotected:,} protecting no posting: with deleteJobs, deletions would be withheld"
     if payload.invalid:
-        yield from ("", "To mend:")
+        yield from ("", "To fix:")
     for problem in islice(payload.read_problems(), _MAX_LISTED_PROBLEMS):
         job = " ".join(filter(None, (problem.reference_number, problem.title)))
         messages = "; ".join([*problem.messages, *([_SENT_ANYWAY] if problem.sent else [])])

@@ -29,14 +29,14 @@ from jobferry.text import counted
 ALWAYS_PASS: Final = 10
 #: A feed of several objects may still be half exported for this long after its newest one was uploaded.
 _TIME_TO_EXPORT: Final = timedelta(minutes=10)
-#: Objects that were uploaded further apart are of different exports.
+#: Objects that were uploaded further apart come from different exports.
 _LONGEST_EXPORT: Final = timedelta(hours=1)
 #: Rule 9: a field that at least this share of the jobs had, and at most that share has. Percent.
 _MOST: Final = 80
 _HARDLY_ANY: Final = 10
-#: The field that every valid job has, so its number is that of the jobs.
+#: Every valid job has this field, so its count is the number of valid jobs.
 _ALWAYS: Final = "referenceNumber"
-#: In a feed of fewer jobs, one job that ends can take a field with it. So only the fields that every job has count.
+#: In a feed with fewer jobs, a field may disappear with one ended job. So only the fields that every job has count.
 _FEW_JOBS: Final = 5
 _FIELDS_OF_EVERY_JOB: Final = frozenset({"title", "city", "state", "description"})
 _WITHOUT_DIGITS: Final = dict.fromkeys(map(ord, "0123456789"))
@@ -125,7 +125,7 @@ def may_still_object(announced_at: datetime | None, now: datetime, *, by_person:
 
 
 def whole_at(uploaded: Sequence[datetime], last_complete_at: datetime | None, now: datetime) -> datetime | None:
-    """Return until when a feed of several objects may be half exported; None if it is whole (rule 8).
+    """Return the time until which a feed of several objects may be half exported; None if it is whole (rule 8).
 
     Args:
         uploaded: when each of its objects was uploaded.

@@ -50,7 +50,7 @@ class JobShape(NamedTuple):
 
     @classmethod
     def of(cls, counts: Mapping[str, int], jobs: int) -> JobShape:
-        """Return the shape of so many jobs, of which this many have each name."""
+        """Return the shape of a number of jobs, given how many of them have each name."""
         return cls(frozenset(name for name, count in counts.items() if count * 2 >= jobs))
 
     def fits(self, names: Collection[str], *, same_name: bool = False) -> bool:
@@ -58,7 +58,7 @@ class JobShape(NamedTuple):
 
         Args:
             names: of its fields.
-            same_name: whether it is called what the jobs are called, so that one name is enough.
+            same_name: whether it has the jobs' own name. Then one of the names is enough.
         """
         if have_reference_number(names):
             return True
@@ -77,7 +77,7 @@ def plain_name(name: str) -> str:
 
 
 def says_something(value: Any) -> bool:
-    """Decide whether the value of an error, or anything in it, is more than a word for none."""
+    """Decide whether the value of an error, or anything in it, says more than a word for none."""
     match value:
         case dict():
             return any(map(says_something, value.values()))

@@ -26,7 +26,7 @@ def headline(record: Import, failures: Failures) -> str:
     else:
         words = advice_on_ending(record).briefly
         words = f"nothing was sent, {words}" if was_not_sent(record) else words
-    about = ", ".join(filter(None, (part(record), "retry of mended jobs" if record.retry else "")))
+    about = ", ".join(filter(None, (part(record), "retry of corrected jobs" if record.retry else "")))
     return f"{about}: {words}" if about else words
 
 
@@ -100,12 +100,12 @@ def happened(record: Import, failures: Failures) -> str:
 
 
 def _overtaken(record: Import) -> str:
-    done = "set jobs back, and posted jobs again that have ended since"
+    done = "undid newer changes of jobs, and posted jobs again that have ended since"
     if record.deletions.delete_jobs:
-        done = "set jobs back, posted jobs again that have ended since, and deleted jobs that only the newer run had"
+        done = "undid newer changes of jobs, posted ended jobs again, and deleted jobs that only the newer run had"
     return (
         "The result of this import came after a newer run of the feed had been sent. If the board worked on this import last, "
-        f"it {done}. The feed runs again by itself, which puts that right."
+        f"it {done}. The feed runs again by itself, which corrects that."
     )
 
 
@@ -116,7 +116,7 @@ def _all_jobs(record: Import, of: str) -> str:
 def _nothing_was_accepted(record: Import) -> str:
     nothing = "Nothing was sent" if was_not_sent(record) else "The board accepted nothing"
     if part(record):
-        nothing = f"{nothing} of {part(record)} of the feed; its other parts are told apart."
+        nothing = f"{nothing} of {part(record)} of the feed; its other parts are reported separately."
     else:
         of = " of the retry" if record.retry else ""
         nothing = f"{nothing}{of}: all postings on the board are as they were before."
@@ -132,8 +132,8 @@ def _no_result_came(record: Import) -> str:
     elif answered := record.sent.answered:
         text = f"{sent} sent{at}, but {answered}: it is not known whether they arrived."
     else:
-        text = f"{sent} sent{at}, but the board's answer was lost: nobody knows whether they arrived."
+        text = f"{sent} sent{at}, but the board's answer was lost: it is not known whether they arrived."
     return (
         f"{text} Nothing is lost on this side: what was sent is in the archive, and if the result still comes, it is "
-        "recorded and you hear of it."
+        "recorded and you are told."
     )

@@ -150,7 +150,7 @@ def _sections(view: ImportView, links: Links | None) -> Iterator[Section]:
     yield heading("NEW", failures.new, len(new)), list(_jobs(new, 1))
     yield heading("STILL FAILING", failures.known, len(known)), list(_jobs(known, len(new) + 1))
     yield "THE REST", list(_rest(view, links))
-    yield "MENDED", [view.fixed] if view.fixed else []
+    yield "FIXED", [view.fixed] if view.fixed else []
     accepted = failures.first_accepted
     yield heading("TAKEN BY THE BOARD, BUT LOOK AGAIN", failures.accepted, len(accepted)), list(_jobs(accepted, 1))
     yield "TO KNOW", list(_warnings(view))
@@ -199,7 +199,7 @@ def _jobs(failures: Iterable[Failure], first: int) -> Iterator[str]:
         yield f"{number}. {', '.join(filter(None, (job.reference or 'no reference number', job.title)))} ({job.place})"
         yield f"   {job.verdict}: {job.message}"
         if job.own_message:
-            yield f"   To mend: {job.own_message}"
+            yield f"   To fix: {job.own_message}"
         if not job.is_new and job.since:
             yield f"   Failing since {day(job.since)}."
 
@@ -238,8 +238,8 @@ def _report(view: ImportView, links: Links) -> Iterator[str]:
         yield "The same jobs as a table, for Excel (CSV):"
         yield from ("", f"   {links.csv}", "")
     yield (
-        f"Whoever has a link can open it, until {when(links.until)} at most and often some hours less: it ends with the "
-        f"credentials that signed it. After that, for 90 days, `jobferry report {view.record.import_id}` writes it anew, or "
+        f"Anyone with a link can open it. It expires at {when(links.until)} or some hours earlier, with the credentials that "
+        f"signed it. After that, for 90 days, `jobferry report {view.record.import_id}` gets the report again, or "
         f"{SHELL}:"
     )
     yield from ("", f"   {view.commands.copy(links.html_key)}")

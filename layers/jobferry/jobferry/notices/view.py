@@ -256,9 +256,7 @@ def _facts(record: Import, commands: Commands) -> dict[str, str]:
 def _waiting(deletions: Deletions) -> str | None:
     """Return why deletions wait although nothing is wrong; None if they do not."""
     if deletions.nobody_subscribed:
-        return (
-            "announced to nobody: no subscription to the notices is confirmed, so the next notice announces them again"
-        )
+        return "announced to no one: no subscription to the notices is confirmed, so the next notice repeats it"
     if Objection.TIME_TO_OBJECT in deletions.because and deletions.object_until:
         return f"they wait until {when(deletions.object_until)}, or for a run that a person starts"
     if deletions.again_at:

@@ -15,13 +15,13 @@ from jobferry.errors import Cause
 
 #: An import without a result is given up after this time.
 RESULT_DEADLINE: Final = timedelta(hours=12)
-#: The board is still asked, once an hour, for the result of an import that was given up less than this time ago.
+#: For this long after an import has expired, the poller still asks for its result once an hour.
 LATE_RESULT: Final = timedelta(hours=36)
 #: Lambda retries a failed invocation after about one and three minutes. The poller waits for this time.
 LAMBDA_RETRIES: Final = timedelta(minutes=10)
 #: After deletions were announced, runs that no person started may not delete for this long, so that people can object.
 TIME_TO_OBJECT: Final = timedelta(hours=12)
-#: An import is sent at most this often; then it waits for its result, or expires.
+#: An import is sent at most this many times; then it waits for its result, or expires.
 MAX_SENDS: Final = 12
 #: maxWeeklyDeletePercent limits the deletions of this time.
 WEEK: Final = timedelta(days=7)
@@ -70,7 +70,7 @@ class Objection(StrEnum):
     NEWER_FEED = "newer-feed"
 
 
-#: These objections pass without anybody's doing.
+#: These objections end without a person's action.
 PASSING: Final = frozenset({Objection.FIRST, Objection.TIME_TO_OBJECT, Objection.HALF_EXPORTED, Objection.NEWER_FEED})
 
 

@@ -101,7 +101,7 @@ def claim_run(
     code_waits = bool(feed.run_again_confirm or feed.run_again_confirm_fields)
     if retry:
         made_up_for |= {"last_retry_at": corrected_at}
-    # A retry does not read the feed, so it makes up for no skipped run. Nor does a run without the code that was given.
+    # A retry does not read the feed, so it does not replace a skipped run. Nor does a run without the given code.
     if not retry and (has_code or not code_waits):
         made_up_for |= {
             "run_again": None,
@@ -116,7 +116,7 @@ def claim_run(
 
 
 def why_not_to_retry(feed: Feed, retried: Import | None, corrected_at: datetime | None = None) -> str | None:
-    """Tell why corrected jobs of an import must not be sent: they would undo what was sent since. None if they may.
+    """Tell why an import's corrected jobs must not be sent: they would undo what was sent since. None if they may.
 
     Args:
         feed: the feed.
@@ -148,7 +148,7 @@ def _skip(record: Import, feed: Feed) -> Records:
 
 
 def _run_again(feed: Feed, after: str, at: datetime) -> Feed:
-    """Return the feed with a further run to come, not before `at`. A run that is to come already is only put off."""
+    """Return the feed with another run planned, not before `at`. A run that is already planned is only put off."""
     if feed.run_again is None:
         feed = feed.changed(run_again=after, run_again_at=at)
     elif feed.run_again_at is None or feed.run_again_at < at:
@@ -276,7 +276,7 @@ def start_sending(
     if deletions.again_at is not None and is_new:
         if feed.runs_again < _MAX_RUNS_AGAIN:
             again = _run_again(feed, record.import_id, deletions.again_at)
-            # The fields that a person confirmed are gone with this import. Only its deletions are still to come.
+            # This import already sends the jobs without the confirmed fields. Only its deletions are left.
             again = _with_codes(again, record.changed(confirm_fields=None))
             records.append(again.changed(runs_again=feed.runs_again + 1))
         else:
@@ -394,7 +394,7 @@ def complete(
     )
     closed = _close_sent(feed, completed)
     if overtaken:
-        # Another id than that of a run that this import asked for before: two runs must not have one id.
+        # This id must differ from that of a run that this import asked for before: no two runs may share an id.
         closed = _run_again(closed, f"{record.import_id}-late", result.settled_at or record.created_at)
     return completed, closed
 
@@ -427,9 +427,9 @@ def note_poll_handled(record: Import) -> Records:
 
 
 def expire(record: Import, feed: Feed, now: datetime, answer: str | None = None) -> Records:
-    """Give up an import after its deadline; what an unverified callback said stands.
+    """Give up an import after its deadline, but keep what an unverified callback said.
 
-    Its feed is free then. The board is still asked for the result, but rarely.
+    This frees its feed. The board is still asked for the result, but rarely.
 
     Args:
         answer: what the board answered last, if it was no result.

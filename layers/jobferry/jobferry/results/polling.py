@@ -3,7 +3,7 @@
 The poller starts the feeds that skipped a run, ends or resumes interrupted imports, expires imports, and fetches results
 that no callback delivered.
 
-The board's answer is the riskiest step, because it might crash the function whatever is done against it. So everything
+The board's answer is the riskiest step, because it could crash the function despite all precautions. So everything
 else comes first. An import is marked before the board is asked for it. If the answer then crashes the function, the next
 attempts come after ever longer pauses, and after its deadline the import expires without another request.
 """

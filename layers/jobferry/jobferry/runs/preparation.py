@@ -223,7 +223,7 @@ def plan(
     """Compare what is to be sent with the last import and the live set, and decide about deletions.
 
     Raises:
-        FieldsGoneError: most jobs have lost a field, and nobody confirmed it.
+        FieldsGoneError: most jobs have lost a field, and no person confirmed that.
         ConfirmationError: the code confirms other deletions.
     """
     settings, payload = loaded.settings, loaded.payload

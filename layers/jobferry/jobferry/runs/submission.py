@@ -113,7 +113,7 @@ def submit(trigger: Trigger, invocation: Invocation, world: World) -> Outcome:
     if first is None:
         return Outcome(None, State.SKIPPED, reason="the feed has run since")
     if claimed and first.state is State.PREPARING and first.prepared.payload is None:
-        # A run that is resumed is still what it was: a retry does not become a run of the feed.
+        # A resumed run stays what it was: a retry does not become a run of the feed.
         trigger = replace(trigger, retry=first.retry)
         try:
             first = prepare(first, trigger, invocation, world)
@@ -211,7 +211,7 @@ def _block(record: Import, error: FeedError | SecretError, world: World) -> Impo
 def send(record: Import, invocation: Invocation, world: World) -> Import:
     """Send one import that is ready, or may have been sent before; leave any other as it is.
 
-    Before that, everything is asked again that a person or another run may have changed since it was prepared.
+    First check again everything that a person or another run may have changed since it was prepared.
 
     Raises:
         BoardUnknownError: it may have reached the board.

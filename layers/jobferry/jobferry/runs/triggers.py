@@ -144,7 +144,7 @@ def _upload(event: Mapping[str, Any]) -> Trigger:
     try:
         feed = check_feed_name(parts[1])
     except FeedNameError as error:
-        # Not an error of the function: trying again would not help, and nobody reads dead letters for a reason.
+        # Not an error of the function: trying again would not help, and a dead letter would not show the reason.
         folder = ascii(parts[1][:80])[1:-1] or "(no name)"
         raise StrayObjectError(
             f"the object {key[:200]!r} is in a folder that cannot be a feed: {error}", folder

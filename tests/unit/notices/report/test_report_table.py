@@ -41,7 +41,7 @@ def test_it_has_all_jobs_new_ones_first() -> None:
         "Row": "3",
         "Refused by": "the board",
         "Why": STATE,
-        "To mend": "",
+        "To fix": "",
         "New": "new",
         "Failing since (UTC)": "2026-11-24",
     }
@@ -60,7 +60,7 @@ def test_it_says_who_refused_a_job() -> None:
 
 def test_it_says_what_we_found_beside_the_boards_words_and_lists_last_what_only_looks_wrong() -> None:
     first, last = rows_of(of_case("found-and-refused"))
-    assert (first["Why"], first["To mend"]) == (STATE, NOT_A_STATE)
+    assert (first["Why"], first["To fix"]) == (STATE, NOT_A_STATE)
     assert last["Refused by"] == "nobody: taken by the board, but it looks wrong"
     assert last["Why"].startswith('postalCode "00000"')
     assert "it is sent" not in text_of(of_case("found-and-refused"))

@@ -173,7 +173,7 @@ class Columns:
         return names
 
     def is_header(self, cells: Sequence[str]) -> bool:
-        """Decide whether a row is a header again: most of its cells are names of columns."""
+        """Decide whether a row is another header: most of its cells are names of columns."""
         names = [name for name in self.stripped(cells) if name]
         found = len(self.known.intersection(names))
         return found * 2 > len(names) and (found > 1 or self.count == 1)
@@ -181,8 +181,9 @@ class Columns:
     def may_be_cut(self, cells: Sequence[str], sizes: set[int], rows: int) -> bool:
         """Decide whether the last value of a file without a line end at its end may be cut off.
 
-        Many programs omit that line end. So the value has to be shorter than those of the other rows, which have one length,
-        as states and dates do; or empty as no other is; or a reference number that is shorter than the longest.
+        Many programs omit that line end. So a value counts only if the other rows' values all have one length, as states
+        and dates do, and it is shorter; if it is the only empty one; or if it is a reference number and shorter than the
+        longest.
 
         Args:
             cells: of the last row.
@@ -196,7 +197,7 @@ class Columns:
         return rows >= _ENOUGH_ROWS and (shorter or (not last and 0 not in sizes))
 
     def swallowed(self, cells: Sequence[str], delimiter: str) -> str | None:
-        """Return what shows that a quotation mark in the wrong place made a cell of several rows; None if nothing does."""
+        """Return why a misplaced quotation mark seems to have put several rows into a cell; None if none does."""
         for place, cell in enumerate(cells[: self.count]):
             text = cell.strip()
             end = max(text.rfind("\n"), text.rfind("\r"))

@@ -126,7 +126,7 @@ _SAMPLE: Final = 100
 #: Places that a message is given about.
 _MAX_PLACES: Final = 10
 _FAILED: Final = frozenset({"error", "failed", "failure", "partial", "timeout"})
-#: What APIs say in an answer that does not hold everything, as `plain_name` returns it.
+#: Names by which an API says that its answer does not hold everything, as `plain_name` returns them.
 _MORE: Final = frozenset({
     "hasmore", "hasnext", "hasnextpage", "morepages", "nextpage", "nextpagetoken", "nextpageurl", "nexttoken", "nextcursor",
     "nextlink", "nexturl", "truncated", "istruncated", "incomplete", "isincomplete", "partial", "ispartial",

@@ -121,9 +121,9 @@ class _Rows(NamedTuple):
         return bool(names) and self.shape.fits(names, same_name=_local(str(element.tag)) == self.name)
 
 
-#: An agency's own word that the jobs in an element are not open.
+#: Names of elements by which agencies say that the jobs in them are not open.
 _CLOSED: Final = re.compile(r"clos|expir|delet|remov|inactiv|archiv|(?<!un)filled|cancel", re.IGNORECASE)
-#: Elements of an RSS channel that have the same names in them as an item, and are none.
+#: Elements of an RSS channel that contain the same names as an item but are not items.
 _OF_CHANNEL: Final = frozenset({"image", "textInput"})
 #: Kinds of unread elements that are named.
 _MAX_KINDS: Final = 10
@@ -190,7 +190,7 @@ class _EntityError(ValueError):
 
 
 def _find_rows(key: str, chunks: Chunks, encoding: str | None) -> tuple[_Rows, Chunks]:
-    """Find the row elements in the beginning of the document, however long it takes them to begin."""
+    """Find the row elements at the beginning of the document, even if they begin late."""
     size = _HEAD
     while True:
         head, chunks = peek(chunks, size + 1)

@@ -38,7 +38,7 @@ class ObjectionAdvice(NamedTuple):
 
 _AT_ONCE: Final = "To run it at once{where}:"
 _RUN_NOW: Final = f"The next run then sends everything. {_AT_ONCE}"
-_UNKNOWN: Final = CauseAdvice("see why", f"Mend what the reason below says. {_RUN_NOW}")
+_UNKNOWN: Final = CauseAdvice("see why", f"Fix what the reason below says. {_RUN_NOW}")
 
 BY_CAUSE: Final = {
     Cause.FEED_MISSING: CauseAdvice(
@@ -68,12 +68,12 @@ BY_CAUSE: Final = {
         can_wait=True,
     ),
     Cause.SETTINGS: CauseAdvice(
-        "feed.json has a mistake", f"Mend {{settings}}, as the reason below says, and upload it again. {_RUN_NOW}"
+        "feed.json has a mistake", f"Fix {{settings}}, as the reason below says, and upload it again. {_RUN_NOW}"
     ),
     Cause.SETTINGS_MISSING: CauseAdvice(
         "feed.json has disappeared",
         "Put {settings} back. The bucket keeps its earlier versions; docs/runbook.md, Settings missing, has the commands. "
-        "An export that deletes files which it did not write must leave out feed.json. If the feed needs no settings any "
+        "If the export deletes files that it did not write, make it spare feed.json. If the feed needs no settings any "
         f"more, upload a feed.json with {{{{}}}} in it. {_RUN_NOW}",
     ),
     Cause.FIELDS_GONE: CauseAdvice(
@@ -84,9 +84,9 @@ BY_CAUSE: Final = {
     ),
     Cause.CONFIRMATION: CauseAdvice(
         "the code does not fit",
-        "If the reason below says that deleteJobs is off, or that another feed has the same account, mend that first: there "
-        "is no code before. Otherwise run the feed without a code, or wait for the next run: if deletions are withheld, its "
-        "notice has the present list and its code. Look at that list, then confirm that code.",
+        "If the reason below says that deleteJobs is off, or that another feed has the same account, fix that first: there "
+        "is no code until then. Otherwise run the feed without a code, or wait for the next run: if deletions are withheld, its "
+        "notice has the current list and its code. Check that list, then confirm the code.",
         can_wait=True,
     ),
     Cause.SECRET: CauseAdvice(
@@ -111,14 +111,14 @@ BY_CAUSE: Final = {
     ),
     Cause.BOARD_UNREACHABLE: CauseAdvice(
         "the board could not be reached",
-        "Nothing, if it happened once: the next run sends everything. If it happens again, look whether the board's site "
+        "Nothing, if it happened once: the next run sends everything. If it happens again, check whether the board's site "
         "works, and whether {board} is its right address. If the reason says that the board asked to be left alone, wait for "
         f"as long. {_AT_ONCE}",
         can_wait=True,
     ),
     Cause.BOARD_REFUSED: CauseAdvice(
         "the board refused the import",
-        "Mend what the board says below. If its words do not tell what that is, write to the board's support and quote "
+        "Fix what the board says below. If its words do not tell what that is, write to the board's support and quote "
         f"them. {_RUN_NOW}",
     ),
     Cause.ACCOUNT_CHANGED: CauseAdvice(
@@ -128,9 +128,9 @@ BY_CAUSE: Final = {
         can_wait=True,
     ),
     Cause.RETRY_OUTDATED: CauseAdvice(
-        "the feed was sent since",
+        "the feed has been sent again since",
         "Nothing, if the feed's latest notice no longer lists these jobs: they were corrected for an earlier run, and would "
-        "undo newer changes. If they still fail, export and correct them anew: jobferry retry, with the latest import.",
+        "undo newer changes. If they still fail, export and correct them again: use jobferry retry with the latest import.",
         can_wait=True,
     ),
     Cause.NO_RESULT: CauseAdvice("no result from the board within 12 hours", ""),
@@ -162,7 +162,7 @@ BY_STATUS: Final = {
 
 #: What to do about Cause.FEED_INVALID if the feed had jobs.
 INVALID_JOBS: Final = (
-    "Mend what most of the jobs have in common ({most_frequent}): so many at once is a fault of the export, or of the feed's "
+    "Fix what most of the jobs have in common ({most_frequent}): so many at once is a fault of the export, or of the feed's "
     f"settings ({{settings}}), hardly of the jobs. {_RUN_NOW}"
 )
 
@@ -175,7 +175,7 @@ BY_OBJECTION: Final = {
     Objection.HALF_EXPORTED: ObjectionAdvice(
         "the feed may be half exported",
         "Some of the feed's files were uploaded less than ten minutes before the run, and others long before: the export may "
-        "not have been finished. The next run that finds all files at rest deletes again. "
+        "not have been finished. The next run deletes again if no file has just changed. "
         "If you read this repeatedly, have the export write all its files at once.",
     ),
     Objection.NEWER_FEED: ObjectionAdvice(
@@ -185,7 +185,7 @@ BY_OBJECTION: Final = {
     ),
     Objection.FEWER_OBJECTS: ObjectionAdvice(
         "the feed has fewer files than before",
-        "Look whether a file is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its last complete "
+        "Check whether a file is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its last complete "
         "import. If one is, export it again; the next run is then as usual.",
     ),
     Objection.FEWER_ROWS: ObjectionAdvice(
@@ -201,15 +201,15 @@ BY_OBJECTION: Final = {
     ),
     Objection.TOO_MANY: ObjectionAdvice(
         "so many at once look like a fault of the export",
-        "If they should still be there, mend the export: it left out so many at once (more than the feed's "
+        "If they should still be there, fix the export: it left out so many at once (more than the feed's "
         "maxDeletePercent) that it looks half-written. The next run is then as usual.",
     ),
     Objection.UNPROTECTED_ROWS: ObjectionAdvice(
         "some rows cannot be told from those postings",
         "Correct the rows below that could not be sent (no reference number or a garbled one, not readable, possibly cut "
-        "off, or one number for two different jobs) and whatever else below is not read. Nobody can tell whose postings "
-        "they are{perhaps}, so nothing is deleted while there is such a row. The "
-        "next run is then as usual.",
+        "off, or one number for two different jobs) and whatever else below is not read. It is not known which "
+        "postings they belong to{perhaps}, so nothing is deleted while there is such a row. The next run after that is as "
+        "usual.",
     ),
     Objection.SHARED_ACCOUNT: ObjectionAdvice(
         "another feed has the same account",
@@ -239,6 +239,6 @@ def was_not_sent(record: Import) -> bool:
 def why_withheld(objections: Iterable[Objection]) -> str:
     """Return why deletions are withheld, in one line."""
     withheld = list(objections)
-    # People are told that announced deletions begin, which is not true if anything else is against them.
+    # FIRST tells people that deletions will begin, which is not true if there is any other objection.
     others = [each for each in withheld if each is not Objection.FIRST]
     return "; ".join(BY_OBJECTION[each].briefly for each in others or withheld)

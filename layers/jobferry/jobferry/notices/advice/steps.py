@@ -46,8 +46,8 @@ def steps(record: Import, failures: Failures, commands: Commands) -> list[Step]:
 #: The code does not fit, or is used by a run that starts by itself.
 _CODE_IS_USELESS: Final = frozenset({Cause.CONFIRMATION, Cause.FIELDS_GONE, Cause.ACCOUNT_CHANGED})
 _RETRY: Final = Step(
-    "Mend what the reason below says, then give the command jobferry retry again, with the import whose jobs failed and "
-    "the file of the mended ones. The feed itself was not run; its next run sends everything, as always."
+    "Fix what the reason below says, then give the command jobferry retry again, with the import whose jobs failed and "
+    "the file of the corrected ones. The feed itself was not run; its next run sends everything, as always."
 )
 
 
@@ -70,7 +70,7 @@ def _after_refusal(record: Import, failures: Failures, commands: Commands) -> It
         )
     if too_many_invalid and record.prepared.jobs:
         yield Step(
-            "If the jobs really are so, and the others are to go out all the same, raise maxInvalidPercent in "
+            "If the jobs really are like this, and the others should still be sent, raise maxInvalidPercent in "
             f"{names['settings']}."
         )
     if record.ending.feed_is_empty:
@@ -91,7 +91,7 @@ def _run(record: Import, text: str, commands: Commands) -> Step:
 
 
 def _after_silence(record: Import) -> list[Step]:
-    changes = "Look at the board's own site whether the changes of this import are there"
+    changes = "Check on the board's own site whether the changes of this import are there"
     if record.deletions.delete_jobs and record.deletions.expected:
         changes += f": {counted(record.deletions.expected, 'posting')} (under WERE TO GO) may or may not be gone"
     answered = None if record.sent.board_import_id else record.sent.answered
@@ -104,8 +104,8 @@ def _after_silence(record: Import) -> list[Step]:
         ]
     return [
         Step(
-            f"{changes}. Then there is nothing to do but wait: the next run goes out as usual and sends all jobs again, "
-            "which does no harm."
+            f"{changes}. Then there is nothing to do but wait: the next run sends all jobs again as usual, which "
+            "does no harm."
         ),
         Step(
             "If the next run has no result either, write to the board's support and name the import "
@@ -119,7 +119,7 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
     if record.result.overtaken:
         yield Step(
             "Nothing, unless the feed is paused: it runs again by itself within a few minutes and sends all jobs again. The "
-            "board is right when that run has completed."
+            "board is up to date when that run is complete."
         )
     if Topic.DELETED_MORE in about:
         yield from _deleted_more(record, commands)
@@ -139,7 +139,7 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
         yield Step(f"Check the {jobs} wrong to jobferry, though the board took what was sent (at the end).")
     if Topic.UNACCOUNTED in about:
         yield Step(
-            "Nothing in the feed needs mending for the jobs that are unaccounted for: the next run sends all jobs "
+            "Nothing in the feed needs fixing for the jobs that are unaccounted for: the next run sends all jobs "
             "again. If the next notice says the same, write to the board's support and name the import "
             f"{_name_for_board(record)}."
         )
@@ -152,7 +152,7 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
         )
     if Topic.UNVERIFIED in about:
         yield Step(
-            "Look at the board's own site whether the postings are as you expect: the board could not be asked to "
+            "Check on the board's own site whether the postings are as you expect: the board could not be asked to "
             "confirm this result. The next run sends all jobs again and gets a new one."
         )
 
@@ -161,13 +161,13 @@ def _fix_jobs(failures: Failures) -> Step:
     if failures.total <= _MANY_JOBS:
         jobs, them = ("job", "it") if failures.total == 1 else (f"{failures.total:,} jobs", "them")
         return Step(
-            f"Mend the {jobs} below where your export takes {them} from (your own system, not the exported file). The next "
+            f"Fix the {jobs} below where your export takes {them} from (your own system, not the exported file). The next "
             f"run sends {them} again by itself."
         )
     top = failures.reasons[0]
     share = f"all {failures.total:,}" if top.jobs == failures.total else f"{top.jobs:,} of the {failures.total:,}"
     return Step(
-        f"Begin with the reason of {share} jobs ({one_line(top.message, 200)}). Mend it where your export takes the jobs "
+        f"Begin with the reason of {share} jobs ({one_line(top.message, 200)}). Fix it where your export takes the jobs "
         "from; if the export always writes a value that the board does not know, feed.json can translate it (the setting "
         '"values"). The next run sends the jobs again by itself.'
     )
@@ -183,9 +183,9 @@ def _deleted_more(record: Import, commands: Commands) -> Iterator[Step]:
         )
         return
     yield Step(
-        f"{look} more than this import was to delete. Whatever is in the feed is there; what is gone was posted by hand, by "
-        "another feed, by another system, or again by an older import of this feed whose result came late. If it should be "
-        "there, post it again from there."
+        f"{look} more than this import was to delete. The postings in the feed are there. The deleted ones were posted "
+        "by hand, by another feed or by another system, or an older import of this feed, whose result came late, had posted "
+        "them again. If one of them should be there, post it again from where it came."
     )
     yield Step(
         "Until it is clear where they came from, stop the deletions: set deleteJobs to false in "
@@ -222,32 +222,32 @@ def _withheld(record: Import, failures: Failures, commands: Commands) -> Iterato
     code = record.deletions.confirm_code
     if code and _SAFE_CODE.fullmatch(code):
         yield Step(
-            f"{'If it is' if one else f'If all {number:,} are'} really to go, confirm exactly "
-            f"{'this one' if one else 'these'}{commands.where}. The code fits this very list: if it is another one by "
-            "then, nothing is sent and nothing is lost, and the next run's notice has the new list and its code.",
+            f"{'If it' if one else f'If all {number:,}'} should really be deleted, confirm exactly "
+            f"{'this one' if one else 'these'}{commands.where}. The code is for exactly this list: if the list has "
+            "changed by then, nothing is sent and nothing is lost, and the next run's notice has the new list and its code.",
             commands.run(record.feed, code),
         )
 
 
 def _announced(record: Import, commands: Commands) -> Step:
-    begins = "after that, and before it in a run that you start,"
+    begins = "after that, or earlier in a run that you start,"
     if record.deletions.need_a_person:
-        begins = "once nothing speaks against deletions any more, or you confirm some,"
+        begins = "once there is no other objection to deletions, or you confirm some,"
     return Step(
         f"Within 12 hours, check your account on the board's own site: {begins} every posting that is not "
-        "in this feed is deleted, also those posted by hand or by another system. Nothing was deleted this time. To keep "
+        "in this feed is deleted, even if it was posted by hand or by another system. Nothing was deleted this time. To keep "
         f"such postings, put them into the feed, or set deleteJobs to false in {commands.settings(record.feed)}. If all "
         "postings come from this feed, there is nothing to do."
     )
 
 
 def _next_run_that_deletes(record: Import) -> str:
-    """Return which run deletes what waits without anybody's doing."""
+    """Return which run deletes postings that wait without needing a confirmation."""
     because = record.deletions.because
     if Objection.FIRST in because:
-        return "a run that is at least 12 hours after this notice, or one that you start before,"
+        return "a run that is at least 12 hours after this notice, or one that you start earlier,"
     if Objection.TIME_TO_OBJECT in because and record.deletions.object_until:
-        return f"the first run after {when(record.deletions.object_until)}, or one that you start before,"
+        return f"the first run after {when(record.deletions.object_until)}, or one that you start earlier,"
     return "the next run"
 
 
@@ -272,10 +272,10 @@ def _names(record: Import, failures: Failures, commands: Commands) -> dict[str, 
         if others
         else "This feed and another one are",
         "reduced": "; ".join(reduced),
-        "unread": "Mend first what cannot be read: whoever's it is may be on the same account. " if unread else "",
+        "unread": "First fix what cannot be read: that feed may be on the same account. " if unread else "",
         "announced": when(record.deletions.announced_at) if record.deletions.announced_at else "",
         "object_until": when(record.deletions.object_until) if record.deletions.object_until else "",
-        "perhaps": ", one of those under WOULD GO perhaps" if record.deletions.withheld else "",
+        "perhaps": ", perhaps to some of those under WOULD GO" if record.deletions.withheld else "",
         "most_frequent": one_line(failures.reasons[0].message, 200) if failures.reasons else "",
     }
 

@@ -66,7 +66,7 @@ def topics(record: Import) -> list[Topic]:
 
 
 def _tells_what_is_withheld(deletions: Deletions) -> bool:
-    """Tell whether a notice is due because of what is withheld, which is not so if it is deleted within minutes."""
+    """Tell whether withheld deletions need a notice. They do not if they are made up for within minutes."""
     if deletions.wait_unattended:
         return False
     return deletions.withheld > 0 or not {Objection.FIRST, Objection.TIME_TO_OBJECT}.issuperset(deletions.because)

@@ -19,7 +19,7 @@ COLUMNS: Final = (
     "Row",
     "Refused by",
     "Why",
-    "To mend",
+    "To fix",
     "New",
     "Failing since (UTC)",
 )
