@@ -15,7 +15,7 @@ export SAM_CLI_TELEMETRY := 0
 demo: .venv/ready
 	@$(BIN)/python -m local demo
 
-## serve: the same system, left running, with the URLs and commands to try
+## serve: the same system, left running, with the URLs and commands to try, `sam local invoke` among them
 serve: .venv/ready
 	@$(BIN)/python -m local serve
 
@@ -51,7 +51,7 @@ deploy: .tools/sam/ready
 	@$(BIN)/python -m scripts.architecture --check $(or $(ENV),default)
 	sam deploy --config-env $(or $(ENV),default) $(if $(filter no,$(CONFIRM)),--no-confirm-changeset)
 
-## sam-local: each function once in a Lambda container, against the local system
+## sam-local: every event of events/ in a Lambda container, compared with events/README.md
 sam-local: .venv/ready .tools/sam/ready
 	@$(BIN)/python -m scripts.sam_local
 

@@ -33,13 +33,7 @@ def _serve(options: argparse.Namespace) -> int:
     from local.template import TemplateError
 
     try:
-        serve(
-            FOLDER,
-            host=options.host,
-            reached_as=options.reached_as,
-            env_file=options.env_file,
-            parameters=dict(options.parameter),
-        )
+        serve(FOLDER, parameters=dict(options.parameter))
     except TemplateError as error:
         print(error, file=sys.stderr)
         return 1
@@ -53,13 +47,6 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     serve = commands.add_parser("serve", help="leave the same system running")
     serve.set_defaults(run=_serve)
-    serve.add_argument(
-        "--host", default="127.0.0.1", help="bind to this address; 0.0.0.0 to be reached from containers"
-    )
-    serve.add_argument(
-        "--reached-as", default="127.0.0.1", metavar="ADDRESS", help="this machine's address for containers"
-    )
-    serve.add_argument("--env-file", type=Path, help="write the functions' environments to this file, as JSON")
     serve.add_argument(
         "--parameter",
         action="append",

@@ -52,7 +52,7 @@ class HttpApi(WebServer):
     _functions: Functions
     _api_id: str
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self._routes: list[Route] = []
         super().__init__(self._answer, host)
 

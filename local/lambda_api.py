@@ -26,7 +26,7 @@ class LambdaApi(WebServer):
     _functions: Functions
     _invocations: Invocations
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         super().__init__(self._answer, host)
 
     def connect(self, functions: Functions, invocations: Invocations) -> None:

@@ -7,37 +7,38 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from local import ROOT, cloudformation, sample_feed
+from local import cloudformation, containers, sample_feed
 from local.aws_account import REGION
 from local.console import Console, counts
+from local.containers import EVENTS
 from local.system import API_KEY, LocalSystem
 
 #: The poller's five minutes become ten seconds, the minute before a retry two seconds.
 SPEED: Final = 30
-EVENTS: Final = ROOT / "events"
+#: An event for each function, to begin with.
+_FIRST_EVENTS: Final = {
+    "SubmitImportFunction": "submit-resume",
+    "ReceiveCallbackFunction": "callback",
+    "PublishNoticeFunction": "notice-complete",
+    "PollImportsFunction": "poll",
+}
 _CHECK_SECONDS: Final = 0.5
 
 
 def serve(
     folder: Path,
     *,
-    host: str = "127.0.0.1",
-    reached_as: str = "127.0.0.1",
-    env_file: Path | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> None:
     """Run until Ctrl-C or SIGTERM.
 
     Args:
-        folder: where the logs and the sample feeds go.
-        host: what the servers bind to.
-        reached_as: the address at which a container reaches this machine. A name would not do: boto3 would then ask
-            for a bucket at bucket.name.
-        env_file: receives the functions' environments, for `sam local invoke --env-vars`.
+        folder: where the logs, the sample feeds and the environments for `sam local invoke` go.
         parameters: of the template.
     """
     done = threading.Event()
@@ -50,30 +51,25 @@ def serve(
     console = Console()
     console.line("Starting. Press Ctrl-C to stop.")
     given = {"ImportOnUpload": "true", **(parameters or {})}
-    with LocalSystem(
-        folder=folder, speed=SPEED, poller=True, host=host, parameters=given, processing_seconds=2
-    ) as system:
+    gateway = containers.docker_gateway()
+    with ExitStack() as systems:
+        system = systems.enter_context(
+            LocalSystem(folder=folder, speed=SPEED, poller=True, parameters=given, processing_seconds=2)
+        )
         _write_samples(folder)
         cloudformation.register_stack(system.stack, system.cloud)
-        if env_file:
-            env_file.write_text(json.dumps(environments(system, reached_as), indent=2))
+        reports = [_Report(system, console)]
         print(_welcome(system, folder), flush=True)
-        _report_changes(system, console, done)
-
-
-def environments(system: LocalSystem, reached_as: str) -> dict[str, dict[str, str]]:
-    """Return each function's environment by logical id, for a container that reaches this machine at that address.
-
-    They include AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_LAMBDA, which `sam local invoke` passes on only because the
-    template declares them.
-    """
-    return {
-        resource.logical_id: {
-            name: value.replace("127.0.0.1", reached_as) if name != "CALLBACK_URL" else value
-            for name, value in {**system.functions[resource.ref].variables, **system.endpoints()}.items()
-        }
-        for resource in system.stack.of_type("AWS::Lambda::Function")
-    }
+        if gateway:
+            own = systems.enter_context(containers.container_system(folder / "containers", gateway))
+            print(_welcome_to_containers(own, folder, gateway), flush=True)
+            reports.append(_Report(own, console, "in the containers' system, "))
+        else:
+            print(_NO_CONTAINERS, flush=True)
+        print("What happens:", flush=True)
+        while not done.wait(_CHECK_SECONDS):
+            for report in reports:
+                report.changes()
 
 
 def _write_samples(folder: Path) -> None:
@@ -84,19 +80,27 @@ def _write_samples(folder: Path) -> None:
     (folder / "jobs-next-day.csv").write_bytes(sample_feed.as_csv(sample_feed.next_day(rows)))
 
 
-def _report_changes(system: LocalSystem, console: Console, done: threading.Event) -> None:
-    """Print each change of an import's state and each notice, until it is done."""
-    states: dict[str, str] = {}
-    notices = 0
-    while not done.wait(_CHECK_SECONDS):
-        for record in system.imports():
+class _Report:
+    """Prints each change of an import's state and each notice of one system."""
+
+    def __init__(self, system: LocalSystem, console: Console, where: str = "") -> None:
+        self._system = system
+        self._console = console
+        self._where = where
+        # What is there from the start is not news.
+        self._states = {record["importId"]: record["state"] for record in system.imports()}
+        self._notices = 0
+
+    def changes(self) -> None:
+        """Print what is new since the last call."""
+        for record in self._system.imports():
             import_id, state = record["importId"], record["state"]
-            if states.get(import_id) != state:
-                states[import_id] = state
-                console.line(f"{import_id} is {state}{_detail(record)}.")
-        for notice in system.notices()[notices:]:
-            notices += 1
-            console.notice(notice)
+            if self._states.get(import_id) != state:
+                self._states[import_id] = state
+                self._console.line(f"{self._where}{import_id} is {state}{_detail(record)}.")
+        for notice in self._system.notices()[self._notices :]:
+            self._notices += 1
+            self._console.notice(notice)
 
 
 def _detail(record: Mapping[str, Any]) -> str:
@@ -152,7 +156,32 @@ Then try these commands:
   {faults} '{{"name": "no_callback"}}'
   {faults} '{{"name": "lost_response"}}'
 
-What happens:
+"""
+
+
+_NO_CONTAINERS: Final = """\
+To run each function in a Lambda container, start Docker's engine (on Linux), then this again.
+"""
+
+
+def _welcome_to_containers(system: LocalSystem, folder: Path, gateway: str) -> str:
+    env_file = folder / "containers.json"
+    env_file.write_text(json.dumps(containers.environments(system, gateway), indent=2))
+    options = containers.sam_options(env_file)
+    commands = [
+        containers.invocation(function, _path_from_here(EVENTS / f"{event}.json"), options)
+        for function, event in _FIRST_EVENTS.items()
+    ]
+    return f"""\
+Or run one function at a time in a Lambda container. Containers use a second system, in which nothing runs by itself.
+events/README.md lists the events in order, with the expected answers.
+
+  make build
+
+{"\n\n".join(f"  {command}" for command in commands)}
+
+  # Serve the callback route. Imports that you send meanwhile get their callback there.
+  {containers.start_api(options)}
 """
 
 

@@ -27,6 +27,8 @@ from local.stream import StreamReader
 from local.template import Resource, Stack, expand
 
 API_KEY: Final = "sandbox-api-key-5QK2vZ8w"
+#: With it, the tokens in events/callback*.json are valid.
+SIGNING_KEY: Final = "local-signing-key"
 AGENCY: Final = "Demo Agency"
 STACK: Final = "jobferry"
 _CHECK_SECONDS: Final = 0.05
@@ -68,7 +70,8 @@ class LocalSystem:
         callbacks: whether the board sends callbacks.
         poller: whether PollImports runs at its rate (divided by `speed`). `poll()` runs it in any case.
         parameters: parameters of the template, besides `BoardUrl`, which is the sandbox board's URL.
-        host: the address that the servers bind to; 0.0.0.0 to be reached from containers.
+        automatic: whether uploads, the stream and the poller's rate start functions.
+        board_host: this machine's name in the board's URL.
         processing_seconds: how long the board takes to process an import.
     """
 
@@ -82,7 +85,8 @@ class LocalSystem:
         callbacks: bool = True,
         poller: bool = False,
         parameters: Mapping[str, str] | None = None,
-        host: str = "127.0.0.1",
+        automatic: bool = True,
+        board_host: str = "127.0.0.1",
         processing_seconds: float = 0.2,
     ) -> None:
         self._template = template
@@ -90,13 +94,13 @@ class LocalSystem:
         self._speed = speed
         self._poller = poller
         self._parameters = dict(parameters or {})
-        self._host = host
+        self._automatic = automatic
         self._stopping = threading.Event()
         self._ending = ExitStack()
         self._dead_letters: list[Any] = []
         self.board = SandboxBoard(
             {API_KEY: AGENCY},
-            host=host,
+            host=board_host,
             seed=seed,
             processing_seconds=processing_seconds,
             callback_timeout=PATIENCE,  # on a busy machine, a function takes long to start
@@ -119,10 +123,10 @@ class LocalSystem:
         self.logs_folder.mkdir(parents=True, exist_ok=True)
         for old in self.logs_folder.glob("*.log"):
             old.unlink()
-        self.cloud = ending.enter_context(Cloud(self._host))  # starts while the template is expanded
+        self.cloud = ending.enter_context(Cloud())  # starts while the template is expanded
         ending.enter_context(self.board)
-        self.http_api = ending.enter_context(HttpApi(self._host))
-        self.lambda_api = ending.enter_context(LambdaApi(self._host))
+        self.http_api = ending.enter_context(HttpApi())
+        self.lambda_api = ending.enter_context(LambdaApi())
         self.stack = self._make_stack()
         self.functions = ending.enter_context(
             Functions(self.stack, self._template.parent, self.endpoints(), self.logs_folder)
@@ -131,19 +135,24 @@ class LocalSystem:
         self.lambda_api.connect(self.functions, self.invocations)
         for api in self.stack.of_type("AWS::ApiGatewayV2::Api"):
             self.http_api.connect(api, self.functions)
-        self._run_events(ending)
+        if self._automatic:
+            self._run_events(ending)
+        # The stack unwinds backwards: first nothing new starts, then running functions are killed, then threads are joined.
+        ending.callback(self.invocations.wait_until_idle, 10)
+        ending.callback(self.functions.stop)
+        ending.callback(self._stopping.set)
 
     def _make_stack(self) -> Stack:
         expanded = expand(self._template)
         resources = Resources(self.cloud, STACK, self.http_api.url)
         stack = Stack(STACK, expanded, {"BoardUrl": self.board.url} | self._parameters, resources.make)
-        self.cloud.client("secretsmanager").put_secret_value(
-            SecretId=stack.resource("BoardApiKey").ref, SecretString=API_KEY
-        )
+        for secret, value in (("BoardApiKey", API_KEY), ("CallbackSigningKey", SIGNING_KEY)):
+            self.cloud.client("secretsmanager").put_secret_value(
+                SecretId=stack.resource(secret).ref, SecretString=value
+            )
         return stack
 
     def _run_events(self, ending: ExitStack) -> None:
-        # The stack unwinds backwards: first nothing new starts, then running functions are killed, then threads are joined.
         for mapping in self.stack.of_type("AWS::Lambda::EventSourceMapping"):
             function = self.functions[mapping.properties["FunctionName"]]
             reader = StreamReader(mapping, function, self.stack, self.cloud, self._speed, self._stopping)
@@ -157,9 +166,6 @@ class LocalSystem:
                 thread = threading.Thread(target=self._fire_at_rate, args=[rule], name="rule", daemon=True)
                 thread.start()
                 ending.callback(thread.join)
-        ending.callback(self.invocations.wait_until_idle, 10)
-        ending.callback(self.functions.stop)
-        ending.callback(self._stopping.set)
 
     def _rules_with_a_rate(self) -> list[Resource]:
         return [
@@ -180,6 +186,10 @@ class LocalSystem:
     def put_feed(self, key: str, body: bytes) -> None:
         """Put an object into the bucket. This starts an import if the template's rule for uploads is enabled."""
         self.cloud.client("s3").put_object(Bucket=self.stack.resource("FeedsBucket").ref, Key=key, Body=body)
+
+    def put_item(self, item: Mapping[str, Any]) -> None:
+        """Put an item, in DynamoDB's JSON, into the table."""
+        self.cloud.client("dynamodb").put_item(TableName=self._table, Item=item)
 
     def fire_schedule(self, at: datetime) -> Future[InvocationResult]:
         """Send the nightly schedule's event with this time."""

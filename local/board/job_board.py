@@ -52,6 +52,8 @@ class JobBoard:
         chance = random.Random(seed)  # noqa: S311  reproducible ids and faults, nothing secret
         self.faults = Faults(random.Random(chance.random()))  # noqa: S311
         self._chance = chance
+        #: The id of the next import, if somebody wants a certain one.
+        self.next_id: str | None = None
         self._processing_seconds = processing_seconds
         self._courier = Courier(
             timeout=callback_timeout,
@@ -173,7 +175,7 @@ class JobBoard:
         """Queue an import; return the body of the response."""
         with self._changed:
             job_import = SandboxImport(
-                id=self._new_id(),
+                id=self.next_id or self._new_id(),
                 account=account,
                 requested_at=self.clock(),
                 jobs=jobs,
@@ -182,6 +184,7 @@ class JobBoard:
                 faults=self.faults.for_import(),
                 job_count=len(jobs),
             )
+            self.next_id = None
             self._imports[job_import.id] = job_import
             body = self.describe(job_import)
         if "early_callback" in job_import.faults:

@@ -106,7 +106,8 @@ def test_the_events_that_pages_send_are_understood() -> None:
 @every_page
 def test_the_files_exist(page: Path) -> None:
     for path in re.findall(
-        r"\b(?:scripts|events|docs|functions|layers|local|tests)/[\w./-]+\.(?:py|json|md)\b", "\n".join(code_of(page))
+        r"(?<!\.)\b(?:scripts|events|docs|functions|layers|local|tests)/[\w./-]+\.(?:py|json|md)\b",
+        "\n".join(code_of(page)),
     ):
         assert (ROOT / path).exists(), path
 

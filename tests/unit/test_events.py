@@ -16,12 +16,11 @@ from jobferry.board.job_imports import parse_job_import
 from jobferry.records.imports import Import, State
 from jobferry.runs.triggers import parse_trigger
 from local.patterns import matches
+from local.system import SIGNING_KEY
 from local.template import Stack
 from tests.events import EVENTS, load_event
 from tests.stack import make_stack
 
-#: The key under which the token of the callbacks in events/ was made.
-SIGNING_KEY: Final = "local-signing-key"
 CALLBACKS: Final = sorted(path.stem for path in EVENTS.glob("callback*.json"))
 
 

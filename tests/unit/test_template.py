@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
@@ -272,8 +273,25 @@ def test_each_function_gets_exactly_the_variables_that_it_reads(stack: Stack) ->
         app = (ROOT / function.properties["Code"]["S3Key"] / "app.py").read_text()
         read = set(re.findall(r"""os\.environ\["(\w+)"\]""", app))
         assert app.count("environ") == app.count("os.environ[")
-        # Powertools reads its own variables.
-        assert read | {name for name in given if name.startswith("POWERTOOLS_")} == given
+        # Powertools reads its own variables, and boto3 its endpoints.
+        libraries = ("POWERTOOLS_", "AWS_ENDPOINT_URL")
+        assert read | {name for name in given if name.startswith(libraries)} == given
+
+
+def test_the_endpoints_are_declared_for_sam_local_and_do_nothing_on_aws(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for function in functions(stack):
+        endpoints = {"AWS_ENDPOINT_URL"}
+        if "SUBMIT_IMPORT_FUNCTION" in function.properties["Environment"]["Variables"]:
+            endpoints.add("AWS_ENDPOINT_URL_LAMBDA")  # it calls Lambda, which is another server of the local system
+        declared = function.properties["Environment"]["Variables"].items()
+        assert {name: value for name, value in declared if name.startswith("AWS_")} == dict.fromkeys(endpoints, "")
+        for name in endpoints:
+            monkeypatch.setenv(name, "")
+    session = boto3.Session("id", "secret", region_name="us-east-1")
+    for service in ("lambda", "dynamodb", "s3"):
+        assert session.client(service).meta.endpoint_url.endswith(".amazonaws.com")
 
 
 # Dead letters
