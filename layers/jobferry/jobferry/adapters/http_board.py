@@ -68,8 +68,8 @@ class HttpBoard:
         headers = self._headers if body is None else self._headers | {"Content-Type": "application/json"}
 
         def exchange() -> Answer:
-            # A new session for each request: a connection that was kept while Lambda slept may be dead, and then nobody
-            # can tell whether the board received the request.
+            # A new session for each request: a connection that was kept while Lambda slept may be dead, and then it
+            # is unknown whether the board received the request.
             with (
                 _Session() as session,
                 session.request(

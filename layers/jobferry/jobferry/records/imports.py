@@ -238,7 +238,7 @@ class Deletions(Frozen):
         confirmed_with: the code that a person gave with this run.
         postings: the first of the postings that are deleted or withheld.
         announced_at: when people were told that other postings will be deleted; None: not yet for this account and key.
-        nobody_subscribed: this import's notice announced deletions, but nobody was subscribed, so that does not count.
+        nobody_subscribed: this import's notice announced deletions without a confirmed subscription, so that does not count.
         again_at: for the deletions that are withheld, the feed runs again by itself, at this time or later.
     """
 

@@ -251,7 +251,7 @@ def abandon(record: Import, feed: Feed, now: datetime) -> Records:
 
 
 def may_send(record: Import, claimed_by: str, now: datetime) -> bool:
-    """Tell whether an invocation may send an import: it is unsent, nobody else works on it, and attempts are left."""
+    """Tell whether an invocation may send an import: it is unsent, no other invocation works on it, and attempts are left."""
     is_free = record.claim.by == claimed_by or not record.claim.is_held(now)
     return record.state in MAY_BE_SENT and is_free and record.sent.attempts < MAX_SENDS
 
@@ -477,7 +477,7 @@ def mark_notified(record: Import, feed: Feed, state: State, now: datetime, *, su
     Args:
         state: what the notice was about. A result that came meanwhile gets a notice of its own.
         now: when the notice was published.
-        subscribed: somebody had confirmed a subscription to the notices. An announcement to nobody does not count.
+        subscribed: the topic has a confirmed subscription. Without one, the announcement does not count.
     """
     if record.state is not state or record.notified_at is not None:
         return _NOTHING
