@@ -35,6 +35,13 @@ def without_secrets(text: str) -> str:
     return _SECRETS.sub(r"\1\2\3(hidden)", text)
 
 
+def place_of(key: str, row: int | None, line: int | None = None) -> str:
+    """Write where a row is, such as `jobs.xml row 2 (line 31)`. Without a row, it is the whole object."""
+    if row is None:
+        return key
+    return f"{key} row {row}" if line is None else f"{key} row {row} (line {line})"
+
+
 def when(instant: datetime) -> str:
     """Write an instant such as `02:00 UTC on 24 November 2026`."""
     utc = instant.astimezone(UTC)

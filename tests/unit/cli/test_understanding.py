@@ -113,7 +113,7 @@ def test_validate_is_what_make_validate_runs(
     assert out.startswith("1 file, 2 rows: 1 job would be sent, 1 with problems\n")
     assert 'jobs.csv row 2 (a t): state "MC" is not a state of the USA' in out
     assert run(monkeypatch, "validate", path, "--settings", str(settings), "--json") == 1
-    assert json.loads(capsys.readouterr().out)["problems"][0]["source"] == {"key": "jobs.csv", "row": 2}
+    assert json.loads(capsys.readouterr().out)["problems"][0]["source"] == {"key": "jobs.csv", "row": 2, "line": None}
     assert run(monkeypatch, "validate", str(tmp_path / "none.csv")) == 2
 
 

@@ -151,19 +151,19 @@ def test_json_for_programs(feed: Path, capsys: pytest.CaptureFixture[str]) -> No
             {
                 "message": 'state "Texas" is not the two-letter code, sent as "TX"',
                 "count": 1,
-                "first": {"key": "jobs.jsonl", "row": 4},
+                "first": {"key": "jobs.jsonl", "row": 4, "line": None},
             }
         ],
         "problems": [
             {
-                "source": {"key": "jobs.jsonl", "row": 1},
+                "source": {"key": "jobs.jsonl", "row": 1, "line": None},
                 "referenceNumber": "a",
                 "title": "t",
                 "messages": [MC],
                 "sent": False,
             },
             {
-                "source": {"key": "jobs.jsonl", "row": 3},
+                "source": {"key": "jobs.jsonl", "row": 3, "line": None},
                 "referenceNumber": None,
                 "title": None,
                 "messages": ["the row is a number, not an object with a job's fields"],

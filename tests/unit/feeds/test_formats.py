@@ -341,7 +341,7 @@ def test_a_row_element_is_read_alike_before_and_after_its_names_are_known(row: b
     usual = b"<job><referenceNumber>r</referenceNumber><a>b</a><city>c</city></job>"
     document = b"<jobs>%b%b%b%b</jobs>" % (usual, row, usual, row)
 
-    rows = [found for _, found in read_elements("jobs.xml", iter([document]), None)]
+    rows = [found for *_, found in read_elements("jobs.xml", iter([document]), None)]
 
     assert rows[1::2] == [fields, fields]
     assert rows[::2] == [{"referenceNumber": "r", "a": "b", "city": "c"}] * 2

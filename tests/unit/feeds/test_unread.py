@@ -124,7 +124,7 @@ def test_memory_does_not_grow_with_the_channels_of_an_rss_feed() -> None:
     item = "<item><referenceNumber>a</referenceNumber><title>t</title></item>"
     content = f"<rss>{f'<channel><title>x</title>{item}</channel>' * 2_000}</rss>".encode()
     rows = read_elements("jobs.xml", iter([content]), None)
-    for number, _ in rows:
+    for number, *_ in rows:
         if number == 1_000:
             break
 

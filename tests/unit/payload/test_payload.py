@@ -38,8 +38,8 @@ def test_one_part_with_its_archive_and_manifest(tmp_path: Path) -> None:
     )
     assert gzip.decompress(part.archive.read_bytes()) == part.body.read_bytes()
     assert lines(part.manifest) == [
-        {"referenceNumber": "a", "title": "t" * 200, "key": "jobs.jsonl", "row": 1},
-        {"referenceNumber": "b", "title": None, "key": "jobs.jsonl", "row": 2},
+        {"referenceNumber": "a", "title": "t" * 200, "key": "jobs.jsonl", "row": 1, "line": None},
+        {"referenceNumber": "b", "title": None, "key": "jobs.jsonl", "row": 2, "line": None},
     ]
 
 
@@ -216,4 +216,6 @@ def test_a_title_and_a_key_of_any_characters_are_in_the_manifest(tmp_path: Path)
     payload = payload_of({'%b "ü"\n.jsonl': jsonl({"referenceNumber": '"', "title": "%b\n\u2028."})}, tmp_path)
 
     (part,) = payload.parts
-    assert lines(part.manifest) == [{"referenceNumber": '"', "title": "%b\n\u2028.", "key": '%b "ü"\n.jsonl', "row": 1}]
+    assert lines(part.manifest) == [
+        {"referenceNumber": '"', "title": "%b\n\u2028.", "key": '%b "ü"\n.jsonl', "row": 1, "line": None}
+    ]

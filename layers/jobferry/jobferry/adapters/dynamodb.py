@@ -213,7 +213,7 @@ def _feed_item(record: Feed) -> Item:
 
 
 def _failed_item(import_id: str, kind: FailedKind, failed: FailedJob, expires: datetime) -> Item:
-    item = failed.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"key", "row", "messages"})
+    item = failed.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"key", "row", "line", "messages"})
     names = {name: _cut(item[name], MAX_NAME) for name in ("referenceNumber", "title") if name in item}
     return (
         item
@@ -222,7 +222,7 @@ def _failed_item(import_id: str, kind: FailedKind, failed: FailedJob, expires: d
             "importId": import_id,
             "item": f"{kind}#{failed.number:07d}",
             "messages": cut_messages(failed.messages),
-            "source": {"key": failed.key, "row": failed.row},
+            "source": {"key": failed.key, "row": failed.row, "line": failed.line},
             "expiresAt": int(expires.timestamp()),
         }
     )

@@ -14,7 +14,7 @@ from jobferry.notices.details import ImportDetails
 from jobferry.notices.failures import NAMED, Group, join_messages
 from jobferry.notices.view import ImportView, JobView, Lengths, heading, view_job, view_posting
 from jobferry.records.imports import Import, State
-from jobferry.text import counted, day
+from jobferry.text import counted, day, place_of
 
 #: A terminal shows texts in full.
 _WHOLE: Final = 10_000
@@ -162,9 +162,12 @@ def preview(answer: Mapping[str, Any]) -> list[str]:
     if problems:
         lines += ["", f"To fix ({answer['invalid']:,})"]
     for each in problems:
-        row = f" row {each['row']}" if each.get("row") is not None else ""
         name = f" ({each['referenceNumber']})" if each.get("referenceNumber") else ""
-        lines += text(f"{each['key']}{row}{name}: {join_messages(each['messages'], _WHOLE)}", "      ", "  ")
+        lines += text(
+            f"{place_of(each['key'], each.get('row'), each.get('line'))}{name}: {join_messages(each['messages'], _WHOLE)}",
+            "      ",
+            "  ",
+        )
     postings = answer.get("firstDeletes") or []
     if postings:
         number = answer.get("deletes") or answer.get("withheldDeletes") or len(postings)

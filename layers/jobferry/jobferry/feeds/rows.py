@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 
@@ -27,9 +27,22 @@ class RowWithWarning(NamedTuple):
     message: str
 
 
-#: A row's number, from 1 (a table's header counts; None for the whole object), and the row: a JSON object's text, or fields
-#: by name.
-type Row = tuple[int | None, bytes | Fields | RowWithWarning | UnreadableRow]
+class FeedWarning(NamedTuple):
+    """Something about an object, or about a place in it that is no job, that people should know. A whole sentence."""
+
+    message: str
+
+
+class TableHeader(NamedTuple):
+    """The names of a table's columns, trimmed. It comes before the table's rows, so that columns without values are known."""
+
+    names: Sequence[str]
+
+
+#: A place in an object: the number of the row, from 1 (a table's header counts; None for the whole object), and the line
+#: on which it begins where that helps to find it. Then a job's row, a JSON object's text or fields by name, or what else
+#: is there.
+type Row = tuple[int | None, int | None, bytes | Fields | RowWithWarning | UnreadableRow | FeedWarning | TableHeader]
 
 
 #: Beside the jobs, these names hold what went wrong during an export, as `plain_name` returns them.

@@ -67,6 +67,12 @@ class FeedSettings(BaseModel):
     values: dict[FieldName, dict[str, Value]] = {}
     #: The values of fields that a job lacks.
     defaults: dict[FieldName, Value] = {}
+    #: Where the jobs are: the name of an XML element, or the path of a list in JSON, such as "data.items".
+    rows: FieldName | None = None
+    #: The name of the sheet of a workbook that holds the jobs.
+    sheet: FieldName | None = None
+    #: The row of a table's header, as a spreadsheet counts.
+    header_row: Annotated[int, Field(ge=1)] | None = None
     #: The encoding of objects without a byte order mark: a Python codec's name.
     encoding: Annotated[str, AfterValidator(_text_encoding)] = "utf-8"
     #: Send a notice even if there were no problems.
@@ -102,7 +108,7 @@ class FeedSettings(BaseModel):
 
     def for_retry(self) -> Self:
         """Return the settings for jobs from the archive, which are mapped already. A retry deletes nothing."""
-        archived = {"fields": {}, "values": {}, "defaults": {}, "encoding": "utf-8"}
+        archived: dict[str, Any] = {"fields": {}, "values": {}, "defaults": {}, "rows": None, "encoding": "utf-8"}
         return self.model_copy(update=archived | {"delete_jobs": False})
 
 

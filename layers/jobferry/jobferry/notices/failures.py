@@ -13,7 +13,7 @@ from typing import Final
 from jobferry.notices.details import ImportDetails
 from jobferry.records.failed_jobs import FailedJob
 from jobferry.records.imports import Import
-from jobferry.text import one_line
+from jobferry.text import one_line, place_of
 
 #: Jobs and postings that a notice and the command line name.
 NAMED: Final = 25
@@ -194,8 +194,7 @@ def file_name(job: FailedJob, limit: int) -> str:
 
 def place(job: FailedJob, limit: int) -> str:
     """Return where in the feed a job is: the object's name and the row."""
-    name = file_name(job, limit)
-    return name if job.key is None or job.row is None else f"{name} row {job.row}"
+    return place_of(file_name(job, limit), None if job.key is None else job.row, job.line)
 
 
 def _is_new(record: Import, job: FailedJob) -> bool:

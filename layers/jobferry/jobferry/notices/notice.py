@@ -352,6 +352,7 @@ def _job_data(failure: Failure) -> dict[str, Any]:
         "title": shown.title or None,
         "key": shown.key or None,
         "row": shown.row,
+        "line": shown.line,
         "refused": failure.verdict.is_refusal,
         "message": shown.message if failure.job.messages else "",
         "toMend": shown.own_message or None,

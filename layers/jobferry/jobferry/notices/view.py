@@ -26,7 +26,7 @@ from jobferry.notices.failures import (
 )
 from jobferry.notices.happened import happened, headline
 from jobferry.records.imports import Deletions, Import, Objection, Posting, State
-from jobferry.text import counted, duration, one_line, when
+from jobferry.text import counted, duration, one_line, place_of, when
 
 #: The board's counts that add up to the jobs that were sent.
 _JOB_COUNTS: Final = ("added", "updated", "unchanged", "failed")
@@ -83,6 +83,7 @@ class JobView(NamedTuple):
         key: its object in the bucket; empty if that is unknown.
         file: the object's name.
         row: its row in that object.
+        line: the line on which the row begins, where that helps to find it.
         verdict: what became of it.
         message: what the board says about it, or why it was not sent.
         own_message: what jobferry itself found before sending a job that the board refused; empty if nothing.
@@ -95,6 +96,7 @@ class JobView(NamedTuple):
     key: str
     file: str
     row: int | None
+    line: int | None
     verdict: Verdict
     message: str
     own_message: str
@@ -103,7 +105,7 @@ class JobView(NamedTuple):
 
     @property
     def place(self) -> str:
-        return self.file if not self.key or self.row is None else f"{self.file} row {self.row}"
+        return place_of(self.file, self.row if self.key else None, self.line)
 
 
 @dataclass(frozen=True)
@@ -273,6 +275,7 @@ def view_job(failure: Failure, lengths: Lengths) -> JobView:
         key=one_line(job.key or "", lengths.file),
         file=file_name(job, lengths.file),
         row=job.row,
+        line=job.line,
         verdict=failure.verdict,
         message=join_messages(job.messages, lengths.message) or NO_REASON,
         own_message=join_messages(failure.own_messages, lengths.own_message),

@@ -21,7 +21,7 @@ from pydantic_core import from_json, to_json
 from jobferry.errors import FeedMissingError, FeedTooLargeError
 from jobferry.exact_json import EncodingError, ObjectError
 from jobferry.feeds.objects import FeedObject, FeedReader, read_rows
-from jobferry.feeds.rows import Row, RowWithWarning, UnreadableRow
+from jobferry.feeds.rows import FeedWarning, Row, RowWithWarning, TableHeader, UnreadableRow
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK, Allowance, encoding_error
 from jobferry.jobs.job_reader import JobReader
@@ -46,7 +46,7 @@ class Part(NamedTuple):
         jobs: their number.
         body: JSON Lines, one job on each line.
         archive: the same with gzip. Line n+1 is the board's index n.
-        manifest: gzip JSON Lines, for each job in the same order `{"referenceNumber", "title", "key", "row"}`.
+        manifest: gzip JSON Lines, for each job in the same order `{"referenceNumber", "title", "key", "row", "line"}`.
     """
 
     jobs: int
@@ -178,28 +178,33 @@ def pack(part: Part) -> None:
 def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spool) -> int:
     """Spool an object's rows and count them."""
     count = 0
-    for number, row in rows:
+    for number, line, row in rows:
+        if isinstance(row, TableHeader):
+            continue
+        if isinstance(row, FeedWarning):
+            spooled.warn(Source(key, number, line), RowWarning(("feed", row.message), row.message))
+            continue
         count += number is not None
         if isinstance(row, UnreadableRow):
-            spooled.unreadable(Source(key, number), row.message)
+            spooled.unreadable(Source(key, number, line), row.message)
             continue
         if isinstance(row, RowWithWarning):
-            spooled.warn(Source(key, number), RowWarning(("row", row.message[:20]), f"a row {row.message}"))
+            spooled.warn(Source(key, number, line), RowWarning(("row", row.message[:20]), f"a row {row.message}"))
             row = row.fields
         try:
             job, body, errors, warnings, identified = reader.read(row)
         except EncodingError as error:
             raise encoding_error(key, error.reason.start, error.reason, "UTF-8", number) from error
         except ObjectError as error:
-            spooled.unreadable(Source(key, number), str(error))
+            spooled.unreadable(Source(key, number, line), str(error))
             continue
         for warning in warnings:
-            spooled.warn(Source(key, number), warning)
+            spooled.warn(Source(key, number, line), warning)
         if errors:
-            spooled.invalid(job, body, errors, Source(key, number), identified=identified)
+            spooled.invalid(job, body, errors, Source(key, number, line), identified=identified)
         else:
             spooled.fields.add(job)
-            spooled.job(job["referenceNumber"], job.get("title"), body, key, number)
+            spooled.job(job["referenceNumber"], job.get("title"), body, Source(key, number, line))
     return count
 
 
@@ -229,12 +234,12 @@ class _Spool:
         for file in (self._jobs, self._entries, self._held, self._problems):
             file.close()
 
-    def job(self, reference: str, title: str | None, body: bytes, key: str, row: int | None) -> None:
+    def job(self, reference: str, title: str | None, body: bytes, source: Source) -> None:
         """Spool a job that will be sent."""
         self.payload.jobs += 1
         self.payload.references.add(reference)
         self._jobs.writelines((body, b"\n"))  # concatenated, the job would be copied
-        self._entries.add(reference, title and title[:MAX_TITLE], key, row)
+        self._entries.add(reference, title and title[:MAX_TITLE], *source)
 
     def invalid(
         self, job: Mapping[str, Any], body: bytes, errors: Sequence[str], source: Source, *, identified: bool
@@ -248,10 +253,10 @@ class _Spool:
         elif self._sends_invalid:
             self._problem(Problem(source, tuple(errors), reference, title, sent=True))
             self._invalid_jobs.append(self.payload.jobs)
-            self.job(reference, title, body, source.key, source.row)
+            self.job(reference, title, body, source)
         else:
             self._problem(Problem(source, tuple(errors), reference, title))
-            self._held.add(reference, title, source.key, source.row)
+            self._held.add(reference, title, *source)
 
     def unreadable(self, source: Source, message: str) -> None:
         """Record a row, or what else an object holds, that cannot be sent at all."""
@@ -314,8 +319,8 @@ class _Spool:
             for index, (entry, body) in enumerate(self._read_jobs()):
                 counted = index == next_invalid
                 next_invalid = next(invalid, None) if counted else next_invalid
-                reference, title, key, row = entry
-                source = Source(key, row)
+                reference, title, key, row, line = entry
+                source = Source(key, row, line)
                 group = repeated.get(reference)
                 if group is not None and group.differ:
                     message = group.contradiction(reference)

@@ -25,12 +25,14 @@ class Entry(NamedTuple):
         title: the job's, cut, if it has one.
         key: the object that holds it.
         row: its row in that object.
+        line: the line on which the row begins, where that helps to find it.
     """
 
     reference_number: str
     title: str | None
     key: str
     row: int | None
+    line: int | None
 
 
 class EntrySpool:
@@ -40,8 +42,8 @@ class EntrySpool:
         self.path = path
         self._file: BinaryIO = path.open("wb", CHUNK)
 
-    def add(self, reference_number: str, title: str | None, key: str, row: int | None) -> None:
-        self._file.write(to_json((reference_number, title, key, row)) + b"\n")
+    def add(self, reference_number: str, title: str | None, key: str, row: int | None, line: int | None) -> None:
+        self._file.write(to_json((reference_number, title, key, row, line)) + b"\n")
 
     def close(self) -> None:
         self._file.close()
@@ -55,11 +57,11 @@ def read_entries(path: Path) -> Iterator[Entry]:
 
 
 def write_manifest(spool: Path, path: Path) -> None:
-    """Write a spool's entries as gzip JSON Lines, each `{"referenceNumber", "title", "key", "row"}`."""
+    """Write a spool's entries as gzip JSON Lines, each `{"referenceNumber", "title", "key", "row", "line"}`."""
     with open_gzip(path) as manifest:
-        for reference_number, title, key, row in read_entries(spool):
-            line = {"referenceNumber": reference_number, "title": title, "key": key, "row": row}
-            manifest.write(to_json(line) + b"\n")
+        for reference_number, title, key, row, line in read_entries(spool):
+            entry = {"referenceNumber": reference_number, "title": title, "key": key, "row": row, "line": line}
+            manifest.write(to_json(entry) + b"\n")
 
 
 def read_manifest(path: Path) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from jobferry.text import place_of
+
 
 class Source(NamedTuple):
     """A job's place in the feed.
@@ -11,13 +13,15 @@ class Source(NamedTuple):
         key: the object's key in the bucket, or the file's path.
         row: as a person counts in that file: the line of a JSONL file, the spreadsheet's row of a CSV (the header is
             row 1), the position in a JSON array or among an XML file's elements (from 1). None for the whole object.
+        line: the line on which the row begins, where its number alone is hard to find: in JSON arrays and XML.
     """
 
     key: str
     row: int | None = None
+    line: int | None = None
 
     def __str__(self) -> str:
-        return self.key if self.row is None else f"{self.key} row {self.row}"
+        return place_of(self.key, self.row, self.line)
 
 
 class Problem(NamedTuple):

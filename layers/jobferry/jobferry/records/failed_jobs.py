@@ -34,6 +34,7 @@ class FailedJob(Frozen):
         title: None if it has none, or if it is not known.
         key: the object of the feed.
         row: the row in that object.
+        line: the line on which the row begins, where that helps to find it.
         since: when the first import in which it failed was claimed.
         sent: it was found to be invalid and sent all the same, for the board to judge.
     """
@@ -44,6 +45,7 @@ class FailedJob(Frozen):
     title: ShortText | None = None
     key: str | None = None
     row: int | None = None
+    line: int | None = None
     since: Instant | None = None
     sent: bool = False
 

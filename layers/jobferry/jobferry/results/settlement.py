@@ -143,6 +143,7 @@ def _failed_jobs(store: ImportStore, archive: ArchiveReader, record: Import, res
             title=place.get("title"),
             key=place.get("key"),
             row=place.get("row"),
+            line=place.get("line"),
             since=record.created_at,
         )
         yield failed.failing_since(known)

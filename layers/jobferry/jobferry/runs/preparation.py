@@ -431,6 +431,7 @@ def _failed_job(number: int, problem: Problem, record: Import) -> FailedJob:
         title=problem.title,
         key=problem.source.key,
         row=problem.source.row,
+        line=problem.source.line,
         since=record.created_at,
         sent=problem.sent,
     )
@@ -483,6 +484,7 @@ def first_problems(payload: Payload) -> list[dict[str, Any]]:
         {
             "key": problem.source.key,
             "row": problem.source.row,
+            "line": problem.source.line,
             "referenceNumber": problem.reference_number,
             "messages": list(problem.messages),
         }

@@ -39,6 +39,7 @@ def test_it_has_all_jobs_new_ones_first() -> None:
         "Title": "Emergency Medicine, Erie",
         "File": "feeds/default/jobs.csv",
         "Row": "3",
+        "Line": "",
         "Refused by": "the board",
         "Why": STATE,
         "To fix": "",

@@ -56,7 +56,7 @@ def read_table(key: str, chunks: Chunks, settings: FeedSettings) -> Iterator[Row
             if blank and len(cells) < columns.count:
                 continue
             if short is not None:
-                yield short[0], columns.fields(short[1])
+                yield short[0], None, columns.fields(short[1])
                 fewest, short = min(fewest, len(short[1])), None
             if blank:
                 continue
@@ -65,29 +65,30 @@ def read_table(key: str, chunks: Chunks, settings: FeedSettings) -> Iterator[Row
                     other_table = other_table or number
                 yield (
                     number,
+                    None,
                     UnreadableRow(f"repeats the header of row {header_row}: were several exports put together?"),
                 )
             elif other_table:
-                yield number, UnreadableRow(f"is below another header, in row {other_table}, with other columns")
+                yield number, None, UnreadableRow(f"is below another header, in row {other_table}, with other columns")
             elif text.broken and (fault := columns.swallowed(cells, delimiter)):
-                yield number, UnreadableRow(fault)
+                yield number, None, UnreadableRow(fault)
             elif len(cells) < columns.count:
                 short = number, cells
             elif not text.ended and columns.may_be_cut(cells, last_sizes, number - header_row - 1):
-                yield number, UnreadableRow(_CUT_IN_VALUE)
+                yield number, None, UnreadableRow(_CUT_IN_VALUE)
             elif len(cells) == columns.count and columns.plain:
                 last_sizes.add(len(cells[-1]))
                 fields = dict(zip(columns.names, map(str.strip, cells), strict=True))
                 if not all(fields.values()):
                     fields = {name: value for name, value in fields.items() if value}
                     if len(fields) == 1 and columns.count > 1:
-                        yield number, UnreadableRow(_ONE_CELL)
+                        yield number, None, UnreadableRow(_ONE_CELL)
                         continue
                 if fields:
-                    yield number, fields
+                    yield number, None, fields
             else:
                 last_sizes.add(len(cells[columns.count - 1]))
-                yield number, columns.fields(cells)
+                yield number, None, columns.fields(cells)
     except csv.Error as error:
         raise FeedUnreadableError(f"{key} cannot be read from row {number + 1} on: {_words(error)}") from error
     if columns is None or not any(columns.names):
@@ -99,7 +100,7 @@ def read_table(key: str, chunks: Chunks, settings: FeedSettings) -> Iterator[Row
             )
         row = columns.fields(short[1])
         is_cut = len(short[1]) < fewest and not isinstance(row, UnreadableRow)
-        yield short[0], UnreadableRow(_SHORT_LAST) if is_cut else row
+        yield short[0], None, UnreadableRow(_SHORT_LAST) if is_cut else row
 
 
 _ONE_CELL: Final = "has a value in one column only: is it a message or a total, or was the export cut off?"

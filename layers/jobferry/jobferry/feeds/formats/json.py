@@ -69,12 +69,13 @@ def _elements(text: _Text) -> Iterator[Row]:
         text.next()
         for value in text.flat_objects():
             number += 1
-            yield number, value
+            yield number, None, value
         number += 1
         text.where = f"row {number}"
         value = text.value()
         yield (
             number,
+            None,
             value if value[:1] == b"{" else UnreadableRow(f"is not an object with a job's fields: {_shown(value)}"),
         )
         if text.next() == b"]":
@@ -105,7 +106,7 @@ def _jobs(text: _Text) -> Iterator[Row]:
             found = True
             rows = _elements(text)
             for row in islice(rows, _SAMPLE):
-                fields.update(_names(row[1]))
+                fields.update(_names(row[-1]))
                 fields[""] += 1
                 yield row
             yield from rows
@@ -118,7 +119,7 @@ def _jobs(text: _Text) -> Iterator[Row]:
             "whose jobs is one; if each line is an object, name it .jsonl"
         )
     shape = JobShape.of(fields, fields.pop("", 0))
-    yield from ((None, UnreadableRow(message)) for message in others.messages(shape))
+    yield from ((None, None, UnreadableRow(message)) for message in others.messages(shape))
 
 
 #: Jobs that show which fields jobs have.

@@ -28,7 +28,7 @@ def read_lines(key: str, chunks: Chunks) -> Iterator[Row]:
                 if empty:
                     _check_first(key, line)
                     empty = False
-                yield number, line
+                yield number, None, line
         rest += chunk[at:]
         if len(rest) > MAX_ROW:
             raise FeedUnreadableError(f"{key} row {number + 1} is longer than {MAX_ROW:,} bytes")
@@ -37,7 +37,7 @@ def read_lines(key: str, chunks: Chunks) -> Iterator[Row]:
         if empty:
             _check_first(key, rest)
         _check_last(key, number, rest)
-        yield number, rest
+        yield number, None, rest
     elif empty:
         raise FeedUnreadableError(
             f"{key} holds nothing but white space: an export that was cut off?", feed_is_empty=True

@@ -49,6 +49,7 @@ def read_workbook(key: str, chunks: Chunks, settings: FeedSettings, allowance: A
         if unread:
             yield (
                 None,
+                None,
                 UnreadableRow(
                     f"has rows with the columns of jobs on other sheets, which are not read: {', '.join(unread):.200}; "
                     "put all jobs on the first sheet, and other tables into another file"
@@ -70,7 +71,7 @@ def _rows(key: str, sheet: CalamineSheet, settings: FeedSettings) -> Generator[R
         if columns is None:
             columns = Columns(cells, settings) if any(cells) else None
         elif any(cells):
-            yield number, columns.fields(cells)
+            yield number, None, columns.fields(cells)
     if columns is None:
         raise FeedUnreadableError(f"{key} has no header on its first sheet: an export that was cut off?")
     return columns

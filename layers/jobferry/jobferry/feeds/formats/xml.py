@@ -91,14 +91,14 @@ def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Ro
             number += 1
             source.since_row = 0
             fields = _fields(element)
-            yield number, RowWithWarning(fields, warning) if warning and isinstance(fields, dict) else fields
+            yield number, None, RowWithWarning(fields, warning) if warning and isinstance(fields, dict) else fields
             element.clear()
     except etree.XMLSyntaxError as error:
         where = f" after row {number}" if number else ""
         raise FeedUnreadableError(f"{key} is not well-formed XML{where}: {_words(events.error_log, error)}") from error
     unread.look(events.root, number)
     for message in unread.messages():
-        yield None, UnreadableRow(message)
+        yield None, None, UnreadableRow(message)
 
 
 class _Rows(NamedTuple):
