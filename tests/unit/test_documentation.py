@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import typer
 from botocore import xform_name
 from botocore.loaders import create_loader
 from samtranslator.yaml_helper import yaml_parse
@@ -74,7 +73,7 @@ def test_the_modules_exist(page: Path) -> None:
 
 @every_page
 def test_the_commands_of_jobferry_have_these_options(page: Path) -> None:
-    group: Any = typer.main.get_command(app)
+    group: Any = app
     for words in commands(page, "jobferry"):
         command = next((group.commands[word] for word in words if word in group.commands), group)
         assert command is not group or words[0].startswith("--") or words[0] == "COMMAND", words

@@ -142,7 +142,7 @@ def test_an_app_is_short(path: Path) -> None:
 
 
 #: Heavy libraries that few runs need. A function imports them when a run needs them, so that no cold start pays for them.
-LAZY: Final = {"jinja2", "lxml", "python_calamine", "typer"}
+LAZY: Final = {"jinja2", "lxml", "python_calamine", "click"}
 
 
 @pytest.mark.parametrize("path", APPS, ids=name_of)
@@ -303,7 +303,7 @@ def test_every_dependency_is_pinned_with_its_hashes_and_the_same_everywhere() ->
 def test_the_layer_is_without_the_command_line() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extra = {re.match(r"[a-z0-9-]+", each)[0] for each in project["optional-dependencies"]["cli"]}  # type: ignore[index]
-    assert extra == {"typer"}
+    assert extra == {"click"}
     assert not extra & pins(ROOT / "layers/jobferry/requirements.txt").keys()
     for path in APPS:
         assert not [name for name in imported(path) if name.startswith("jobferry.cli")], name_of(path)

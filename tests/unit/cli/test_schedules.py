@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobferry.cli.schedules import Schedule
+from jobferry.cli.schedules import Schedule, fault_of
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)  # a Tuesday
 
@@ -63,3 +63,50 @@ def test_one_that_is_off_does_not_run() -> None:
 def test_what_is_said_where_no_time_is_known() -> None:
     assert Schedule("rate(5 minutes)", "UTC", enabled=True).words() == "every 5 minutes"
     assert Schedule("cron(0 8 L * ? *)", "UTC", enabled=True).words() == "cron(0 8 L * ? *) UTC"
+
+
+@pytest.mark.parametrize(
+    ("expression", "timezone", "said"),
+    [
+        ("cron(0 3 * * ? *)", "Berlin", "Berlin, which does not exist"),
+        ("cron(0 3 * * ? *)", "", "an IANA name"),
+        ("cron(0 3 * * ? *)", "../../etc/passwd", "an IANA name"),
+        ("cron(0 3 * * *)", "UTC", "six fields"),
+        ("cron(0 3 * * * *)", "UTC", "needs a ?"),
+        ("cron(0 3 ? * ? *)", "UTC", "needs a ?"),
+        ("cron(60 3 * * ? *)", "UTC", "60 for the minutes, which goes from 0 to 59"),
+        ("cron(0 24 * * ? *)", "UTC", "24 for the hours"),
+        ("cron(0 3 32 * ? *)", "UTC", "32 for the day of the month"),
+        ("cron(0 3 * 13 ? *)", "UTC", "13 for the month"),
+        ("cron(0 3 ? * 8 *)", "UTC", "8 for the day of the week"),
+        ("cron(0 3 * * ? 26)", "UTC", "26 for the year"),
+        ("cron(0 x * * ? *)", "UTC", "x for the hours, which cannot be read"),
+        ("cron(20-10 3 * * ? *)", "UTC", "20-10 for the minutes"),
+        ("rate(6 hourly)", "UTC", "is not a schedule"),
+        ("rate(0 hours)", "UTC", "is not a schedule"),
+        ("at(tomorrow)", "UTC", "is not a time"),
+        ("0 3 * * *", "UTC", "is not a schedule"),
+        ("daily", "UTC", "is not a schedule"),
+    ],
+)
+def test_a_schedule_that_aws_would_refuse_is_refused_with_the_reason(expression: str, timezone: str, said: str) -> None:
+    assert said in (fault_of(expression, timezone) or "")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "cron(0 3 * * ? *)",
+        "cron(0/15 8-18 ? * MON-FRI *)",
+        "cron(0 8 L * ? *)",
+        "cron(0 8 LW * ? *)",
+        "cron(0 8 15W * ? 2027-2030)",
+        "cron(0 8 ? * 6#3 *)",
+        "cron(0 8 ? JAN,jul friL *)",
+        "rate(1 minute)",
+        "rate(6 hours)",
+        "at(2026-12-24T18:00:00)",
+    ],
+)
+def test_a_schedule_that_aws_takes_is_taken(expression: str) -> None:
+    assert fault_of(expression, "America/New_York") is None

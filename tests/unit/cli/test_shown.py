@@ -24,11 +24,6 @@ ID = "default-20261124T070000Z"
 
 
 @pytest.fixture
-def person(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Person:
-    return Person(monkeypatch, capsys)
-
-
-@pytest.fixture
 def split(person: Person) -> Person:
     """A run of three imports: of the second two jobs failed, the third the board refused."""
     person.have(
@@ -214,24 +209,62 @@ def test_a_paused_feed_is_resumed_with_a_command(person: Person) -> None:
 @pytest.mark.parametrize(
     ("record", "state"),
     [
-        (blocked("feed-invalid", "the feed has no valid job"), "blocked (the feed looks broken)"),
-        (sent(State.REJECTED, "board-refused", "it answered 422"), "rejected (the board refused the import)"),
+        (blocked("feed-invalid", "the feed has no valid job"), ["blocked", "the feed looks broken"]),
+        (sent(State.REJECTED, "board-refused", "it answered 422"), ["rejected", "the board refused the import"]),
         (
             sent(State.REJECTED, "board-refused", "it answered 401", board_status=401),
-            "rejected (the board refused the API key)",
+            ["rejected", "the board refused the API key"],
         ),
-        (sent(State.REJECTED, "secret", "no key"), "rejected (the API key is not usable)"),
-        (sent(State.EXPIRED, "no-result", "none"), "expired (no result from the board within 12 hours)"),
-        (blocked("open", "another is still open", state=State.SKIPPED), "skipped (an import was still open)"),
-        (sent(State.SUBMITTING, "board-refused", "it answered 503"), "submitting"),
-        (complete(), "complete"),
+        (sent(State.REJECTED, "secret", "no key"), ["rejected", "the API key is not usable"]),
+        (sent(State.EXPIRED, "no-result", "none"), ["expired", "no result from the board within 12 hours"]),
+        (blocked("open", "another is still open", state=State.SKIPPED), ["skipped", "an import was still open"]),
+        (sent(State.SUBMITTING, "board-refused", "it answered 503"), ["submitting"]),
+        (complete(), ["complete"]),
     ],
 )
-def test_the_history_says_in_words_why_nothing_came_of_an_import(person: Person, record: Import, state: str) -> None:
+def test_the_history_says_in_words_why_nothing_came_of_an_import(
+    person: Person, record: Import, state: list[str]
+) -> None:
     person.have(record)
-    header, row = person.lines("history", "default")
-    column = header.index("STATE")
-    assert row[column : header.index("JOBS", column)].split("  ")[0].strip() == state
+    header, row, *reason = person.lines("history", "default")
+    assert [row[header.index("STATE") :].split()[0], *map(str.strip, reason)] == state
+
+
+def test_the_history_fits_into_a_narrow_window(person: Person) -> None:
+    person.have(
+        complete(results(12_345, 12_345, 12_345, 1_234), jobs=38_269, full_sync=True, withheld_deletes=12_345),
+        sent(State.REJECTED, "secret", "no key", import_id=ID.replace("Z", "123456Z")),
+    )
+    assert max(map(len, person.lines("history", "default"))) <= 100
+
+
+def test_jobs_that_were_corrected_and_accepted_in_a_retry_no_longer_fail(person: Person) -> None:
+    """The retry of a retry counts, too; a job that failed again does not."""
+    first, second = "default-20261124T080000Z-retry", "default-20261124T090000Z-retry"
+    run = complete(results(failed=3, updated=197))
+    partly = complete(
+        results(0, 2, 0, 1),
+        import_id=first,
+        created_at=CREATED + timedelta(hours=1),
+        retry=f"archive/default/{ID}.retry-20261124T080000Z.jsonl",
+    )
+    feed = Feed(feed="default", last_import=first, last_complete=ID, last_complete_at=CREATED)
+    person.have(run, partly, feed)
+    header, row = person.lines("status")[:2]
+    assert row[header.index("JOBS") :].split()[1] == "1"
+    assert person.status == 1
+
+    wholly = complete(
+        results(0, 1, 0),
+        import_id=second,
+        created_at=CREATED + timedelta(hours=2),
+        retry=f"archive/default/{first}.retry-20261124T090000Z.jsonl",
+    )
+    person.have(wholly, feed.changed(last_import=second, revision=1))
+    header, row = person.lines("status")[:2]
+    assert row[header.index("JOBS") :].split()[1] == "0"
+    assert "What to do" not in person("status")
+    assert person.status == 0
 
 
 def test_programs_get_every_import_of_a_split_run(split: Person) -> None:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+import webbrowser
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.shell_completion import ShellComplete
 
-from jobferry.cli import commands
+from jobferry.cli import commands, completion
 from jobferry.errors import CannotBeDoneError
+from tests.unit.cli.person import Person
+from tests.unit.notices.cases import complete
+
+ID = "default-20261124T070000Z"
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +127,46 @@ def test_validate_is_what_make_validate_runs(
 
 def test_the_installed_command_completes_itself() -> None:
     command = [sys.executable, "-m", "jobferry.cli"]
-    environment = {**os.environ, "COMP_WORDS": "jobferry st", "COMP_CWORD": "1", "_JOBFERRY_COMPLETE": "complete_bash"}
+    environment = {**os.environ, "COMP_WORDS": "jobferry st", "COMP_CWORD": "1", "_JOBFERRY_COMPLETE": "bash_complete"}
     done = subprocess.run([Path(sys.executable).with_name("jobferry")], env=environment, capture_output=True, text=True)
-    assert done.stdout.split() == ["status"]
+    assert done.stdout.split() == ["plain,status"]
     assert subprocess.run([*command, "frobnicate"], capture_output=True).returncode == 2
+
+
+def test_feeds_and_imports_are_completed_from_the_stack(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    person.have(complete(), complete(import_id=f"{ID}-2"))
+    monkeypatch.setattr(completion, "find", vars(commands)["find"])
+
+    def complete_words(*words: str) -> list[str]:
+        shell = ShellComplete(commands.app, {}, "jobferry", "_JOBFERRY_COMPLETE")
+        return [each.value for each in shell.get_completions(list(words[:-1]), words[-1])]
+
+    assert complete_words("submit", "de") == ["default"]
+    assert complete_words("--stack", "mine", "submit", "x") == []
+    assert complete_words("show", "default-2") == [ID, f"{ID}-2"]
+    monkeypatch.setattr(completion, "find", fail_to_find)
+    assert complete_words("submit", "de") == []
+
+
+def fail_to_find(*_: Any) -> Any:
+    raise CannotBeDoneError("there is no such stack")
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly(tmp_path: Path) -> None:
+    (tmp_path / "jobs.jsonl").write_text("".join(f'{{"referenceNumber": "{n}", "state": "MC"}}\n' for n in range(5000)))
+    command = f"{shlex.quote(sys.executable)} -m jobferry.cli validate {tmp_path} --json | head -c 10"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)  # a pipe of our own
+    assert (len(done.stdout), done.stderr) == (10, "")
+
+
+def test_the_version_is_the_packages(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"jobferry {metadata.version('jobferry')}\n"
+
+
+def test_a_report_that_no_browser_opens_says_so(
+    person: Person, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    person.have(complete())
+    monkeypatch.setattr(webbrowser, "open", lambda _: False)
+    assert "open the file yourself" in person("report", ID, "-o", str(tmp_path / "page.html"), "--open")

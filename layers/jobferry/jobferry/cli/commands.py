@@ -1,6 +1,6 @@
 """The commands of `jobferry`."""
 
-import inspect
+import functools
 import io
 import shlex
 import shutil
@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Any, Final
 
-import typer
+import click
+from click.core import ParameterSource
 
 from jobferry.cli import following, overview, pausing, retrying, scheduling, showing
 from jobferry.cli import validate as local_feed
+from jobferry.cli.completion import FEED, IMPORT_ID
 from jobferry.cli.faults import FAULTS, words
 from jobferry.cli.outcomes import CANNOT, FINE, NEEDS_FIXING, exit_status, import_data, run_of, worst
 from jobferry.cli.schedules import Schedule
@@ -31,31 +33,17 @@ from jobferry.notices.advice.topics import ENDED
 from jobferry.notices.details import read_details
 from jobferry.notices.failures import NAMED
 from jobferry.notices.view import ImportView
-from jobferry.records.imports import IMPORT_ID, Import, timestamp
+from jobferry.records.imports import IMPORT_ID as IMPORT_ID_PATTERN
+from jobferry.records.imports import Import, timestamp
 from jobferry.runs.triggers import parse_trigger
 from jobferry.text import counted, one_line
 
-app = typer.Typer(
-    name="jobferry",
-    help="Feeds of jobs, and what came of their imports.",
-    epilog="Exit status: 0 all is well, 1 something needs a fix or did not work, 2 it cannot be done.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,  # they would show what variables hold
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-StackName = Annotated[
-    str | None, typer.Option("--stack", metavar="NAME", help="The stack [env: JOBFERRY_STACK] [default: jobferry]")
-]
-Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="AWS credentials [env: AWS_PROFILE]")]
-Region = Annotated[str | None, typer.Option("--region", metavar="NAME", help="AWS region [env: AWS_REGION]")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON document.")]
-FeedName = Annotated[str, typer.Argument(metavar="FEED", help="Its name.", show_default=False)]
-ImportId = Annotated[
-    str, typer.Argument(metavar="IMPORT_ID", help="Such as default-20261124T020000Z.", show_default=False)
-]
-Wait = Annotated[bool, typer.Option("--wait", help="Follow it until it ends.")]
+#: The options that find the stack: the environment's names for them, and what they are.
+_PLACE: Final = {
+    "stack": ("JOBFERRY_STACK", "The stack's name in CloudFormation, jobferry if you give none."),
+    "profile": ("AWS_PROFILE", "The profile with your AWS credentials."),
+    "region": ("AWS_REGION", "The AWS region of the stack."),
+}
 
 
 @dataclass(frozen=True)
@@ -85,80 +73,100 @@ class Call:
         return following.Progress(sys.stderr if self.as_json else sys.stdout, terminal=sys.stderr.isatty())
 
 
-@app.callback()
-def _place(
-    context: typer.Context,
-    stack: Annotated[
-        str,
-        typer.Option("--stack", envvar="JOBFERRY_STACK", metavar="NAME", help="The stack's name in CloudFormation."),
-    ] = "jobferry",
-    profile: Annotated[
-        str | None, typer.Option("--profile", envvar="AWS_PROFILE", metavar="NAME", help="Of AWS's credentials.")
-    ] = None,
-    region: Annotated[str | None, typer.Option("--region", envvar="AWS_REGION", metavar="NAME", help="Of AWS.")] = None,
-) -> None:
-    place = {"stack": stack, "profile": profile, "region": region}
-    # What comes from the environment is also there where a command is pasted.
-    typed = {
-        name: value
-        for name, value in place.items()
-        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
-    }
-    context.obj = (place, typed)
+def _with_place[F: Callable[..., Any]](function: F) -> F:
+    """Add the options that find the stack. They may stand before the command's name and after it."""
+    for name, (variable, help_) in reversed(_PLACE.items()):
+        add = click.option(f"--{name}", metavar="NAME", envvar=variable, show_envvar=True, help=help_)
+        function = add(function)
+    return function
 
 
-_SHARED: Final = {"stack": StackName, "profile": Profile, "region": Region, "as_json": AsJson}
+class _Commands(click.Group):
+    """The commands in the order in which people need them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # the name is click's
+        return list(self.commands)
 
 
-def command(function: Callable[..., int]) -> Callable[..., NoReturn]:
-    """Make a command of a function that takes a Call and returns the exit status.
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 all is well, 1 something needs a fix or did not work, 2 it cannot be done.",
+)
+@click.version_option(package_name="jobferry", message="jobferry %(version)s")
+@_with_place
+@click.pass_context
+def app(context: click.Context, /, **_: str | None) -> None:
+    """Check a feed, run it, and see what became of its jobs.
 
-    The options that all commands share may stand before the command's name and after it.
+    \b
+    Examples:
+      jobferry validate jobs.csv
+      jobferry status
+      jobferry show default-20261124T070000Z
     """
+    context.obj = _typed(context)
 
-    def run(context: typer.Context, **arguments: Any) -> NoReturn:
-        before, typed = context.obj
-        after = {name: value for name in before if (value := arguments.pop(name))}
-        options = "".join(f" --{name} {shlex.quote(value)}" for name, value in (typed | after).items() if value)
-        stack, profile, region = (before | after).values()
-        call = Call(stack, profile, region, options, as_json=arguments.pop("as_json"))
+
+def _typed(context: click.Context) -> dict[str, str]:
+    """Return the options that were typed. A command that is shown repeats them; the environment is there anyway."""
+    return {
+        name: context.params[name]
+        for name in _PLACE
+        if context.params[name] and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+
+
+def command(function: Callable[..., int]) -> click.Command:
+    """Make a command of a function that takes a Call and returns the exit status."""
+
+    @click.pass_context
+    def run(context: click.Context, /, *, as_json: bool, **arguments: Any) -> None:
+        typed = context.obj | _typed(context)
+        place = {name: arguments.pop(name) for name in _PLACE} | typed
+        options = "".join(f" --{name} {shlex.quote(value)}" for name, value in typed.items())
+        call = Call(place["stack"] or "jobferry", place["profile"], place["region"], options, as_json)
         try:
             status = function(call, **arguments)
+        except BrokenPipeError:  # the reader has seen enough, as head(1) has
+            raise
         except FAULTS as error:
-            if call.as_json:
+            if as_json:
                 answer({"error": words(error)})
             complain(words(error))
             status = CANNOT
-        raise typer.Exit(status)
+        context.exit(status)
 
-    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    keyword, default = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    shared = [
-        inspect.Parameter(name, keyword, default=False if name == "as_json" else None, annotation=kind)
-        for name, kind in _SHARED.items()
-    ]
-    parameters = [inspect.Parameter("context", default, annotation=typer.Context)]
-    parameters += [each.replace(kind=keyword) for each in own] + shared
-    run.__name__, run.__doc__ = function.__name__, function.__doc__
-    vars(run)["__signature__"] = inspect.Signature(parameters)
-    return app.command()(run)
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for programs.")
+    made: click.Command = app.command(as_json(_with_place(functools.update_wrapper(run, function))))
+    made.params.sort(key=lambda each: each.name in (*_PLACE, "as_json"))  # a command's own options come first
+    return made
+
+
+_FILE: Final = click.Path(path_type=Path)
+_feed = click.argument("feed", type=FEED)
+_import_id = click.argument("import_id", type=IMPORT_ID)
+_wait = click.option("--wait", is_flag=True, help="Follow the import until it ends.")
 
 
 @command
-def validate(
-    call: Call,
-    path: Annotated[Path, typer.Argument(help="A file, or a folder that is what feeds/FEED/ is to be.")],
-    settings: Annotated[Path | None, typer.Option(help="The feed's settings; of a folder, its feed.json.")] = None,
-    board: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST", help=f"Also warn of terms that this board does not list: {' or '.join(LISTED_TERMS)}."
-        ),
-    ] = None,
-) -> int:
+@click.argument("path", type=_FILE)
+@click.option("--settings", type=_FILE, metavar="FILE", help="The feed's settings. In a folder, its feed.json is used.")
+@click.option(
+    "--board",
+    metavar="HOST",
+    help=f"Also warn of terms that this board does not list: {' or '.join(LISTED_TERMS)}.",
+)
+def validate(call: Call, path: Path, settings: Path | None, board: str | None) -> int:
     """Check a feed's files on this machine.
 
-    Says what would be sent, and what to fix in which row. Needs no AWS.
+    Says what would be sent, and what to fix in which row. PATH is a file, or a folder with the files that would be in
+    feeds/FEED/ and their feed.json. Needs no AWS.
+
+    \b
+    Examples:
+      jobferry validate jobs.csv
+      jobferry validate exports/ --board www.locumjobsonline.com
     """
     if board is not None and board not in LISTED_TERMS:
         raise CannotBeDoneError(f"{board} has no lists that jobferry knows; these have: {', '.join(LISTED_TERMS)}")
@@ -167,16 +175,19 @@ def validate(
 
 
 @command
-def status(
-    call: Call,
-    feeds: Annotated[list[str] | None, typer.Argument(metavar="[FEED]...", help="All, if none is named.")] = None,
-) -> int:
-    """How the feeds are.
+@click.argument("feeds", nargs=-1, type=FEED, metavar="[FEED]...")
+def status(call: Call, feeds: tuple[str, ...]) -> int:
+    """Show the state of the feeds.
 
-    What runs, what the last run came to, how much may be on the board, when the next run is.
+    All of them, or those that you name. For each one: what runs, how the last run ended, how many postings may be on the board, and when it runs next.
+
+    \b
+    Examples:
+      jobferry status
+      jobferry status nurses --json
     """
     stack = call.stack()
-    for feed in feeds or []:
+    for feed in feeds:
         stack.require_feed(feed)
     chosen = feeds or [each for each in stack.bucket.feeds() if FEED_NAME.fullmatch(each)]
     found = overview.look(stack, chosen, datetime.now(UTC))
@@ -190,13 +201,17 @@ def status(
 
 
 @command
-def submit(
-    call: Call,
-    feed: FeedName,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen. Nothing is sent.")] = False,
-    wait: Wait = False,
-) -> int:
-    """Run a feed now."""
+@_feed
+@click.option("--dry-run", is_flag=True, help="Only say what would happen. Nothing is sent.")
+@_wait
+def submit(call: Call, feed: str, *, dry_run: bool, wait: bool) -> int:
+    """Run a feed now.
+
+    \b
+    Examples:
+      jobferry submit default --dry-run
+      jobferry submit default --wait
+    """
     stack = call.stack()
     stack.require_feed(feed)
     if dry_run:
@@ -205,16 +220,20 @@ def submit(
 
 
 @command
-def confirm(
-    call: Call,
-    feed: FeedName,
-    code: Annotated[str, typer.Argument(help="The code of the notice.")],
-    fields: Annotated[bool, typer.Option("--fields", help="The code confirms fields that are gone.")] = False,
-    wait: Wait = False,
-) -> int:
+@_feed
+@click.argument("code")
+@click.option("--fields", is_flag=True, help="The code confirms fields that most jobs have lost.")
+@_wait
+def confirm(call: Call, feed: str, code: str, *, fields: bool, wait: bool) -> int:
     """Run a feed now, and confirm what its last notice withheld.
 
-    The notice has the code. It confirms a list of deletions or, with --fields, that most jobs have lost these fields. If the list of deletions or fields has changed since, nothing is sent.
+    CODE is in the notice. It confirms a list of deletions or, with --fields, that most jobs have lost these fields. If
+    the list has changed since, nothing is sent.
+
+    \b
+    Examples:
+      jobferry confirm default K7QD-3M2A-XW9P-5TRB --wait
+      jobferry confirm default 4QXE-W2NA-8KPT-M3DZ --fields
     """
     stack = call.stack()
     stack.require_feed(feed)
@@ -223,18 +242,21 @@ def confirm(
 
 
 @command
-def watch(
-    call: Call,
-    what: Annotated[
-        str | None,
-        typer.Argument(metavar="[IMPORT_ID|FEED]", help="All that is open, if nothing is named.", show_default=False),
-    ] = None,
-) -> int:
-    """Follow imports until they end."""
+@click.argument("what", metavar="[IMPORT_ID|FEED]", required=False, type=FEED)
+def watch(call: Call, what: str | None) -> int:
+    """Follow imports until they end.
+
+    One import, those of a feed, or all that are open.
+
+    \b
+    Examples:
+      jobferry watch
+      jobferry watch default
+    """
     stack = call.stack()
     if what is None:
         chosen = [each.import_id for each in stack.table.open_records().imports]
-    elif IMPORT_ID.fullmatch(what):
+    elif IMPORT_ID_PATTERN.fullmatch(what):
         chosen = [what]
     else:
         stack.require_feed(what)
@@ -245,12 +267,21 @@ def watch(
 
 
 @command
-def history(
-    call: Call,
-    feed: FeedName,
-    limit: Annotated[int, typer.Option(min=1, help="So many, the newest first.")] = 20,
-) -> int:
-    """The imports of a feed."""
+@_feed
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    default=20,
+    help="How many, the newest first. Without it, 20.",
+)
+def history(call: Call, feed: str, limit: int) -> int:
+    """List the imports of a feed, one per line.
+
+    \b
+    Example:
+      jobferry history default --limit 5
+    """
     stack = call.stack()
     check_feed_name(feed)
     records = list(islice(stack.table.history(feed), limit))
@@ -265,14 +296,16 @@ def history(
 
 
 @command
-def show(
-    call: Call,
-    import_id: ImportId,
-    everything: Annotated[bool, typer.Option("--all", help="Every failed job, however many.")] = False,
-) -> int:
-    """All about an import.
+@_import_id
+@click.option("--all", "everything", is_flag=True, help="Show every failed job, however many there are.")
+def show(call: Call, import_id: str, *, everything: bool) -> int:
+    """Show an import and its failed jobs.
 
-    What happened, what to do, and each job that failed, with its place in the feed.
+    Says what happened, what to do, and where in the feed each job that failed is.
+
+    \b
+    Example:
+      jobferry show default-20261124T070000Z
     """
     stack = call.stack()
     record = stack.require_import(import_id)
@@ -287,20 +320,24 @@ def show(
 
 
 @command
-def report(
-    call: Call,
-    import_id: ImportId,
-    csv: Annotated[bool, typer.Option("--csv", help="The table of failed jobs instead of the page.")] = False,
-    file: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to. [default: IMPORT_ID.html or .csv]")
-    ] = None,
-    browser: Annotated[bool, typer.Option("--open", help="Open it.")] = False,
-) -> int:
-    """Write the report of an import into a file."""
+@_import_id
+@click.option("--csv", is_flag=True, help="Write the table of failed jobs instead of the page.")
+@click.option(
+    "--output", "-o", "file", type=_FILE, metavar="FILE", help="Where to write it. Without it, IMPORT_ID.html or .csv."
+)
+@click.option("--open", "browser", is_flag=True, help="Open it in the browser.")
+def report(call: Call, import_id: str, *, csv: bool, file: Path | None, browser: bool) -> int:
+    """Write the report of an import into a file.
+
+    \b
+    Examples:
+      jobferry report default-20261124T070000Z --open
+      jobferry report default-20261124T070000Z --csv -o failed.csv
+    """
     stack = call.stack()
     record = stack.require_import(import_id)
     if record.state not in ENDED:
-        raise CannotBeDoneError(f"{import_id} is {record.state}: there is a report of what has ended")
+        raise CannotBeDoneError(f"{import_id} is {record.state}: it has a report when it has ended")
     path = file or Path(f"{import_id}.{'csv' if csv else 'html'}")
     with read_details(stack.table, record) as details, tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
         files = reports.write(ImportView.of(details, stack.commands), stack.bucket, Path(directory))
@@ -309,26 +346,26 @@ def report(
         answer({"importId": import_id, "file": str(path)})
     else:
         say(f"The report is in {one_line(path, 400)}.")
-    if browser:
-        webbrowser.open(path.resolve().as_uri())
+    if browser and not webbrowser.open(path.resolve().as_uri()):
+        say("No browser could be opened: open the file yourself.")
     return FINE
 
 
 @command
-def retry(
-    call: Call,
-    import_id: ImportId,
-    corrected: Annotated[
-        Path | None, typer.Argument(metavar="[JOBS_FILE]", help="What --export wrote, corrected.", show_default=False)
-    ] = None,
-    export: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the jobs that the board refused into a new file.")
-    ] = None,
-    wait: Wait = False,
-) -> int:
+@_import_id
+@click.argument("corrected", type=_FILE, metavar="[JOBS_FILE]", required=False)
+@click.option("--export", type=_FILE, metavar="FILE", help="Write the jobs that the board refused into a new file.")
+@_wait
+def retry(call: Call, import_id: str, corrected: Path | None, export: Path | None, *, wait: bool) -> int:
     """Send corrected jobs again, and only those.
 
-    First --export writes the jobs that the board refused into a file. Fix it, and give it instead. Nothing is deleted.
+    First, --export writes the jobs that the board refused into a file. Correct them there, and give the file as
+    JOBS_FILE. Nothing is deleted.
+
+    \b
+    Examples:
+      jobferry retry default-20261124T070000Z --export fix.jsonl
+      jobferry retry default-20261124T070000Z fix.jsonl --wait
     """
     if (corrected is None) is (export is None):
         raise CannotBeDoneError(
@@ -347,45 +384,63 @@ def retry(
             return local_feed.print_result(payload, settings, as_json=call.as_json)
     started = retrying.submit(corrected, record, stack, datetime.now(UTC))
     if not call.as_json:
-        say("Fix them where your export takes them from, too: the next run sends what it has.")
+        say("Correct them in your own system, too: the next run sends what its export has.")
     return _started(call, stack, started, wait=wait)
 
 
 @command
-def pause(call: Call, feed: FeedName) -> int:
-    """Send nothing of a feed until it is resumed."""
+@_feed
+def pause(call: Call, feed: str) -> int:
+    """Send nothing of a feed until it is resumed.
+
+    \b
+    Example:
+      jobferry pause default
+    """
     return _set_paused(call, feed, paused=True)
 
 
 @command
-def resume(call: Call, feed: FeedName) -> int:
-    """Send a paused feed again."""
+@_feed
+def resume(call: Call, feed: str) -> int:
+    """Send a paused feed again, from its next run on.
+
+    \b
+    Example:
+      jobferry resume default
+    """
     return _set_paused(call, feed, paused=False)
 
 
 @command
-def schedule(
-    call: Call,
-    feed: FeedName,
-    expression: Annotated[
-        str, typer.Argument(metavar="WHEN", help="Such as 'cron(0 3 * * ? *)', as EventBridge Scheduler writes it.")
-    ],
-    timezone: Annotated[
-        str | None, typer.Option(metavar="NAME", help="IANA's, such as America/New_York. [default: the stack's]")
-    ] = None,
-) -> int:
-    """Have a feed run by itself, or at another time.
+@_feed
+@click.argument("when")
+@click.option("--timezone", metavar="NAME", help="An IANA time zone. Without it, the stack's.")
+def schedule(call: Call, feed: str, when: str, timezone: str | None) -> int:
+    """Let a feed run by itself, or at another time.
 
-    The feed of the stack's own schedule is not scheduled here, but by the stack's parameters.
+    WHEN is an expression of EventBridge Scheduler, in quotation marks. The feed of the stack's own schedule is not
+    scheduled here, but by the stack's parameters.
+
+    \b
+    Examples:
+      jobferry schedule nurses 'cron(0 3 * * ? *)' --timezone America/New_York
+      jobferry schedule nurses 'rate(6 hours)'
     """
     stack = call.stack()
     stack.require_feed(feed)
-    return _scheduled(call, feed, scheduling.set_schedule(stack, feed, expression, timezone))
+    return _scheduled(call, feed, scheduling.set_schedule(stack, feed, when, timezone))
 
 
 @command
-def unschedule(call: Call, feed: FeedName) -> int:
-    """Have a feed run only when somebody starts it."""
+@_feed
+def unschedule(call: Call, feed: str) -> int:
+    """Let a feed run only when somebody starts it.
+
+    \b
+    Example:
+      jobferry unschedule nurses
+    """
     stack = call.stack()
     scheduling.remove_schedule(stack, check_feed_name(feed))
     return _scheduled(call, feed, None)

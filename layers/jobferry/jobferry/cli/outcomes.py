@@ -27,11 +27,17 @@ class RecordSource(Protocol):
         """Return an import's record; None if there is none."""
 
 
-def exit_status(record: Import) -> int:
-    """Return FINE if this import did what it should."""
+def exit_status(record: Import, *, corrected: bool = False) -> int:
+    """Return FINE if this import did what it should.
+
+    Args:
+        record: the import.
+        corrected: whether its failed jobs were corrected since, and accepted in a retry.
+    """
     match record.state:
         case State.COMPLETE:
-            return NEEDS_FIXING if set(topics(record)) - _GOOD_NEWS else FINE
+            fine = _GOOD_NEWS | {Topic.FAILED} if corrected else _GOOD_NEWS
+            return NEEDS_FIXING if set(topics(record)) - fine else FINE
         case State.SKIPPED:
             # The feed runs again by itself; a retry does not, and a part of a split run left out jobs.
             return NEEDS_FIXING if record.retry or record.run else FINE

@@ -1,10 +1,11 @@
 """The state of feeds: what runs, how the last run ended, what may be on the board, and when they run next."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from jobferry.feeds.settings import FeedSettings, parse_settings
 from jobferry.records.feeds import LiveSet
 from jobferry.records.imports import Import, State, timestamp
 from jobferry.results.overdue import is_overdue
+from jobferry.runs.triggers import parse_trigger
 from jobferry.text import counted
 
 _AT_ONCE: Final = 8
@@ -35,6 +37,8 @@ class FeedStatus:
         open_imports: the imports of the run that is under way.
         last_run: the imports of the latest run that was not skipped; several if the feed was split.
         last_complete_run: the imports of the latest run with a result.
+        failing: how many of its jobs the board has refused, without those that were corrected and retried since.
+        invalid: how many of its rows are invalid, without those that the board has accepted in a retry.
         live_set: how many postings may be on the board; None if that is unknown.
         schedule: its schedule; None if it has none, or if the person may not read it.
         next_run: when it runs by itself; None if the time is unknown.
@@ -47,6 +51,8 @@ class FeedStatus:
     open_imports: list[Import]
     last_run: list[Import]
     last_complete_run: list[Import]
+    failing: int
+    invalid: int
     live_set: int | None
     schedule: Schedule | None
     next_run: datetime | None
@@ -69,10 +75,11 @@ class FeedStatus:
     @property
     def faulty_imports(self) -> list[Import]:
         """Return the imports that need a person's attention."""
-        latest = list(self.last_run)
-        if any(each.retry for each in latest):
-            latest += self.last_complete_run  # a retry fixes some of its jobs, and does nothing about its deletions
-        return [each for each in latest if each.ending.cause is not Cause.PAUSED and exit_status(each) != FINE]
+        faulty = [each for each in self.last_run if each.ending.cause is not Cause.PAUSED and exit_status(each) != FINE]
+        if any(each.retry for each in self.last_run):  # it may have fixed some of the run's jobs, and no deletions
+            corrected = not self.failing and not self.invalid
+            faulty += [each for each in self.last_complete_run if exit_status(each, corrected=corrected) != FINE]
+        return faulty
 
 
 def look(stack: Stack, feeds: Iterable[str], now: datetime) -> list[FeedStatus]:
@@ -92,14 +99,21 @@ def _look_at(stack: Stack, feed: str, now: datetime) -> FeedStatus:
     record = stack.table.get_feed(feed)
     get = stack.table.get
     schedule = _schedule(stack, feed)
+    last_run, last_complete_run = _run(stack, record.last_import), _run(stack, record.last_complete)
+    retries = _retries(stack, last_run, last_complete_run)
+    failing = sum(_failing(each, retries) for each in last_complete_run)
+    invalid = last_complete_run[0].prepared.invalid if last_complete_run else 0
     late = not settings.paused and is_overdue(record, stack.table, now, stack.alarm_after)
     return FeedStatus(
         feed=feed,
         paused=settings.paused,
         fault=fault,
         open_imports=[found for each in record.open_imports if (found := get(each))],
-        last_run=_run(stack, record.last_import),
-        last_complete_run=_run(stack, record.last_complete),
+        last_run=last_run,
+        last_complete_run=last_complete_run,
+        failing=failing,
+        # A full sync sends invalid rows, so that they are among those that the board refuses.
+        invalid=min(invalid, failing) if last_complete_run and last_complete_run[0].deletions.full_sync else invalid,
         live_set=_size(stack, record.live_set),
         schedule=schedule,
         next_run=schedule.next_run(now) if schedule else None,
@@ -110,6 +124,24 @@ def _look_at(stack: Stack, feed: str, now: datetime) -> FeedStatus:
 def _run(stack: Stack, import_id: str | None) -> list[Import]:
     first = stack.table.get(import_id) if import_id else None
     return run_of(first, stack.table) if first else []
+
+
+def _retries(stack: Stack, last_run: list[Import], run: list[Import]) -> dict[str, Import]:
+    """Return the latest complete retry of each import that was retried since a run."""
+    if not run or not any(each.retry for each in last_run):
+        return {}
+    retries: dict[str, Import] = {}
+    for each in takewhile(lambda each: each.created_at > run[0].created_at, stack.table.history(run[0].feed)):
+        if each.retry and each.state is State.COMPLETE:
+            retried = parse_trigger({"feed": each.feed, "retry": each.retry}, each.created_at).retried
+            retries.setdefault(retried or "", each)
+    return retries
+
+
+def _failing(record: Import, retries: Mapping[str, Import]) -> int:
+    """Return how many of an import's jobs the board has refused, and has not accepted in its latest retry."""
+    failed, retry = record.result.count("failed"), retries.get(record.import_id)
+    return failed if retry is None else max(0, failed - retry.prepared.jobs + _failing(retry, retries))
 
 
 def _schedule(stack: Stack, feed: str) -> Schedule | None:
@@ -148,8 +180,8 @@ def _row(status: FeedStatus) -> list[object]:
         status.state,
         moment(max((each.result.settled_at for each in run if each.result.settled_at), default=None)),
         sum(each.prepared.jobs for each in run) if run else None,
-        sum(each.result.count("failed") for each in run) if run else None,
-        run[0].prepared.invalid if run else None,
+        status.failing if run else None,
+        status.invalid if run else None,
         status.live_set,
         moment(status.next_run) or schedule,
     ]

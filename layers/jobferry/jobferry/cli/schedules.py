@@ -11,13 +11,25 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _CRON: Final = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
-_AT: Final = re.compile(r"at\((\S+)\)")
-_RATE: Final = re.compile(r"rate\((\d+ \w+)\)")
+_AT: Final = re.compile(r"at\(([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})\)")
+_RATE: Final = re.compile(r"rate\(([1-9][0-9]* (?:minute|hour|day)s?)\)")
 _PART: Final = re.compile(r"(\*|[0-9A-Z]+)(?:-([0-9A-Z]+))?(?:/([0-9]+))?")
 _MONTHS: Final = dict(
     zip(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], range(1, 13), strict=True)
 )
 _DAYS: Final = dict(zip(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"], range(1, 8), strict=True))
+#: The fields of a cron expression: the name, the first and the last value, and the values' names.
+_CRON_FIELDS: Final = (
+    ("minutes", 0, 59, None),
+    ("hours", 0, 23, None),
+    ("day of the month", 1, 31, None),
+    ("month", 1, 12, _MONTHS),
+    ("day of the week", 1, 7, _DAYS),
+    ("year", 1970, 2199, None),
+)
+#: The last day, the weekday nearest to a day, the last or nth weekday of a month.
+_SPECIAL_DAY: Final = re.compile(r"L|LW|[0-9]{1,2}W|(?:[1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)(?:L|#[1-5])", re.IGNORECASE)
+_AT_EXAMPLE: Final = "at(2026-12-24T18:00:00)"
 #: So far is looked ahead, 29 February included.
 _AHEAD: Final = 366 * 4 + 1
 
@@ -55,6 +67,41 @@ class Schedule:
             return "schedule is off"
         match = _RATE.fullmatch(self.expression)
         return f"every {match[1]}" if match else f"{self.expression} {self.timezone}"
+
+
+def fault_of(expression: str, timezone: str) -> str | None:
+    """Return why EventBridge Scheduler would refuse a schedule, to follow it; None if nothing is known against it."""
+    try:
+        ZoneInfo(timezone)
+    except (ValueError, KeyError, OSError):
+        return f"has the time zone {timezone}, which does not exist: use an IANA name, such as America/New_York"
+    if expression.startswith("cron("):
+        return _fault_of_cron(expression)
+    if expression.startswith("at("):
+        return None if _AT.fullmatch(expression) else f"is not a time: write it as {_AT_EXAMPLE}"
+    if not _RATE.fullmatch(expression):
+        return "is not a schedule: write for example cron(0 3 * * ? *), rate(6 hours) or " + _AT_EXAMPLE
+    return None
+
+
+def _fault_of_cron(expression: str) -> str | None:
+    match = _CRON.fullmatch(expression)
+    if match is None:
+        return (
+            "needs six fields: minutes, hours, day of the month, month, day of the week, year, as in cron(0 3 * * ? *)"
+        )
+    if [match[3], match[5]].count("?") != 1:
+        return "needs a ? for the day of the month or for the day of the week, as in cron(0 3 * * ? *)"
+    for (name, first, last, names), field in zip(_CRON_FIELDS, match.groups(), strict=True):
+        try:
+            values = _values(field, first, last, names)
+        except ValueError:
+            if not _SPECIAL_DAY.fullmatch(field):
+                return f"has {field} for the {name}, which cannot be read"
+        else:
+            if not values or min(values) < first or max(values) > last:
+                return f"has {field} for the {name}, which goes from {first} to {last}"
+    return None
 
 
 def _next_cron(expression: str, zone: ZoneInfo, now: datetime) -> datetime | None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from jobferry.cli.faults import code_of
-from jobferry.cli.schedules import Schedule
+from jobferry.cli.schedules import Schedule, fault_of
 from jobferry.errors import CannotBeDoneError
 
 if TYPE_CHECKING:
     from jobferry.cli.stack import Stack
-
-_EXPRESSION: Final = re.compile(r"(cron|rate|at)\(.+\)")
 
 
 def set_schedule(stack: Stack, feed: str, expression: str, timezone: str | None) -> Schedule:
@@ -24,25 +21,24 @@ def set_schedule(stack: Stack, feed: str, expression: str, timezone: str | None)
     Args:
         stack: whose schedule of its own feed is the model.
         feed: not the stack's own.
-        expression: cron(…), rate(…) or at(…); whether it is right, AWS knows.
+        expression: cron(…), rate(…) or at(…).
         timezone: IANA's name; None: the model's.
 
     Raises:
         CannotBeDoneError: for this feed, or with this expression; and AWS's own errors.
     """
     name = _name(stack, feed)
-    if not _EXPRESSION.fullmatch(expression):
-        raise CannotBeDoneError(
-            f"{expression} is no schedule: cron(0 3 * * ? *) is each night at three, in quotation marks"
-        )
     model = _model(stack)
+    timezone = timezone or model["ScheduleExpressionTimezone"]
+    if fault := fault_of(expression, timezone):
+        raise CannotBeDoneError(f"{expression} {fault}")
     event = json.loads(model["Target"]["Input"]) | {"feed": feed}
     wanted: dict[str, Any] = {
         "GroupName": stack.schedule_group,
         "Name": name,
         "Description": f"Imports the feed {feed}.",
         "ScheduleExpression": expression,
-        "ScheduleExpressionTimezone": timezone or model["ScheduleExpressionTimezone"],
+        "ScheduleExpressionTimezone": timezone,
         "FlexibleTimeWindow": model["FlexibleTimeWindow"],
         "State": "ENABLED",
         "Target": model["Target"] | {"Input": json.dumps(event)},
@@ -53,7 +49,7 @@ def set_schedule(stack: Stack, feed: str, expression: str, timezone: str | None)
         if code_of(error) != "ConflictException":
             raise
         stack.scheduler.update_schedule(**wanted)
-    return Schedule(expression, wanted["ScheduleExpressionTimezone"], enabled=True)
+    return Schedule(expression, timezone, enabled=True)
 
 
 def remove_schedule(stack: Stack, feed: str) -> None:

@@ -22,21 +22,28 @@ _LENGTHS: Final = Lengths(*[_WHOLE] * len(Lengths._fields))
 
 
 def history(records: Iterable[Import]) -> list[str]:
-    """Return a table of imports, newest first."""
-    header = ("IMPORT", "STATE", "JOBS", "ADDED", "UPDATED", "UNCHANGED", "FAILED", "INVALID", "DELETED", "WITHHELD")
-    return table(header, (_row(each) for each in records))
+    """Return a table of imports, newest first. If nothing came of one, the reason is on the line below it."""
+    records = list(records)
+    header, *rows = table(
+        ("IMPORT", "STATE", "JOBS", "ADDED", "FAILED", "INVALID", "DELETED", "WITHHELD"), map(_row, records)
+    )
+    lines = [header]
+    for record, row in zip(records, rows, strict=True):
+        lines.append(row)
+        if record.state in ENDED - {State.COMPLETE} or (record.state is State.SKIPPED and record.ending.cause):
+            lines += text(advice_on_ending(record).briefly, "    ")
+    return lines
 
 
 def _row(record: Import) -> list[object]:
     def count(name: str) -> int | None:
         return record.result.count(name) if record.state is State.COMPLETE else None
 
-    is_explained = record.state in ENDED - {State.COMPLETE} or (record.state is State.SKIPPED and record.ending.cause)
     return [
         record.import_id,
-        f"{record.state} ({advice_on_ending(record).briefly})" if is_explained else record.state.value,
+        record.state.value,
         None if record.state is State.BLOCKED else record.prepared.jobs,
-        *map(count, ("added", "updated", "unchanged", "failed")),
+        *map(count, ("added", "failed")),
         record.prepared.invalid,
         count("deleted"),
         record.deletions.withheld,
