@@ -155,6 +155,10 @@ def validate(
             metavar="HOST", help=f"Also warn of terms that this board does not list: {' or '.join(LISTED_TERMS)}."
         ),
     ] = None,
+    show: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Show the first N jobs as they would be sent; --json shows 50."),
+    ] = None,
 ) -> int:
     """Check a feed's files on this machine.
 
@@ -163,7 +167,7 @@ def validate(
     if board is not None and board not in LISTED_TERMS:
         raise CannotBeDoneError(f"{board} has no lists that jobferry knows; these have: {', '.join(LISTED_TERMS)}")
     vocabulary = LISTED_TERMS[board] if board else NOTHING_LISTED
-    return local_feed.check(path, settings, vocabulary, as_json=call.as_json)
+    return local_feed.check(path, settings, vocabulary, show, as_json=call.as_json)
 
 
 @command
