@@ -154,6 +154,7 @@ def test_json_for_programs(feed: Path, capsys: pytest.CaptureFixture[str]) -> No
                 "first": {"key": "jobs.jsonl", "row": 4, "line": None},
             }
         ],
+        "firstJobs": [{"referenceNumber": "b"}, {"referenceNumber": "c", "state": "TX"}],
         "problems": [
             {
                 "source": {"key": "jobs.jsonl", "row": 1, "line": None},
@@ -171,6 +172,36 @@ def test_json_for_programs(feed: Path, capsys: pytest.CaptureFixture[str]) -> No
             },
         ],
     }
+
+
+@pytest.mark.parametrize(("arguments", "shown"), [([], 50), (["--show", "0"], 0), (["--show", "55"], 55)])
+def test_the_first_jobs_are_in_the_json_exactly_as_they_would_be_sent(
+    feed: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], shown: int
+) -> None:
+    (feed / "feed.json").write_text('{"maxJobsPerImport": 40}')
+    jobs = [{"referenceNumber": str(n), "payAmountMin": "1.10", "ratio": 1.1, "tags": [None, "é"]} for n in range(60)]
+    (feed / "jobs.jsonl").write_bytes(jsonl(*jobs))
+
+    assert main([str(feed), "--json", *arguments]) == 0
+
+    assert json.loads(capsys.readouterr().out)["firstJobs"] == jobs[:shown]
+
+
+def test_people_see_the_first_jobs_if_they_want_to(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (feed / "jobs.csv").write_bytes(
+        table({"referenceNumber": "a", "title": "Café"}, {"referenceNumber": "b", "title": "NP"})
+    )
+
+    assert main([str(feed), "--show", "1"]) == 0
+
+    assert capsys.readouterr().out.splitlines()[-6:] == [
+        "",
+        "Job 1, as it would be sent:",
+        "  {",
+        '    "referenceNumber": "a",',
+        '    "title": "Café"',
+        "  }",
+    ]
 
 
 def test_json_of_a_clean_feed(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,7 +286,7 @@ def test_nothing_of_a_feed_reaches_the_terminal_as_a_command(feed: Path, capsys:
     (feed / "c.json").write_bytes(evil.encode())
 
     for path in (feed, feed / "a\x1b[5mb.jsonl"):
-        main([str(path)])
+        main([str(path), "--show", "9"])
         out, err = capsys.readouterr()
         assert out + err
         assert not set("\x1b\x07\x9b\r\u202e\u2066") & set(out + err)

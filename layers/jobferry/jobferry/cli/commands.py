@@ -157,7 +157,13 @@ _wait = click.option("--wait", is_flag=True, help="Follow the import until it en
     metavar="HOST",
     help=f"Also warn of terms that this board does not list: {' or '.join(LISTED_TERMS)}.",
 )
-def validate(call: Call, path: Path, settings: Path | None, board: str | None) -> int:
+@click.option(
+    "--show",
+    type=click.IntRange(min=0),
+    metavar="NUMBER",
+    help="Show this many of the first jobs as they would be sent. With --json, 50 are shown without it.",
+)
+def validate(call: Call, path: Path, settings: Path | None, board: str | None, show: int | None) -> int:
     """Check a feed's files on this machine.
 
     Says what would be sent, and what to fix in which row. PATH is a file, or a folder with the files that would be in
@@ -171,7 +177,7 @@ def validate(call: Call, path: Path, settings: Path | None, board: str | None) -
     if board is not None and board not in LISTED_TERMS:
         raise CannotBeDoneError(f"{board} has no lists that jobferry knows; these have: {', '.join(LISTED_TERMS)}")
     vocabulary = LISTED_TERMS[board] if board else NOTHING_LISTED
-    return local_feed.check(path, settings, vocabulary, as_json=call.as_json)
+    return local_feed.check(path, settings, vocabulary, show, as_json=call.as_json)
 
 
 @command

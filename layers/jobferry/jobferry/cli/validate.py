@@ -7,8 +7,8 @@ import shutil
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -22,6 +22,8 @@ from jobferry.text import counted
 CLEAN, PROBLEMS, UNREADABLE = 0, 1, 2
 #: Problems that the table lists; `--json` has them all.
 _MAX_LISTED_PROBLEMS: Final = 50
+#: Jobs in `firstJobs`, unless --show asks for another number.
+_FIRST_JOBS: Final = 50
 _SENT_ANYWAY: Final = "it is sent all the same, so that its posting is not deleted: the board decides"
 
 
@@ -51,13 +53,14 @@ class FeedFolder:
             raise FeedUnreadableError(f"{obj.key} cannot be opened: {error.strerror}") from error
 
 
-def check(path: Path, given: Path | None, vocabulary: Vocabulary, *, as_json: bool) -> int:
+def check(path: Path, given: Path | None, vocabulary: Vocabulary, show: int | None = None, *, as_json: bool) -> int:
     """Check a file or a folder by the given settings or its own, and print the result.
 
     Args:
         path: the file or folder.
         given: the settings; None for the feed.json in the folder.
         vocabulary: the terms that the board documents.
+        show: how many jobs to show as they would be sent; None for the usual number in JSON, and none for people.
         as_json: print one JSON document.
 
     Returns:
@@ -70,7 +73,7 @@ def check(path: Path, given: Path | None, vocabulary: Vocabulary, *, as_json: bo
         settings = _settings(path, given)
         with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
             payload = _build(path, settings, Path(directory), vocabulary)
-            return print_result(payload, settings, as_json=as_json)
+            return print_result(payload, settings, show, as_json=as_json)
     except (FeedError, OSError) as error:
         message = str(error) if isinstance(error, FeedError) else f"{error.filename or path}: {error.strerror}"
         if as_json:
@@ -79,9 +82,13 @@ def check(path: Path, given: Path | None, vocabulary: Vocabulary, *, as_json: bo
         return UNREADABLE
 
 
-def print_result(payload: Payload, settings: FeedSettings, *, as_json: bool) -> int:
+def print_result(payload: Payload, settings: FeedSettings, show: int | None = None, *, as_json: bool) -> int:
     """Print the result and return the exit status."""
-    for line in (_json if as_json else _table)(payload, settings):
+    if as_json:
+        lines = _json(payload, settings, _FIRST_JOBS if show is None else show)
+    else:
+        lines = chain(_table(payload, settings), _shown_jobs(payload, show or 0))
+    for line in lines:
         sys.stdout.write(line + "\n")
     return PROBLEMS if reason_not_to_send(payload, settings) or payload.invalid else CLEAN
 
@@ -107,7 +114,7 @@ def _build(path: Path, settings: FeedSettings, directory: Path, vocabulary: Voca
     return build(objects, files, settings, directory, vocabulary)
 
 
-def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:
+def _json(payload: Payload, settings: FeedSettings, show: int) -> Iterator[str]:
     """Yield one JSON document in pieces: a feed may have many problems."""
     head: dict[str, Any] = {
         "objects": [source["key"] for source in payload.sources],
@@ -122,19 +129,29 @@ def _json(payload: Payload, settings: FeedSettings) -> Iterator[str]:
             for group in payload.warning_groups
         ],
     }
-    yield json.dumps(head)[:-1] + ', "problems": ['
-    before = ""
-    for problem in payload.read_problems():
-        line = {
+    problems = (
+        {
             "source": problem.source._asdict(),
             "referenceNumber": problem.reference_number,
             "title": problem.title,
             "messages": problem.messages,
             "sent": problem.sent,
         }
-        yield before + json.dumps(line)
-        before = ", "
+        for problem in payload.read_problems()
+    )
+    yield json.dumps(head)[:-1] + ', "firstJobs": ['
+    yield from _items(islice(payload.read_jobs(), show))
+    yield '], "problems": ['
+    yield from _items(problems)
     yield "]}"
+
+
+def _items(values: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the items of a JSON list, separated by commas."""
+    before = ""
+    for value in values:
+        yield before + json.dumps(value)
+        before = ", "
 
 
 def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
@@ -163,6 +180,13 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     for group in payload.warning_groups:
         times = f" ({group.count:,} times, first in {group.first})" if group.count > 1 else f" ({group.first})"
         yield from _wrapped(f"{group.message}{times}", width)
+
+
+def _shown_jobs(payload: Payload, show: int) -> Iterator[str]:
+    """Yield the first jobs as they would be sent."""
+    for number, job in enumerate(islice(payload.read_jobs(), show), 1):
+        yield from ("", f"Job {number:,}, as it would be sent:")
+        yield from (_plain(f"  {line}") for line in json.dumps(job, indent=2, ensure_ascii=False).splitlines())
 
 
 def _wrapped(text: str, width: int) -> list[str]:

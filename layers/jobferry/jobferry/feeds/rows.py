@@ -84,9 +84,15 @@ def have_reference_number(names: Iterable[str]) -> bool:
     return any(plain_name(name) == _REFERENCE_NUMBER for name in names)
 
 
+#: Marks in names that nobody sees.
+_INVISIBLE: Final = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
+
+
 def plain_name(name: str) -> str:
-    """Return a name as letters in lower case, however it is written."""
-    return name.replace("_", "").replace("-", "").lower()
+    """Return a name in lower case, without spaces, underscores, hyphens and invisible marks."""
+    if not name.isascii():
+        name = name.translate(_INVISIBLE)
+    return "".join(name.split()).replace("_", "").replace("-", "").lower()
 
 
 def says_something(value: Any) -> bool:

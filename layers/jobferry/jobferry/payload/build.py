@@ -89,6 +89,12 @@ class Payload:
         """How many valid rows of the feed have each of the board's fields."""
         return dict(sum((Counter(source["fields"]) for source in self.sources), Counter[str]()))
 
+    def read_jobs(self) -> Iterator[dict[str, Any]]:
+        """Yield the jobs exactly as they would be sent."""
+        for part in self.parts:
+            with part.body.open("rb", CHUNK) as lines:
+                yield from map(from_json, lines)
+
     def read_problems(self) -> Iterator[Problem]:
         """Yield all problems: first by row, then those about reference numbers."""
         with self.problems.open("rb") as lines:
