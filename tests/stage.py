@@ -25,7 +25,9 @@ SIGNING_KEY = "signing-key"
 FEED = "default"
 #: The API key of the account that feeds use by default.
 KEY = "key-of-the-agency"
-COMMANDS = Commands("jobferry-SubmitImport", "imports", "feeds", "jobferry/accounts/", "us-east-1")
+COMMANDS = Commands(
+    "jobferry-SubmitImport", "imports", "feeds", "jobferry/accounts/", "us-east-1", "https://example.org/runbook"
+)
 #: SubmitImport's timeout.
 TIMEOUT = timedelta(seconds=900)
 

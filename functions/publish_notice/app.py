@@ -22,11 +22,11 @@ from jobferry.notices.view import ImportView
 
 logger, metrics = Logger(), Metrics()
 processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
-bucket, table = os.environ["FEEDS_BUCKET"], os.environ["IMPORTS_TABLE"]
+bucket, table, runbook = os.environ["FEEDS_BUCKET"], os.environ["IMPORTS_TABLE"], os.environ["RUNBOOK_URL"]
 imports = ImportsTable(boto3.client("dynamodb", config=CONFIG), table)
 archive = FeedsBucket(boto3.client("s3", config=CONFIG.merge(LINKING)), bucket)
 topic = NoticesTopic(boto3.client("sns", config=CONFIG), os.environ["NOTICES_TOPIC_ARN"])
-commands = Commands.of_stack(os.environ["POWERTOOLS_SERVICE_NAME"], table, bucket, topic.region)
+commands = Commands.of_stack(os.environ["POWERTOOLS_SERVICE_NAME"], table, bucket, topic.region, runbook)
 
 
 def store_report(view: ImportView) -> reports.Links | None:

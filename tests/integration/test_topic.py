@@ -92,9 +92,17 @@ class TestNoticesTopic:
     def test_people_get_the_text_and_each_part_goes_once(self, name: str) -> None:
         notice = CASES[name].notice()
         parts = json.loads(message(notice))
-        assert set(parts) == {"default", "email", "sms"}
+        assert set(parts) == {"default", "email", "sms", "https"}
         assert (parts["email"], parts["sms"]) == (notice.text, notice.subject)
         assert json.loads(parts["default"]) == notice.data
+
+    def test_a_chat_gets_what_amazon_q_reads(self) -> None:
+        notice = CASES["one-failed"].notice()
+        chat = json.loads(json.loads(message(notice))["https"])
+        assert (chat["version"], chat["source"], chat["content"]["textType"]) == ("1.0", "custom", "client-markdown")
+        assert chat["content"]["title"] == notice.subject
+        assert chat["content"]["nextSteps"] == [each["text"] for each in notice.data["whatToDo"]]
+        assert chat["content"]["description"].startswith("199 jobs of the feed are on the board.")
 
     @pytest.mark.parametrize("name", ["hostile-text", "withheld-too-many"])
     def test_sns_takes_it(self, name: str, topic: NoticesTopic, stack: Stack, cloud: InProcess) -> None:

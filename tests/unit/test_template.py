@@ -34,6 +34,7 @@ PARAMETERS: Final = {
     "NoticeEmail": "",
     "LogRetentionDays": 90,
     "AlarmAfterHours": 26,
+    "RunbookUrl": "https://github.com/jobferry/jobferry/blob/main/docs/runbook.md",
     "PermissionsBoundary": "",
 }
 RESOURCES: Final = FUNCTIONS | {

@@ -22,6 +22,7 @@ COMMANDS: Final = Commands(
     bucket="jobferry-prod-feedsbucket-1example9qz",
     accounts="jobferry-prod/accounts/",
     region="us-east-1",
+    runbook="https://github.com/jobferry/jobferry/blob/main/docs/runbook.md",
 )
 CREATED: Final = datetime(2026, 11, 24, 7, 0, 1, tzinfo=UTC)
 EARLIER: Final = datetime(2026, 11, 21, 7, 0, 2, tzinfo=UTC)
@@ -44,8 +45,8 @@ class Case:
     previously: set[str] | None = None
     links: Links | None = LINKS
 
-    def notice(self) -> Notice:
-        return notice_of(self.record, self.failed, self.invalid, self.previously, self.links)
+    def notice(self, commands: Commands = COMMANDS) -> Notice:
+        return notice_of(self.record, self.failed, self.invalid, self.previously, self.links, commands)
 
 
 def view_of(
@@ -54,9 +55,10 @@ def view_of(
     invalid: Iterable[FailedJob] = (),
     previously: Iterable[str] | None = None,
     history: Iterable[Import] = (),
+    commands: Commands = COMMANDS,
 ) -> ImportView:
     known = None if previously is None else frozenset(previously)
-    return ImportView.of(ImportDetails(record, failed, invalid, known, history), COMMANDS)
+    return ImportView.of(ImportDetails(record, failed, invalid, known, history), commands)
 
 
 def notice_of(
@@ -65,8 +67,9 @@ def notice_of(
     invalid: Iterable[FailedJob] = (),
     previously: Iterable[str] | None = None,
     links: Links | None = None,
+    commands: Commands = COMMANDS,
 ) -> Notice:
-    return compose(view_of(record, failed, invalid, previously), links)
+    return compose(view_of(record, failed, invalid, previously, commands=commands), links)
 
 
 def results(

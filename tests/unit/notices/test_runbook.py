@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ import pytest
 from jobferry.errors import Cause
 from jobferry.notices.advice.topics import Topic
 from jobferry.records.imports import Objection
-from tests.unit.notices.cases import CASES
+from tests.unit.notices.cases import CASES, COMMANDS
 
 ROOT: Final = Path(__file__).parents[3]
 RUNBOOK: Final = (ROOT / "docs/runbook.md").read_text()
@@ -28,11 +29,29 @@ def test_no_two_sections_have_one_name() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_every_notice_names_sections_that_are_there(name: str) -> None:
     notice = CASES[name].notice()
-    named = [each.removeprefix("docs/runbook.md#") for each in notice.data["runbook"]]
-    assert named
-    assert set(named) <= set(ANCHORS)
-    [titles] = re.findall(r"^More on this: docs/runbook\.md, (.*)\.$", notice.text, re.MULTILINE)
-    assert all(f"\n## {title}\n" in RUNBOOK for title in titles.split(", "))
+    urls = notice.data["runbook"]
+    assert urls
+    assert {each.removeprefix(f"{COMMANDS.runbook}#") for each in urls} <= set(ANCHORS)
+    assert f"\nMore about this notice: {urls[0]}\n" in notice.text
+
+
+def test_a_stack_without_a_runbook_links_to_none() -> None:
+    notice = CASES["one-failed"].notice(replace(COMMANDS, runbook=""))
+    assert notice.data["runbook"] == []
+    assert "More about this notice" not in notice.text
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_notices_subject_leads_to_its_section(name: str) -> None:
+    notice = CASES[name].notice()
+    rows = re.findall(r"^\| (`.*`) \| \[.*\]\(#(.*)\) \|$", RUNBOOK, re.MULTILINE)
+    named = next(
+        anchor
+        for words, anchor in rows
+        if any(re.search(re.escape(each).replace("…", ".*"), notice.subject) for each in re.findall(r"`(.*?)`", words))
+    )
+    about_deletions = bool(notice.data["deletions"]["because"]) and "withheld" in notice.subject
+    assert named == ("notices-deletions-withheld" if about_deletions else notice.data["runbook"][0].partition("#")[2])
 
 
 def test_every_reason_to_withhold_has_a_section() -> None:

@@ -18,7 +18,7 @@ from tests.fakes import Killed
 from tests.stage import FEED, KEY, Stage, job, jobs, lines
 
 NOW = datetime(2026, 11, 24, 10, 15, tzinfo=UTC)
-COMMANDS = Commands("SubmitImport", "table", "bucket", "jobferry/accounts/", "us-east-1")
+COMMANDS = Commands("SubmitImport", "table", "bucket", "jobferry/accounts/", "us-east-1", "https://example.org/runbook")
 
 
 @pytest.fixture

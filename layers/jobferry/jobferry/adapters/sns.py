@@ -67,9 +67,35 @@ class NoticesTopic:
 def message(notice: Notice) -> str:
     """Return the message for each protocol: the text for e-mail, the subject for SMS, the data for all others.
 
+    Amazon Q Developer, which posts to Slack and Microsoft Teams, subscribes with HTTPS and reads nothing but its own format.
     The data is the default, so that the message contains it only once: all protocols share SNS's limit of 256 KiB.
     """
-    return _json({"default": _json(notice.data), "email": notice.text, "sms": notice.subject})
+    return _json(
+        {
+            "default": _json(notice.data),
+            "email": notice.text,
+            "sms": notice.subject,
+            "https": _json(_chat_message(notice)),
+        }
+    )
+
+
+def _chat_message(notice: Notice) -> dict[str, Any]:
+    """Return a notice as a custom notification: https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html."""
+    happened = notice.text.partition("WHAT HAPPENED\n")[2].partition("\n\n")[0]
+    steps = [each["text"] for each in notice.data["whatToDo"]]
+    return {
+        "version": "1.0",
+        "source": "custom",
+        "id": notice.data["importId"],
+        "content": {
+            "textType": "client-markdown",
+            "title": notice.subject,
+            "description": happened,
+            "nextSteps": steps,
+            "keywords": [notice.data["feed"], notice.data["state"], notice.data["severity"]],
+        },
+    }
 
 
 def _json(value: Any) -> str:

@@ -178,7 +178,7 @@ def preview(answer: Mapping[str, Any]) -> list[str]:
     postings = answer.get("firstDeletes") or []
     if postings:
         number = answer.get("deletes") or answer.get("withheldDeletes") or len(postings)
-        title = "Would go" if answer.get("deleteJobs") else "Not in the feed any more"
+        title = "Would be deleted" if answer.get("deleteJobs") else "Not in the feed any more"
         lines += ["", heading(title, number, len(postings))]
         lines += _postings((each["referenceNumber"], each["title"]) for each in postings)
     return lines

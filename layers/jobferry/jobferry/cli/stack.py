@@ -125,6 +125,7 @@ class Stack:
             bucket=self.bucket_name,
             accounts=f"{self.name}/accounts/",
             region=self.session.region_name,
+            runbook=self.parameters.get("RunbookUrl", ""),
         )
 
     @property

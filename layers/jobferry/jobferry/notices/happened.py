@@ -45,7 +45,7 @@ def _results(record: Import, failures: Failures) -> list[str]:
         known = f" ({failures.new:,} new)" if failures.new else " (all known)"
         words.append(f"{failed:,} of {jobs} failed{known if failures.known else ''}")
     elif failures.accepted:
-        words.append(f"{counted(failures.accepted, 'job')} to look at")
+        words.append(f"{counted(failures.accepted, 'job')} to check")
     if Topic.DELETED in about:
         words.append(f"{counted(result.count('deleted'), 'posting')} deleted")
     if Topic.UNACCOUNTED in about:

@@ -12,15 +12,14 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, Final, Protocol
 
-from jobferry.notices.advice.commands import SHELL, Commands
+from jobferry.notices.advice.commands import Commands
 from jobferry.notices.advice.topics import ENDED, Topic, topics
 from jobferry.notices.details import read_details
 from jobferry.notices.failures import NAMED, Failure, Reason, place
 from jobferry.notices.happened import REASON, part
 from jobferry.notices.report import Links
-from jobferry.notices.view import ImportView, Lengths, heading, view_job, view_posting
+from jobferry.notices.view import ImportView, JobView, Lengths, heading, view_job, view_posting
 from jobferry.records import transitions
-from jobferry.records.failed_jobs import FailedKind
 from jobferry.records.imports import OPEN, Import, State, timestamp
 from jobferry.records.store import ImportStore, apply
 from jobferry.text import counted, day, one_line, when
@@ -35,8 +34,14 @@ _RESULTS: Final = ("added", "updated", "unchanged", "failed", "processed", "dele
 _LENGTHS: Final = Lengths(reference=64, title=80, file=100, message=240, own_message=160)
 _WARNING: Final = 160
 _WARNINGS: Final = 10
-_REASONS: Final = 10
+_REASONS: Final = 5
 _PLACE: Final = 40
+# The text fits on two screens, a test checks it; the report has everything.
+_SHOWN: Final = 10
+_SHOWN_POSTINGS: Final = 15
+#: Jobs that failed for the same reason. A few are listed like all others.
+_FEW: Final = 3
+_SHOWN_ALIKE: Final = 5
 
 
 @dataclass(frozen=True)
@@ -138,23 +143,15 @@ type Section = tuple[str, list[str]]
 
 
 def _sections(view: ImportView, links: Links | None) -> Iterator[Section]:
-    failures = view.failures
     yield "WHAT TO DO", list(_steps(view))
-    yield "WHAT HAPPENED", [view.happened]
-    yield "COUNTS", list(_counts(view))
-    yield _postings(view, links)
-    if failures.total > NAMED:
-        yield "REASONS", [_reason(each) for each in failures.reasons[:_REASONS]]
-    new = [each for each in failures.first if each.is_new]
-    known = [each for each in failures.first if not each.is_new]
-    yield heading("NEW", failures.new, len(new)), list(_jobs(new, 1))
-    yield heading("STILL FAILING", failures.known, len(known)), list(_jobs(known, len(new) + 1))
-    yield "THE REST", list(_rest(view, links))
-    yield "FIXED", [view.fixed] if view.fixed else []
-    accepted = failures.first_accepted
-    yield heading("TAKEN BY THE BOARD, BUT LOOK AGAIN", failures.accepted, len(accepted)), list(_jobs(accepted, 1))
-    yield "TO KNOW", list(_warnings(view))
-    yield "THE REPORT", list(_report(view, links)) if links else []
+    yield "WHAT HAPPENED", list(_happened(view))
+    # Early, so that people find it before they have read everything.
+    yield "REPORT", list(_report(view, links))
+    yield _postings(view)
+    yield from _failed(view)
+    accepted = view.failures.first_accepted[:_SHOWN]
+    yield heading("TAKEN BY THE BOARD, BUT CHECK", view.failures.accepted, len(accepted)), list(_jobs(accepted, 1))
+    yield "NOTES", list(_warnings(view))
 
 
 def _steps(view: ImportView) -> Iterator[str]:
@@ -166,37 +163,68 @@ def _steps(view: ImportView) -> Iterator[str]:
             yield ""
 
 
-def _counts(view: ImportView) -> Iterator[str]:
-    width = max((len(f"{each.number:,}") for each in view.counts), default=0)
-    for each in view.counts:
-        yield f"{each.number:>{width},} {each.words}"
+def _happened(view: ImportView) -> Iterator[str]:
+    yield view.happened
+    if view.counts:
+        yield "; ".join(f"{each.number:,} {each.words}" for each in view.counts) + "."
+    yield from filter(None, (view.fixed, view.unnamed))
 
 
-def _postings(view: ImportView, links: Links | None) -> Section:
+def _report(view: ImportView, links: Links | None) -> Iterator[str]:
+    """Say where all of it is: one link, or the command if there is no report."""
+    lists = view.failures.total + view.failures.accepted > 0 or view.deletions.needs_attention
+    if links:
+        what = (
+            "Everything on one page, to search and print, with the feed's history"
+            if lists
+            else "This import on one page"
+        )
+        yield from (f"{what}:", "", f"   {links.html}")
+    elif lists:
+        yield f"`jobferry show {view.record.import_id} --all` lists everything."
+
+
+def _postings(view: ImportView) -> Section:
     if not view.deletions.needs_attention:
         return "", []
-    shown = [view_posting(each, _LENGTHS) for each in view.record.deletions.postings[:NAMED]]
+    shown = [view_posting(each, _LENGTHS) for each in view.record.deletions.postings[:_SHOWN_POSTINGS]]
     lines = ["- " + ", ".join(filter(None, each)) for each in shown]
-    number, archived = view.deletions.number, view.record.prepared.deletes
-    if number > len(shown) and links:
-        lines += ["", "All of them are in the report, at the end."]
-    elif number > len(shown) and archived:
-        lines += ["", f"All of them, {SHELL}:", "", f"   {view.commands.show(archived)}"]
-    return heading(view.deletions.title.upper(), number, len(shown)), lines
+    return heading(view.deletions.title.upper(), view.deletions.number, len(shown)), lines
+
+
+def _failed(view: ImportView) -> Iterator[Section]:
+    """Yield the failed jobs. A reason that all of them have is given once."""
+    failures = view.failures
+    if len(failures.reasons) == 1 and failures.total > _FEW:
+        shown = failures.first[:_SHOWN_ALIKE]
+        reason = f"{view_job(shown[0], _LENGTHS).verdict}: {_reason_words(failures.reasons[0])}"
+        yield (
+            heading("FAILED FOR THE SAME REASON", failures.total, len(shown)),
+            [reason, *(f"- {_name(view_job(each, _LENGTHS))}" for each in shown)],
+        )
+        return
+    if failures.total > _SHOWN:
+        yield "REASONS", [_reason(each) for each in failures.reasons[:_REASONS]]
+    new = [each for each in failures.first[:_SHOWN] if each.is_new]
+    known = [each for each in failures.first[:_SHOWN] if not each.is_new]
+    yield heading("NEW", failures.new, len(new)), list(_jobs(new, 1))
+    yield heading("STILL FAILING", failures.known, len(known)), list(_jobs(known, len(new) + 1))
 
 
 def _reason(reason: Reason) -> str:
-    others = "" if reason.identical else " (and other values)"
     first = ", ".join(place(job, _PLACE) for job in reason.first)
     more = " and more" if reason.jobs > len(reason.first) else ""
-    message = one_line(reason.message, _LENGTHS.own_message)
-    return f"- {counted(reason.jobs, 'job')}: {message}{others}\n  In {first}{more}."
+    return f"- {counted(reason.jobs, 'job')}: {_reason_words(reason)}\n  In {first}{more}."
+
+
+def _reason_words(reason: Reason) -> str:
+    return one_line(reason.message, _LENGTHS.own_message) + ("" if reason.identical else " (and other values)")
 
 
 def _jobs(failures: Iterable[Failure], first: int) -> Iterator[str]:
     for number, failure in enumerate(failures, first):
         job = view_job(failure, _LENGTHS)
-        yield f"{number}. {', '.join(filter(None, (job.reference or 'no reference number', job.title)))} ({job.place})"
+        yield f"{number}. {_name(job)}"
         yield f"   {job.verdict}: {job.message}"
         if job.own_message:
             yield f"   To fix: {job.own_message}"
@@ -204,19 +232,8 @@ def _jobs(failures: Iterable[Failure], first: int) -> Iterator[str]:
             yield f"   Failing since {day(job.since)}."
 
 
-def _rest(view: ImportView, links: Links | None) -> Iterator[str]:
-    if view.unnamed:
-        yield view.unnamed
-    if view.failures.total <= NAMED:
-        return
-    if links:
-        yield "All that failed are in the report, at the end."
-        return
-    yield f"All that failed, {SHELL}:"
-    refused = FailedKind.ERROR if view.record.result.verified else FailedKind.UNVERIFIED
-    for kind, number in ((refused, view.failures.refused), (FailedKind.INVALID, view.failures.held_back)):
-        if number:
-            yield from ("", f"   {view.commands.query(view.record.import_id, kind)}")
+def _name(job: JobView) -> str:
+    return f"{', '.join(filter(None, (job.reference or 'no reference number', job.title)))} ({job.place})"
 
 
 def _warnings(view: ImportView) -> Iterator[str]:
@@ -229,34 +246,14 @@ def _warnings(view: ImportView) -> Iterator[str]:
         yield f"- {one_line(view.ignored_values, _WARNING)}"
 
 
-def _report(view: ImportView, links: Links) -> Iterator[str]:
-    """Write the links to the report, and how long they work."""
-    failed = view.failures.total + view.failures.accepted > 0
-    yield f"{'All that failed' if failed else 'This import'}, as a page to search and print, with the feed's history:"
-    yield from ("", f"   {links.html}", "")
-    if failed:
-        yield "The same jobs as a table, for Excel (CSV):"
-        yield from ("", f"   {links.csv}", "")
-    yield (
-        f"Anyone with a link can open it. It expires at {when(links.until)} or some hours earlier, with the credentials that "
-        f"signed it. After that, for 90 days, `jobferry report {view.record.import_id}` gets the report again, or "
-        f"{SHELL}:"
-    )
-    yield from ("", f"   {view.commands.copy(links.html_key)}")
-    if failed:
-        yield from ("", f"   {view.commands.copy(links.csv_key)}")
-
-
 def _footer(view: ImportView) -> str:
     record = view.record
-    result = f", result at {when(record.result.settled_at)}" if record.result.settled_at else ""
-    board = f"; the board calls it {one_line(record.sent.board_import_id, 200)}" if record.sent.board_import_id else ""
-    parts = f" It is {part(record)} of a split feed." if part(record) else ""
-    sections = ", ".join(each.replace("-", " ").capitalize() for each in _anchors(view))
-    return (
-        f"Import {record.import_id} of the feed {record.feed}, begun at {when(record.created_at)}{result}{board}.{parts}\n"
-        f"More on this: docs/runbook.md, {sections}."
-    )
+    parts = f", {part(record)} of a split feed" if part(record) else ""
+    board = f" The board's id: {one_line(record.sent.board_import_id, 200)}." if record.sent.board_import_id else ""
+    lines = [f"Import {record.import_id} of the feed {record.feed}{parts}, started {when(record.created_at)}.{board}"]
+    if view.commands.runbook:
+        lines.append(f"More about this notice: {view.commands.runbook}#{_anchors(view)[0]}")
+    return "\n".join(lines)
 
 
 def _anchors(view: ImportView) -> list[str]:
@@ -283,7 +280,7 @@ def _data(view: ImportView, links: Links | None) -> dict[str, Any]:
         "cause": record.ending.cause,
         "reason": one_line(record.ending.reason, REASON) if record.ending.reason else None,
         "whatToDo": [{"text": step.text, "command": step.command} for step in view.steps],
-        "runbook": [f"docs/runbook.md#{each}" for each in _anchors(view)],
+        "runbook": [f"{view.commands.runbook}#{each}" for each in _anchors(view)] if view.commands.runbook else [],
         "createdAt": timestamp(record.created_at),
         "submittedAt": _time(sent.submitted_at),
         "completedAt": _time(result.completed_at),

@@ -174,7 +174,8 @@ class ImportView:
         """Return how many jobs were fixed, in a sentence."""
         if not self.failures.fixed:
             return None
-        return f"{counted(self.failures.fixed, 'job')} that failed at the last complete import, and not any more."
+        number = self.failures.fixed
+        return f"{counted(number, 'job')} that failed before {'is' if number == 1 else 'are'} fixed."
 
     @property
     def unnamed(self) -> str | None:
@@ -208,7 +209,7 @@ def _counts(record: Import, failures: Failures) -> list[CountView]:
         return [CountView(jobs, _WITHOUT_RESULT.get(record.state, "not sent"))] * (jobs > 0) + held_back
     counts = [CountView(result.count(name), name, is_bad=name == "failed") for name in _JOB_COUNTS]
     total, processed = sum(each.number for each in counts), result.count("processed")
-    words = "in all, as many as were sent" if total == jobs else f"in all, though {jobs:,} were sent"
+    words = "in total, matching what was sent" if total == jobs else f"in total, though {jobs:,} were sent"
     if processed != total:
         words += f"; the board itself counts {processed:,}"
     deleted, expected = result.count("deleted"), record.deletions.expected
@@ -223,9 +224,9 @@ def _deletions(record: Import) -> PostingsView:
     deletions = record.deletions
     needs_attention = bool({Topic.WITHHELD, Topic.EXPIRED, Topic.DELETED_MORE, Topic.DELETED} & set(topics(record)))
     if deletions.withheld:
-        return PostingsView("Would go", deletions.withheld, "not in the feed, and kept", needs_attention)
+        return PostingsView("Would be deleted", deletions.withheld, "not in the feed, and kept", needs_attention)
     as_expected = record.state is State.COMPLETE and record.result.count("deleted") <= deletions.expected
-    title = "Went" if as_expected else "Were to go"
+    title = "Deleted" if as_expected else "Were to be deleted"
     return PostingsView(title, deletions.expected, "not in the feed any more", needs_attention)
 
 

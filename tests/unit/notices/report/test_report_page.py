@@ -117,7 +117,9 @@ def test_every_kind_of_import_has_a_page_that_says_what_to_do_in_the_notices_wor
 
 @pytest.mark.parametrize("name", ["withheld-too-many", "expired-with-deletions", "success-with-deletions"])
 def test_the_headings_are_those_to_which_the_steps_refer(name: str) -> None:
-    title = {"withheld-too-many": "Would go (512)", "expired-with-deletions": "Were to go (5)"}.get(name, "Went (5)")
+    title = {"withheld-too-many": "Would be deleted (512)", "expired-with-deletions": "Were to be deleted (5)"}.get(
+        name, "Deleted (5)"
+    )
     words = Read(page(of_case(name))).words
     assert title in words
     for referred in re.findall(r"under ([A-Z ]+[A-Z])", str(CASES[name].notice().data["whatToDo"])):
@@ -162,7 +164,7 @@ def test_what_we_found_is_beside_the_boards_words_and_what_the_board_took_is_apa
 def test_counts_are_the_boards_own() -> None:
     words = Read(page(of_case("deleted-more"))).words
     assert (
-        "added 3 updated 7 unchanged 390 failed 0 in all, as many as were sent 400 postings deleted, 5 expected 50"
+        "added 3 updated 7 unchanged 390 failed 0 in total, matching what was sent 400 postings deleted, 5 expected 50"
         in words
     )
     assert "Fixed: 4 jobs that failed" in Read(page(of_case("new-and-still-and-mended"))).words

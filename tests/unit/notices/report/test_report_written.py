@@ -170,9 +170,6 @@ class TestNotice:
         assert (published, [found.record.import_id for found in seen]) == (True, [ID])
         [notice] = topic.published
         assert f"\n   {LINKS.html}\n" in notice.text
-        assert f"\n   {LINKS.csv}\n" in notice.text
-        assert "expires at 19:06 UTC on 24 November 2026 or some hours earlier" in notice.text
-        assert f"aws s3 cp s3://{COMMANDS.bucket}/archive/default/{ID}.report.csv ." in notice.text
         assert notice.data["report"] == {
             "html": LINKS.html,
             "csv": LINKS.csv,

@@ -48,7 +48,7 @@ BY_CAUSE: Final = {
     ),
     Cause.FEED_UNREADABLE: CauseAdvice(
         "a file cannot be read",
-        "Look at the file named in the reason below. If it is no part of the feed, take it out of the folder. If it is in "
+        "Check the file named in the reason below. If it is not part of the feed, take it out of the folder. If it is in "
         "another encoding, say so in {settings}, as the reason shows. Otherwise export it again, to the same place: most "
         f"often it was cut off while it was written. {_RUN_NOW}",
     ),
@@ -59,7 +59,7 @@ BY_CAUSE: Final = {
     ),
     Cause.FEED_INVALID: CauseAdvice(
         "the feed looks broken",
-        f"Look into the export: its file has no job in it. Export it again, to the same place. {_RUN_NOW}",
+        f"Check the export: its file has no job in it. Export it again, to the same place. {_RUN_NOW}",
     ),
     Cause.FEED_CHANGED: CauseAdvice(
         "the files kept changing",
@@ -72,7 +72,7 @@ BY_CAUSE: Final = {
     ),
     Cause.SETTINGS_MISSING: CauseAdvice(
         "feed.json has disappeared",
-        "Put {settings} back. The bucket keeps its earlier versions; docs/runbook.md, Settings missing, has the commands. "
+        "Put {settings} back. The bucket keeps its earlier versions; the runbook has the commands (Settings missing). "
         "If the export deletes files that it did not write, make it spare feed.json. If the feed needs no settings any "
         f"more, upload a feed.json with {{{{}}}} in it. {_RUN_NOW}",
     ),
@@ -83,7 +83,7 @@ BY_CAUSE: Final = {
         f"the live postings still have these fields. {_RUN_NOW}",
     ),
     Cause.CONFIRMATION: CauseAdvice(
-        "the code does not fit",
+        "the code does not match",
         "If the reason below says that deleteJobs is off, or that another feed has the same account, fix that first: there "
         "is no code until then. Otherwise run the feed without a code, or wait for the next run: if deletions are withheld, its "
         "notice has the current list and its code. Check that list, then confirm the code.",
@@ -92,7 +92,7 @@ BY_CAUSE: Final = {
     Cause.SECRET: CauseAdvice(
         "the API key is not usable",
         "Put the board account's API key into the secret that the reason below names (AWS console, Secrets Manager, Retrieve "
-        "secret value, Edit). If there is no such secret: is apiKeySecret in feed.json spelt right? If so, store a new one "
+        "secret value, Edit). If there is no such secret: is apiKeySecret in feed.json spelled right? If so, store a new one "
         f"by that name. {_RUN_NOW}",
     ),
     Cause.PAUSED: CauseAdvice(
@@ -100,20 +100,20 @@ BY_CAUSE: Final = {
     ),
     Cause.ABANDONED: CauseAdvice(
         "the run was cut off",
-        "Nothing, if it happened once: the next run starts anew and sends everything. If it happens again, the run takes too "
-        f"long or too much memory: docs/runbook.md, Abandoned, says where to look. {_AT_ONCE}",
+        "Nothing, if it happened once: the next run starts over and sends everything. If it happens again, the run takes too "
+        f"long or too much memory: the runbook says where to look (Abandoned). {_AT_ONCE}",
         can_wait=True,
     ),
     Cause.ARCHIVE_GONE: CauseAdvice(
-        "what was made ready is gone",
-        "Find out who or what deleted it: nothing but the archive's own rule should, after 90 days. The next run makes "
-        f"everything ready anew. {_AT_ONCE}",
+        "the prepared import is gone",
+        "Find out who or what deleted it from the archive: only the archive's own rule should, after 90 days. The next run "
+        f"prepares everything again. {_AT_ONCE}",
     ),
     Cause.BOARD_UNREACHABLE: CauseAdvice(
         "the board could not be reached",
         "Nothing, if it happened once: the next run sends everything. If it happens again, check whether the board's site "
-        "works, and whether {board} is its right address. If the reason says that the board asked to be left alone, wait for "
-        f"as long. {_AT_ONCE}",
+        "works, and whether {board} is its right address. If the reason says how long the board asks you to wait, "
+        f"wait that long. {_AT_ONCE}",
         can_wait=True,
     ),
     Cause.BOARD_REFUSED: CauseAdvice(
@@ -162,8 +162,8 @@ BY_STATUS: Final = {
 
 #: What to do about Cause.FEED_INVALID if the feed had jobs.
 INVALID_JOBS: Final = (
-    "Fix what most of the jobs have in common ({most_frequent}): so many at once is a fault of the export, or of the feed's "
-    f"settings ({{settings}}), hardly of the jobs. {_RUN_NOW}"
+    "Fix what most of the jobs have in common ({most_frequent}): when this many fail at once, the cause is usually the export "
+    f"or the feed's settings ({{settings}}), not the jobs. {_RUN_NOW}"
 )
 
 BY_OBJECTION: Final = {
@@ -186,30 +186,30 @@ BY_OBJECTION: Final = {
     Objection.FEWER_OBJECTS: ObjectionAdvice(
         "the feed has fewer files than before",
         "Check whether a file is missing from s3://{bucket}/feeds/{feed}/: the feed had more files at its last complete "
-        "import. If one is, export it again; the next run is then as usual.",
+        "import. If one is, export it again. The next run then works as usual.",
     ),
     Objection.FEWER_ROWS: ObjectionAdvice(
         "a file has lost most of its rows",
-        "Check whether the export wrote these files completely: {reduced}. If it did not, export them again; the next run "
-        "is then as usual.",
+        "Check whether the export wrote these files completely: {reduced}. If it did not, export them again. The next run "
+        "then works as usual.",
     ),
     Objection.TOO_MANY_THIS_WEEK: ObjectionAdvice(
         "too many were deleted within seven days",
         "If they should still be there, fix the export: together with the deletions of the last seven days, these are more "
-        "than the feed's maxWeeklyDeletePercent. If so many of your jobs change every week, raise maxWeeklyDeletePercent "
+        "than the feed's maxWeeklyDeletePercent. If that many of your jobs change every week, raise maxWeeklyDeletePercent "
         "in {settings}.",
     ),
     Objection.TOO_MANY: ObjectionAdvice(
-        "so many at once look like a fault of the export",
-        "If they should still be there, fix the export: it left out so many at once (more than the feed's "
-        "maxDeletePercent) that it looks half-written. The next run is then as usual.",
+        "more than maxDeletePercent allows",
+        "If they should still be there, fix the export: it left out more jobs at once than the feed's maxDeletePercent "
+        "allows, so it looks incomplete. The next run then works as usual.",
     ),
     Objection.UNPROTECTED_ROWS: ObjectionAdvice(
-        "some rows cannot be told from those postings",
+        "some rows cannot be matched to postings",
         "Correct the rows below that could not be sent (no reference number or a garbled one, not readable, possibly cut "
-        "off, or one number for two different jobs) and whatever else below is not read. It is not known which "
-        "postings they belong to{perhaps}, so nothing is deleted while there is such a row. The next run after that is as "
-        "usual.",
+        "off, or one number for two different jobs) and anything else below that could not be read. jobferry cannot tell "
+        "which postings they belong to{perhaps}, so it deletes nothing while there is such a row. The next run then works "
+        "as usual.",
     ),
     Objection.SHARED_ACCOUNT: ObjectionAdvice(
         "another feed has the same account",

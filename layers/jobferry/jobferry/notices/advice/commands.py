@@ -20,6 +20,7 @@ class Commands:
         bucket: FeedsBucket's name.
         accounts: the prefix of the names of the accounts' secrets.
         region: the AWS region.
+        runbook: the URL of the runbook; empty if notices should not link to it.
         where: text before the `run` command that says where to paste it.
     """
 
@@ -28,12 +29,13 @@ class Commands:
     bucket: str
     accounts: str
     region: str
+    runbook: str
     where: ClassVar[str] = f", {SHELL}"
 
     @classmethod
-    def of_stack(cls, name: str, table: str, bucket: str, region: str) -> Commands:
+    def of_stack(cls, name: str, table: str, bucket: str, region: str, runbook: str) -> Commands:
         """Return the commands of a stack, whose name begins the names of its function and secrets."""
-        return cls(f"{name}-SubmitImport", table, bucket, f"{name}/accounts/", region)
+        return cls(f"{name}-SubmitImport", table, bucket, f"{name}/accounts/", region, runbook)
 
     def run(self, feed: str, confirm: str | None = None, *, confirm_fields: str | None = None) -> str:
         """Return the command that runs a feed now. It does not wait for the answer: a large feed takes minutes."""
@@ -59,13 +61,3 @@ class Commands:
     def copy(self, key: str) -> str:
         """Return the command that copies an object of the bucket into the current folder."""
         return f"aws s3 cp s3://{self.bucket}/{key} . --region {self.region}"
-
-    def query(self, import_id: str, kind: str) -> str:
-        """Return the command that lists an import's failed jobs of one kind."""
-        values = json.dumps({":id": {"S": import_id}, ":kind": {"S": f"{kind}#"}})
-        return (
-            f"aws dynamodb query --table-name {self.table} --region {self.region}"
-            " --key-condition-expression 'importId = :id and begins_with(#item, :kind)'"
-            f""" --expression-attribute-names '{{"#item": "item"}}' --expression-attribute-values '{values}'"""
-            " --query 'Items[].[referenceNumber.S, source.M.key.S, source.M.row.N, messages.L[].S]'"
-        )

@@ -46,8 +46,8 @@ def steps(record: Import, failures: Failures, commands: Commands) -> list[Step]:
 #: The code does not fit, or is used by a run that starts by itself.
 _CODE_IS_USELESS: Final = frozenset({Cause.CONFIRMATION, Cause.FIELDS_GONE, Cause.ACCOUNT_CHANGED})
 _RETRY: Final = Step(
-    "Fix what the reason below says, then give the command jobferry retry again, with the import whose jobs failed and "
-    "the file of the corrected ones. The feed itself was not run; its next run sends everything, as always."
+    "Fix what the reason below says, then run `jobferry retry` again with the same import and the corrected file. "
+    "The feed itself was not run; its next run sends everything, as always."
 )
 
 
@@ -70,7 +70,7 @@ def _after_refusal(record: Import, failures: Failures, commands: Commands) -> It
         )
     if too_many_invalid and record.prepared.jobs:
         yield Step(
-            "If the jobs really are like this, and the others should still be sent, raise maxInvalidPercent in "
+            "If the jobs are right as they are, and the others should still be sent, raise maxInvalidPercent in "
             f"{names['settings']}."
         )
     if record.ending.feed_is_empty:
@@ -93,7 +93,9 @@ def _run(record: Import, text: str, commands: Commands) -> Step:
 def _after_silence(record: Import) -> list[Step]:
     changes = "Check on the board's own site whether the changes of this import are there"
     if record.deletions.delete_jobs and record.deletions.expected:
-        changes += f": {counted(record.deletions.expected, 'posting')} (under WERE TO GO) may or may not be gone"
+        changes += (
+            f": {counted(record.deletions.expected, 'posting')} (under WERE TO BE DELETED) may or may not be gone"
+        )
     answered = None if record.sent.board_import_id else record.sent.answered
     if answered:
         return [
@@ -136,7 +138,7 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
         )
     if failures.accepted:
         jobs = "job that looks" if failures.accepted == 1 else f"{failures.accepted:,} jobs that look"
-        yield Step(f"Check the {jobs} wrong to jobferry, though the board took what was sent (at the end).")
+        yield Step(f"Check the {jobs} wrong to jobferry, although the board took them (at the end).")
     if Topic.UNACCOUNTED in about:
         yield Step(
             "Nothing in the feed needs fixing for the jobs that are unaccounted for: the next run sends all jobs "
@@ -145,7 +147,7 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
         )
     if Topic.DELETED in about:
         yield Step(
-            "Check the list under WENT: the feed no longer has these jobs, so their postings were deleted. If a job should "
+            "Check the list under DELETED: the feed no longer has these jobs, so their postings were deleted. If a job should "
             "still be on the board, put it back into your export, and the next run posts it again. Otherwise there is nothing "
             "to do. If you do not want such notices, set notifyOnDeletes to false in "
             f"{commands.settings(record.feed)}."
@@ -161,15 +163,15 @@ def _fix_jobs(failures: Failures) -> Step:
     if failures.total <= _MANY_JOBS:
         jobs, them = ("job", "it") if failures.total == 1 else (f"{failures.total:,} jobs", "them")
         return Step(
-            f"Fix the {jobs} below where your export takes {them} from (your own system, not the exported file). The next "
-            f"run sends {them} again by itself."
+            f"Correct the {jobs} below in your own system (not in the exported file). The next run sends {them} again by "
+            "itself."
         )
     top = failures.reasons[0]
     share = f"all {failures.total:,}" if top.jobs == failures.total else f"{top.jobs:,} of the {failures.total:,}"
     return Step(
-        f"Begin with the reason of {share} jobs ({one_line(top.message, 200)}). Fix it where your export takes the jobs "
-        "from; if the export always writes a value that the board does not know, feed.json can translate it (the setting "
-        '"values"). The next run sends the jobs again by itself.'
+        f"Start with the reason that {share} jobs have in common ({one_line(top.message, 200)}), and correct it in your own "
+        "system. If your export always writes a value that the board does not know, translate it with the setting "
+        '"values" in feed.json. The next run sends the jobs again by itself.'
     )
 
 
@@ -212,7 +214,7 @@ def _withheld(record: Import, failures: Failures, commands: Commands) -> Iterato
                 f"false in {commands.settings(record.feed)}."
             )
         yield Step(
-            f"Look at {'the posting' if one else f'the {number:,} postings'} under WOULD GO: should {they} still be on the "
+            f"Check {'the posting' if one else f'the {number:,} postings'} under WOULD BE DELETED: should {they} still be on the "
             f"board? {they.capitalize()} {'is' if one else 'are'} not in the feed, and nothing was deleted. If you do "
             f"nothing, {otherwise}"
         )
@@ -275,7 +277,7 @@ def _names(record: Import, failures: Failures, commands: Commands) -> dict[str, 
         "unread": "First fix what cannot be read: that feed may be on the same account. " if unread else "",
         "announced": when(record.deletions.announced_at) if record.deletions.announced_at else "",
         "object_until": when(record.deletions.object_until) if record.deletions.object_until else "",
-        "perhaps": ", perhaps to some of those under WOULD GO" if record.deletions.withheld else "",
+        "perhaps": ", perhaps to some of those under WOULD BE DELETED" if record.deletions.withheld else "",
         "most_frequent": one_line(failures.reasons[0].message, 200) if failures.reasons else "",
     }
 
