@@ -37,6 +37,7 @@ def run(folder: Path) -> None:
     with LocalSystem(folder=folder, seed=1, processing_seconds=1) as system:
         _first_night(system, console)
         _second_night(system, console)
+        _save_reports(system, console, folder / "reports")
         check("no dead letters", system.dead_letters(), [])
         check("no API key in the logs", API_KEY in system.logs(), False)
         check("no callback's token in the logs", "token=" in system.logs(), False)
@@ -102,6 +103,16 @@ def _second_night(system: LocalSystem, console: Console) -> None:
     check("the board's postings", set(system.board.account(API_KEY)), {row["Job ID"] for row in rows})
     check("the fixed jobs in the notice", "3 jobs that failed" in notice.text, True)
     check("notices", len(system.notices()), 2)
+
+
+def _save_reports(system: LocalSystem, console: Console, folder: Path) -> None:
+    """Save the reports. The links in the notices end with the demonstration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for key, content in system.objects("archive/default/").items():
+        if key.endswith(".report.html"):
+            path = folder / Path(key).name
+            path.write_bytes(content)
+            console.line(f"Saved the report {path}. Open it in a browser.")
 
 
 def _last_night() -> datetime:

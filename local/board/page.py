@@ -44,14 +44,14 @@ def _account(board: JobBoard, name: str) -> str:
     return (
         f"<h2>{escape(name)}</h2>"
         + _table(
-            _caption(len(postings), POSTINGS_SHOWN, "posting"),
-            POSTING_FIELDS,
-            ([job.get(field) for field in POSTING_FIELDS] for job in postings[:POSTINGS_SHOWN]),
-        )
-        + _table(
             _caption(len(imports), IMPORTS_SHOWN, "import") + ", newest first",
             ("id", "requested", "status", "jobs", *COUNTS, "errors"),
             (_import_row(job_import) for job_import in imports[:IMPORTS_SHOWN]),
+        )
+        + _table(
+            _caption(len(postings), POSTINGS_SHOWN, "posting"),
+            POSTING_FIELDS,
+            ([job.get(field) for field in POSTING_FIELDS] for job in postings[:POSTINGS_SHOWN]),
         )
         + _table(
             _caption(len(deletions), DELETIONS_SHOWN, "deletion") + ", newest first",

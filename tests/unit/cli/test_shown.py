@@ -199,7 +199,7 @@ def test_a_job_that_the_board_took_is_not_among_those_that_failed(person: Person
     person.have_failed(case.record, FailedKind.INVALID, *case.invalid)
     lines = person.lines("show", ID)
     assert "1 of 199 jobs failed" in lines[0]
-    failed, taken = lines.index("Failed (1)"), lines.index("Taken by the board, but look again (1)")
+    failed, taken = lines.index("Failed (1)"), lines.index("Taken by the board, but check (1)")
     assert [line.split()[1] for line in lines[failed:taken] if line.startswith("  - ")] == ["LT-10014,"]
     assert [line.split()[1] for line in lines[taken:] if line.startswith("  - ")] == ["LT-10015,"]
 

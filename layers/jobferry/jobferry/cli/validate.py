@@ -24,7 +24,7 @@ CLEAN, PROBLEMS, UNREADABLE = 0, 1, 2
 _MAX_LISTED_PROBLEMS: Final = 50
 #: Jobs in `firstJobs`, unless --show asks for another number.
 _FIRST_JOBS: Final = 50
-_SENT_ANYWAY: Final = "it is sent all the same, so that its posting is not deleted: the board decides"
+_SENT_ANYWAY: Final = "it is sent anyway, so that its posting is not deleted: the board decides"
 
 
 class FeedFolder:
@@ -176,7 +176,7 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     if payload.invalid > _MAX_LISTED_PROBLEMS:
         yield f"  … and more, {payload.invalid:,} in all: --json has every one"
     if payload.warnings:
-        yield from ("", "To know:")
+        yield from ("", "Notes:")
     for group in payload.warning_groups:
         times = f" ({group.count:,} times, first in {group.first})" if group.count > 1 else f" ({group.first})"
         yield from _wrapped(f"{group.message}{times}", width)

@@ -157,7 +157,7 @@ def test_who_refused_a_job_is_said_where_it_differs() -> None:
 def test_what_we_found_is_beside_the_boards_words_and_what_the_board_took_is_apart() -> None:
     words = Read(page(of_case("found-and-refused"))).words
     assert f"{STATE} To fix: {NOT_A_STATE}" in words
-    taken = words.index("Taken by the board, but look again (1)", words.index("Jobs that failed (1) Search"))
+    taken = words.index("Taken by the board, but check (1)", words.index("Jobs that failed (1) Search"))
     assert words.index("LT-10015") > taken > words.index("LT-10014")
 
 
@@ -167,7 +167,7 @@ def test_counts_are_the_boards_own() -> None:
         "added 3 updated 7 unchanged 390 failed 0 in total, matching what was sent 400 postings deleted, 5 expected 50"
         in words
     )
-    assert "Fixed: 4 jobs that failed" in Read(page(of_case("new-and-still-and-mended"))).words
+    assert "4 jobs that failed before are fixed." in Read(page(of_case("new-and-still-and-mended"))).words
 
 
 def test_the_postings_that_would_go_are_all_there_and_before_the_jobs() -> None:

@@ -9,7 +9,7 @@ from jobferry.notices.advice.topics import ENDED
 from jobferry.notices.failures import Failures
 from jobferry.notices.happened import headline
 from jobferry.records.imports import Import, State
-from jobferry.text import counted
+from jobferry.text import counted, day, when
 
 #: Imports that the chart shows.
 IMPORTS: Final = 30
@@ -17,6 +17,8 @@ IMPORTS: Final = 30
 TOP: Final = 22
 BOTTOM: Final = 124
 _LOWEST: Final = 3
+#: Percent of the chart's width. Without this limit, the bars of a few imports would be as wide as blocks.
+WIDEST: Final = 4
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,20 @@ class History:
         without_result = sum(each.failed is None for each in self.imports)
         imports = counted(len(self.imports), "import")
         return f"{imports}: {now}, {self.most_failed:,} at most; {without_result:,} without a result."
+
+    @property
+    def first(self) -> str:
+        """Return when the first import began: the day, or also the time if the last one began on the same day."""
+        return self._when(self.imports[0])
+
+    @property
+    def last(self) -> str:
+        """Return when the last import began."""
+        return self._when(self.imports[-1])
+
+    def _when(self, past: PastImport) -> str:
+        first, last = (each.record.created_at for each in (self.imports[0], self.imports[-1]))
+        return (when if day(first) == day(last) else day)(past.record.created_at)
 
     def height(self, past: PastImport) -> float:
         """Return the height of an import's bar in pixels."""

@@ -40,7 +40,7 @@ _TAGS: Final = 300
 
 _SEVERITY: Final = {
     Severity.INFO: "For your information",
-    Severity.WARNING: "To be looked at",
+    Severity.WARNING: "Needs attention",
     Severity.CRITICAL: "Urgent",
 }
 
@@ -95,8 +95,8 @@ def _sections(view: ImportView, *, has_history: bool) -> dict[str, str]:
         ("history", "History of the feed", has_history),
         ("reasons", "Reasons", failures.total > 1),
         ("jobs", f"Jobs that failed ({failures.total:,})", bool(failures.total or view.unnamed)),
-        ("taken", f"Taken by the board, but look again ({failures.accepted:,})", failures.accepted > 0),
-        ("know", "To know", bool(view.record.prepared.warned or view.ignored_values)),
+        ("taken", f"Taken by the board, but check ({failures.accepted:,})", failures.accepted > 0),
+        ("notes", "Notes", bool(view.record.prepared.warned or view.ignored_values)),
         ("import", "This import", True),
     ]
     # As in the notice, postings that need attention come before the jobs.
