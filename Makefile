@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3.13
 BIN := .venv/bin
 # Tools with an environment of their own. Every package, theirs and the project's, is installed by its hash.
-TOOLS := sam checkov pip-audit
+TOOLS := sam checkov pip-audit zensical
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
@@ -39,7 +39,13 @@ check: .venv/ready $(TOOLS:%=.tools/%/ready)
 	$(BIN)/cfn-lint template.yaml .github/deploy-role.yaml
 	sam validate --lint
 	checkov --config-file .checkov.yaml
+	@zensical build --strict -f mkdocs.yml
 	$(BIN)/pytest -q $(CHECKS:%=tests/unit/test_%.py)
+
+## docs: the pages of docs/ as a site, in .local/site/index.html
+docs: .tools/zensical/ready
+	@zensical build --strict -f mkdocs.yml
+	@echo "Open .local/site/index.html in a browser."
 
 ## build: build for this machine, for `sam local invoke`; or for a deployment: make build ENV=prod
 build: .tools/sam/ready
@@ -85,7 +91,7 @@ lock: .venv/bin/uv
 
 ## clean: remove what these commands made
 clean:
-	rm -rf .venv .tools .aws-sam .local .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .tools .cache .aws-sam .local .hypothesis .pytest_cache .mypy_cache .ruff_cache
 
 help:
 	@sed -n 's/^## \([a-z-]*\): /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -111,4 +117,4 @@ help:
 	@touch $@
 
 .PRECIOUS: .tools/%/ready
-.PHONY: demo serve test test-unit check build deploy sam-local bench validate redrive format lock clean help
+.PHONY: demo serve test test-unit check docs build deploy sam-local bench validate redrive format lock clean help

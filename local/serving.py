@@ -125,7 +125,7 @@ def _welcome(system: LocalSystem, folder: Path) -> str:
   Board      {system.board.origin}/
   Its API    {system.board.url}, with the key {API_KEY}
   AWS        {system.cloud.url}, by moto; the bucket is {bucket}
-  Callbacks  {system.http_api.url}/callbacks
+  Callbacks  {system.http_api.url}/callbacks/{{importId}}
   Logs       {folder / "logs"}
 
 In another terminal, set these variables for the AWS CLI and for jobferry (docs/command-line.md):
@@ -152,9 +152,14 @@ Then try these commands:
   {invoke}-SubmitImport --payload fileb://{_path_from_here(EVENTS / "submit-scheduled.json")} /dev/stdout
   {invoke}-PollImports /dev/stdout
 
-  # Lose the next callback or the next response; docs/sandbox.md has more faults.
+  # Lose the next callback: the poller gets the result. docs/sandbox.md has more faults.
   {faults} '{{"name": "no_callback"}}'
+
+  # Lose the board's next answer: SubmitImport fails, as expected, and Lambda retries it after two seconds.
   {faults} '{{"name": "lost_response"}}'
+
+  # Call back as an outsider, without a token: the answer is 403.
+  curl -i -X POST {system.http_api.url}/callbacks/default-20261124T070000Z -d '{{}}'
 
 """
 
