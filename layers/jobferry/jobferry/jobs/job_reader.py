@@ -14,7 +14,7 @@ from jobferry.jobs.corrections.control_characters import remove_control_characte
 from jobferry.jobs.corrections.employment_types import split_values
 from jobferry.jobs.corrections.job import correct
 from jobferry.jobs.corrections.remnants import may_hold_remnants
-from jobferry.jobs.fields import AMOUNT_FIELDS, CONVERTED_FIELDS, FIELDS
+from jobferry.jobs.fields import CONVERTED_FIELDS, FIELDS
 from jobferry.jobs.mapping import drop_empty, map_fields
 from jobferry.jobs.reference_numbers import fault_of, is_error_value
 from jobferry.jobs.vocabulary import Vocabulary, warn_of_unlisted_terms
@@ -84,8 +84,8 @@ class JobReader:
 def warn_of_unusual_values(job: Mapping[str, Any], vocabulary: Vocabulary) -> list[RowWarning]:
     """Warn of values of a valid job that are unusual but for the board to decide."""
     warnings = warn_of_unlisted_terms(job, vocabulary)
-    lowest, highest = map(job.get, AMOUNT_FIELDS)
-    if lowest is not None and highest is not None and float(lowest) > float(highest):
+    lowest, highest = job.get("payAmountMin"), job.get("payAmountMax")
+    if lowest and highest and float(lowest) > float(highest):
         message = f"{quoted(lowest)} is above payAmountMax {quoted(highest)}"
         warnings.append(field_warning("payAmountMin", "above payAmountMax", message))
     return warnings

@@ -70,7 +70,7 @@ class Payload:
         problems: the spool of all problems; `read_problems` reads it.
         references: the reference numbers of the jobs to send.
         unprotected: the number of rows that protect no posting: they cannot be sent, have no reference number or a garbled
-            one, or contradict another row. What looks like jobs but is not read counts as a row.
+            one, contradict another row, or have an error in a text that the board would accept. What looks like jobs but is not read counts as a row.
     """
 
     parts: list[Part]

@@ -34,6 +34,7 @@ _WEEKDAY: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?:day|sday|nesday|r
 #: The point of `Mar.`, the t of `Sept`, and the ending of `2nd`.
 _ENDINGS: Final = re.compile(r"(?<=[a-z])\.|(?<=Sep)t\b|(?<=[0-9])(?:st|nd|rd|th)\b", re.IGNORECASE)
 
+_NO_DATE: Final = "is not a date: one such as 2024-03-02 is needed, or nothing"
 _MILLISECONDS: Final = re.compile(r"([0-9]{13})|/Date\((-?[0-9]{1,14})(?:[+-][0-9]{4})?\)/")
 _SECONDS: Final = re.compile(r"1[0-9]{9}")
 #: The days of the years 1954 to 2119, counted from 1900, perhaps with a time.
@@ -43,24 +44,37 @@ _SERIAL: Final = re.compile(r"[2-7][0-9]{4}(?:\.[0-9]+)?")
 def correct_date(field: FieldCorrection, value: Any) -> str | None:
     """Return the date as year-month-day; None if it stands for no date."""
     text = text_of(value)
-    with suppress(ValueError):
-        return check_date(text)
-    if _SERIAL.fullmatch(text):
-        raise CannotCorrectError(f"{quoted(text)} looks like a spreadsheet's serial date: format the column as dates")
-    if _SECONDS.fullmatch(text):
-        raise CannotCorrectError(f"{quoted(text)} looks like seconds since 1970: a date such as 2024-03-02 is needed")
-    fault = "is not written as year-month-day"
-    if (match := _MILLISECONDS.fullmatch(text)) is not None:
-        date, fault = _from_milliseconds(int(match[1] or match[2])), "is in milliseconds since 1970"
-    else:
-        date = _read_date(text) if len(text) <= _MAX_LENGTH else None
+    date, fault = _read_date(text) if len(text) <= _MAX_LENGTH else (None, _NO_DATE)
+    if date is None:
+        raise CannotCorrectError(f"{quoted(text)} {fault}")
     if date in NO_DATES:
         field.leave_out(value)
         return None
-    if date is None or not "1900" <= date < "2100":
-        raise CannotCorrectError(f"{quoted(text)} is not a date: one such as 2024-03-02 is needed, or nothing")
-    field.warn(fault, value, date)
+    if date != value:
+        field.warn(fault, value, date)
     return date
+
+
+@lru_cache(maxsize=4096)
+def _read_date(text: str) -> tuple[str | None, str]:
+    """Read a date with or without a time. For no date, return one of NO_DATES; None if the text is not a date.
+
+    Returns:
+        The date as it can be sent, and what is wrong with the text.
+    """
+    with suppress(ValueError):
+        return check_date(text), ""
+    if _SERIAL.fullmatch(text):
+        return None, "looks like a spreadsheet's serial date: format the column as dates"
+    if _SECONDS.fullmatch(text):
+        return None, "looks like seconds since 1970: a date such as 2024-03-02 is needed"
+    if match := _MILLISECONDS.fullmatch(text):
+        date, fault = _from_milliseconds(int(match[1] or match[2])), "is in milliseconds since 1970"
+    else:
+        date, fault = _from_words(text), "is not written as year-month-day"
+    if date is None or not ("1900" <= date < "2100" or date in NO_DATES):
+        return None, _NO_DATE
+    return date, fault
 
 
 def _from_milliseconds(number: int) -> str | None:
@@ -71,9 +85,8 @@ def _from_milliseconds(number: int) -> str | None:
         return None
 
 
-@lru_cache(maxsize=4096)
-def _read_date(text: str) -> str | None:
-    """Read a date with or without a time; None if the text is not one. Of no date, return one of NO_DATES."""
+def _from_words(text: str) -> str | None:
+    """Read a written date with or without a time; None if the text is not one."""
     text = _TIME.sub("", _TIME_BEFORE_YEAR.sub("", " ".join(text.split())))
     if text in _ZEROS:
         return "0000-00-00"
