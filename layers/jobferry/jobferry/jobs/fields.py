@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, Required
 from pydantic import AfterValidator, Field, StringConstraints
 from typing_extensions import TypedDict
 
-from jobferry.jobs.reference_numbers import MAX_LENGTH, fault_of
+from jobferry.jobs.reference_numbers import fault_of
 from jobferry.jobs.vocabulary import STATES
 
 #: One value of a field that may have several; it contains none of the characters that separate values.
@@ -52,7 +52,7 @@ def _check_reference_number(text: str) -> str:
 
 #: Nearly all have only letters, digits, hyphens and underscores, and at least one digit. The pattern accepts these quickly.
 ReferenceNumber = Annotated[
-    Annotated[str, StringConstraints(pattern=r"^[A-Za-z_-]*[0-9][A-Za-z0-9_-]*$", max_length=MAX_LENGTH)]
+    Annotated[str, StringConstraints(pattern=r"^[A-Za-z_-]*[0-9][A-Za-z0-9_-]*$")]
     | Annotated[str, AfterValidator(_check_reference_number)],
     Field(union_mode="left_to_right"),
 ]

@@ -6,8 +6,8 @@ A row with such a number says nothing about the posting that it came from, so it
 import re
 from typing import Final
 
-#: Characters. No agency's system has longer reference numbers.
-MAX_LENGTH: Final = 255
+#: Characters. No agency's system has longer reference numbers with anything but letters, digits and hyphens in them.
+_MAX_LENGTH: Final = 255
 #: What people and programs write for no value, in lower case.
 WORDS_FOR_NONE: Final = frozenset({
     "n/a", "#n/a", "na", "<na>", "null", "(null)", "[null]", "<null>", "nan", "nat", "none", "nil", "undefined", "-", "--", "\\n",
@@ -47,8 +47,10 @@ def fault_of(reference: str) -> str | None:
     """Return what is wrong with a reference number, to follow its value; None if it may be right."""
     if reference.casefold() in WORDS_FOR_NONE:
         return "stands for none"
-    if len(reference) > MAX_LENGTH:
-        return f"is longer than {MAX_LENGTH} characters: is a quotation mark or a separator missing?"
+    if reference.isascii() and reference.replace("-", "").isalnum():
+        return None
+    if len(reference) > _MAX_LENGTH:
+        return f"is longer than {_MAX_LENGTH} characters: is a quotation mark or a separator missing?"
     if "\n" in reference or "\r" in reference:
         return "has a line break in it: is a quotation mark in the wrong place?"
     hidden = next((each for each in reference if not each.isprintable()), None) or INVISIBLE.search(reference)

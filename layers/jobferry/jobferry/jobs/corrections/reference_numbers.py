@@ -15,7 +15,7 @@ _DECIMAL: Final = re.compile(r"([0-9]{1,15})\.0+")
 
 def correct_reference_number(field: FieldCorrection, value: Any) -> str:
     """Return the reference number without what a spreadsheet or a clipboard added to it."""
-    text = value if isinstance(value, str) else text_of(value)
+    text = str(value) if isinstance(value, float) else text_of(value)
     plain = INVISIBLE.sub("", text).strip()
     if plain != text:
         field.warn("has invisible characters in it", text, plain)
@@ -27,6 +27,6 @@ def correct_reference_number(field: FieldCorrection, value: Any) -> str:
         raise CannotCorrectError(f"is missing: {quoted(text)} stands for none")
     if fault := fault_of(reference):
         raise CannotCorrectError(f"{quoted(reference)} {fault}")
-    if field.typed and not isinstance(value, str):
+    if isinstance(value, int) and field.typed:
         field.warn("is a number", value, reference)
     return reference
