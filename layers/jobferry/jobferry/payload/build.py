@@ -70,7 +70,8 @@ class Payload:
         problems: the spool of all problems; `read_problems` reads it.
         references: the reference numbers of the jobs to send.
         unprotected: the number of rows that protect no posting: they cannot be sent, have no reference number or a garbled
-            one, contradict another row, or have an error in a text that the board would accept. What looks like jobs but is not read counts as a row.
+            one, contradict another row, or have a spreadsheet's error, which the board would publish. What looks like jobs
+            but is not read counts as a row.
     """
 
     parts: list[Part]
@@ -250,12 +251,11 @@ class _Spool:
     def invalid(self, result: JobResult, source: Source) -> None:
         """Spool a row that a person has to fix. In a full sync its job is sent all the same, so that the board refuses it."""
         reference, title = result.job.get("referenceNumber"), _title(result.job)
-        sent = self._sends_invalid and result.refusable
         if not isinstance(reference, str):
             self._problem(Problem(source, tuple(result.errors), None, title), protected=False)
         elif not result.identified:
             self._problem(Problem(source, tuple(result.errors), reference, title), protected=False)
-        elif sent:
+        elif self._sends_invalid and result.refusable:
             self._problem(Problem(source, tuple(result.errors), reference, title, sent=True))
             self._invalid_jobs.append(self.payload.jobs)
             self.job(reference, title, result.body, source)
