@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobferry.jobs.reference_numbers import fault_of
-from tests.feeds import jsonl, payload_of, problems_of, warnings_of
+from tests.feeds import jobs_of, jsonl, payload_of, problems_of, warnings_of
 
 NAMES = ["referenceNumber", "title", "city", "state", "description"]
 CELLS = [[f"J{number:03d}", "CRNA", "York", "PA", "Nights, and days"] for number in range(20)]
@@ -221,14 +221,12 @@ def test_a_second_table_with_other_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "reference",
     [
-        "1.23457E+11", "1E+12", "1,2E+08", "1.23457E11", "1.0E7", "J\ufffd1", '="00123"', '= "00123"', "'00123", "1234.0", "#N/A", "#REF!", "N/A", "null", "NaN",
-        "-", "\u200bJ1", "J\u200d1", "\ufeffJ1", "J\u00a01", "J\u00ad1", "\u202eJ1", "J\u20601", "J\u31641", "J\ufe0f1", "J\n1",
-        "J\t1", "<b>J1</b>", "J&nbsp;1", "Fatal error: x", "x" * 200 + " " + "y" * 100, "SQLSTATE[HY000]: General error",
+        "1.23457E+11", "1E+12", "1,2E+08", "1.23457E11", "1.0E7", "J\ufffd1", '="A"&B2&"C"', '="A', "1234567890123456.0", 1234567890123456.0, 1e16, "#N/A", "#REF!", "####", "N/A", "NA", "null", "NaN",
+        "none", "<NA>", "-", "\u200b", '="N/A"', "J\n1", "J\t1", "J\ue0001", "[object Object]", "<b>J1</b>", "J&nbsp;1", "Fatal error: x", "x" * 200 + " " + "y" * 100, "SQLSTATE[HY000]: General error",
         "Warning: Undefined variable", "Traceback (most recent call last):", "no rows selected", "ORA-01555: snapshot too old", "Msg 8115",
     ],
 )  # fmt: skip
-def test_a_garbled_reference_number(reference: str, tmp_path: Path) -> None:
-    assert fault_of(reference)
+def test_a_garbled_reference_number(reference: object, tmp_path: Path) -> None:
     payload = payload_of(
         {"a.jsonl": jsonl({"referenceNumber": reference, "title": "t"}, {"referenceNumber": "b", "title": "t"})},
         tmp_path,
@@ -236,7 +234,54 @@ def test_a_garbled_reference_number(reference: str, tmp_path: Path) -> None:
     )
     assert (payload.jobs, payload.invalid, payload.unprotected) == (1, 1, 1)
     assert problems_of(payload)[0].startswith("a.jsonl row 1: referenceNumber ")
-    assert warnings_of(payload) == []
+
+
+@pytest.mark.parametrize("reference", ["N/A", "NA", "NULL", "nan", "none", "-", "#N/A", '="N/A"', "\u200b"])
+def test_a_word_for_none_is_a_missing_reference_number(reference: str, tmp_path: Path) -> None:
+    payload = payload_of({"a.jsonl": jsonl({"referenceNumber": reference, "title": "t"})}, tmp_path)
+
+    assert problems_of(payload) == [f'a.jsonl row 1: referenceNumber is missing: "{reference}" stands for none']
+
+
+#: What spreadsheets and clipboards make of a reference number, and the number.
+REFERENCES = [
+    ('="00123"', "00123"), ('=""00123""', "00123"), ('= "LT 1"', "LT 1"), ("'00123", "00123"), ("'00123-A", "00123-A"), ("1234.0", "1234"), ("00123.00", "00123"),
+    ("\u200bJ1", "J1"), ("J\u200d1", "J1"), ("\ufeffJ1", "J1"), ("J\u00a01", "J1"), ("J\u00ad1", "J1"), ("\u202eJ1", "J1"), ("J\u20601", "J1"), ("J\u31641", "J1"),
+    ("J\ufe0f1", "J1"), ("J\u20031", "J1"), ("\ufeff='1'", "='1'"), ('\ufeff="1234.0"', "1234"), (1234.0, "1234"), (1234, "1234"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reference", "number"), REFERENCES)
+def test_a_reference_number_is_corrected_wherever_it_is_used(reference: object, number: str, tmp_path: Path) -> None:
+    payload = payload_of({"a.jsonl": jsonl({"referenceNumber": reference, "title": "t"})}, tmp_path, deleteJobs=True)
+
+    assert (payload.jobs, payload.invalid, payload.unprotected) == (1, 0, 0)
+    assert jobs_of(payload) == [{"referenceNumber": number, "title": "t"}]
+    assert number in payload.references
+    assert len(payload.references) == 1
+    assert payload.warnings >= 1
+    assert f'sent as "{number}"' in " ".join(warnings_of(payload))
+
+
+def test_two_ways_to_write_one_reference_number_contradict_each_other(tmp_path: Path) -> None:
+    rows = [{"referenceNumber": "1234", "title": "CRNA"}, {"referenceNumber": '="1234.0"', "title": "NP"}]
+
+    payload = payload_of({"a.jsonl": jsonl(*rows, {"referenceNumber": "b"})}, tmp_path, deleteJobs=True)
+
+    assert (payload.jobs, payload.invalid, payload.unprotected) == (1, 2, 2)
+
+
+def test_a_row_with_an_error_that_the_board_would_publish_is_never_sent(tmp_path: Path) -> None:
+    rows = [
+        {"referenceNumber": "a", "title": "#REF!"},
+        {"referenceNumber": "b", "state": "MC"},
+        {"referenceNumber": "c"},
+    ]
+
+    payload = payload_of({"a.jsonl": jsonl(*rows)}, tmp_path, deleteJobs=True)
+
+    assert [job["referenceNumber"] for job in jobs_of(payload)] == ["b", "c"]
+    assert payload.unprotected == 1
 
 
 @pytest.mark.parametrize(

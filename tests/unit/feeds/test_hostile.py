@@ -72,7 +72,7 @@ def test_what_looks_hostile_and_is_not_goes_out_as_it_is() -> None:
         {"referenceNumber": "=cmd|' /C calc'!A0", "title": "@SUM(1+1)*cmd"},
         {"referenceNumber": "../../etc/passwd", "title": "<script>alert(1)</script>"},
         {"referenceNumber": "'; DROP TABLE jobs; --", "title": "{{7*7}} ${jndi:ldap://x}"},
-        {"referenceNumber": "abc", "title": "\U0001f3f4\U000e0067 \ufeff \x85 \x7f"},
+        {"referenceNumber": "abc", "title": "\U0001f3f4\U000e0067 \u200d \x85 \x7f"},
         {"referenceNumber": "\\u0000", "title": '\\" \\\\ \\u00e9 "'},
         {"referenceNumber": "x" * 1000, "__proto__": "y", "constructor": 1},
     ]

@@ -16,15 +16,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from jobferry.errors import FeedError
 from jobferry.feeds.formats.csv import Text
 from jobferry.feeds.settings import FeedSettings
 from jobferry.jobs.clean_json import clean_json_reader
-from jobferry.jobs.fields import FIELDS
-from jobferry.jobs.job_reader import JobReader
+from jobferry.jobs.corrections.job import correct
+from jobferry.jobs.corrections.remnants import may_hold_remnants
+from jobferry.jobs.fields import FIELDS, NO_DATES
+from jobferry.jobs.job_reader import JobReader, warn_of_unusual_values
 from jobferry.jobs.reference_numbers import fault_of
-from jobferry.jobs.vocabulary import STATES, warn_of_unlisted_terms
+from jobferry.jobs.vocabulary import STATES
 from jobferry.payload.build import Payload, reason_not_to_send
 from jobferry.payload.reference_set import ReferenceSet
 from tests.feeds import FORMATS, JOBS, LOCUMS, array, jobs_of, jsonl, payload_of
@@ -45,11 +48,13 @@ def examples(count: int) -> settings:
 # Any job, in any format
 
 _CHARACTERS = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), include_characters="\t\n")
-#: Texts as they are left after trimming, of what each format can hold: XML 1.0 has no U+FFFE and U+FFFF.
+#: Texts as they are left after trimming, of what each format can hold: XML 1.0 has no U+FFFE and U+FFFF. None of them looks
+#: like something that a program left.
 _TEXT = (
     st.text(_CHARACTERS, min_size=1, max_size=40)
     .map(str.strip)
     .filter(lambda text: text != "" and "\ufffe" not in text and "\uffff" not in text)
+    .filter(lambda text: not may_hold_remnants(to_json(text)))
 )
 _WORD = _TEXT.filter(lambda text: not set(text) & set(";|,\r\n"))
 #: A table cannot have a line break in a title or a city: it takes that for a quotation mark in the wrong place.
@@ -71,7 +76,9 @@ _FIELD = {
     "license": st.sampled_from(sorted(LOCUMS["license"])),
     "specialty": st.sampled_from(sorted(LOCUMS["specialty"])),
     "employmentType": _WORD | st.lists(_WORD, min_size=2, max_size=4),
-    "startDate": st.dates().filter(lambda day: 1900 <= day.year < 2100).map(lambda day: day.isoformat()),
+    "startDate": st.dates()
+    .filter(lambda day: 1900 <= day.year < 2100 and str(day) not in NO_DATES)
+    .map(lambda day: day.isoformat()),
 }
 _OPTIONAL = {name: strategy for name, strategy in _FIELD.items() if name not in ("referenceNumber", "title")}
 _OTHER = st.dictionaries(st.from_regex(r"x[A-Za-z0-9_.-]{0,8}", fullmatch=True), _TEXT, max_size=3)
@@ -120,7 +127,21 @@ _VALUE = st.recursive(
     | st.floats()
     | st.text(max_size=8)
     | st.sampled_from(
-        ["PA", "Texas", "MC", "2134", "17603", "$1,737.5", "3/2/2024", "A; B", "\ud800", "\x00", "1" * 99]
+        [
+            "PA",
+            "Texas",
+            "MC",
+            "2134",
+            "17603",
+            "$1,737.5",
+            "3/2/2024",
+            "A; B",
+            "#REF!",
+            "NULL",
+            "\ud800",
+            "\x00",
+            "1" * 99,
+        ]
     ),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
@@ -128,7 +149,7 @@ _VALUE = st.recursive(
 _ROW = st.fixed_dictionaries(
     {},
     optional={
-        "referenceNumber": st.sampled_from(["a", "b", "c", "d", "", None, 1, "1", " a "]) | _VALUE,
+        "referenceNumber": st.sampled_from(["a", "b", "c", "d", "", None, 1, "1", " a ", "1.0", '="a"', "NULL"]) | _VALUE,
         **dict.fromkeys(("title", "state", "postalCode", "shiftsPerWeek", "payAmountMin", "employmentType", "x"), _VALUE),
     },
 ) | _VALUE  # fmt: skip
@@ -196,6 +217,9 @@ def test_the_accounts_agree(rows: list[Any], given_settings: dict[str, Any], key
         consistent(payload, FeedSettings.model_validate(given_settings))
 
 
+#: What programs leave in texts, and texts that look like it.
+_REMNANTS = ['="1"', "'1", "NULL", "#REF!", "#1", "a\u00a0b", "\ufeffa", "&lt;p&gt;", "&lt; 5", r"\N", "None", "1234.0"]
+_TEXT_AS_IT_COMES = st.sampled_from(_REMNANTS) | st.text(max_size=9).map(str.strip).filter(bool)
 _SPACE = st.sampled_from(["", "", "", " ", "\t", "\n", "\r"])
 _NAME = st.sampled_from(
     [
@@ -216,7 +240,7 @@ _NAME = st.sampled_from(
 )
 _WRITTEN_TEXT = st.lists(
     st.sampled_from(
-        ["a", "PA", " ", "\u00a0", "\u2028", "é", "\\u00e9", "\\u00a0", "\\n", "\\\\", '\\"', "\\u0022", "\\u003a", "\\u003A", "\\u0001", "\\u001f", "\\ud800",
+        ["a", "PA", " ", "=", "'1", "NULL", "#N/A", "&lt;p>", "\\ufeff", "\u00a0", "\u2028", "é", "\\u00e9", "\\u00a0", "\\n", "\\\\", '\\"', "\\u0022", "\\u003a", "\\u003A", "\\u0001", "\\u001f", "\\ud800",
          "\\ud83d\\ude00", "\\/", ":", ",", "{", "\x7f", "\x01"]
     ),
     max_size=4,
@@ -275,9 +299,28 @@ def test_the_shortcut_returns_what_the_road_returns(
         road = JobReader(feed_settings, LOCUMS).take_road(row)
         assert (job, body) == (road.job, road.body)
         assert json.loads(body) == job
-        assert road.errors == []
-        assert road.warnings == warn_of_unlisted_terms(job, LOCUMS)
+        assert not road.errors
+        assert road.warnings == warn_of_unusual_values(job, LOCUMS)
         assert not set(body) & set(b"\r\n")
+
+
+@examples(400)
+@given(
+    job=st.fixed_dictionaries(
+        {"referenceNumber": _TEXT.filter(lambda text: fault_of(text) is None)},
+        optional={
+            **_OPTIONAL,
+            **dict.fromkeys(("title", "city", "shift", "description"), _TEXT_AS_IT_COMES),
+        },
+    ),
+)
+def test_a_job_that_needs_no_correction_is_what_its_correction_makes_of_it(job: dict[str, Any]) -> None:
+    """All fields of a row are corrected where one of them may hold something that a program left."""
+    corrected, errors, warnings = correct(job, FIELDS, typed=True)
+    if not errors and not warnings:
+        assert corrected == job
+    else:
+        assert may_hold_remnants(to_json(job))
 
 
 def test_most_rows_take_the_shortcut() -> None:

@@ -306,7 +306,7 @@ def test_other_sheets_without_jobs_do_not_matter(other: bytes, tmp_path: Path) -
         ("jobs.csv", table(*ROWS), table(*ROWS).replace(b"J003,CRNA", b'J003,"CRNA').replace(b"J006,CRNA", b'J006,CRNA"')),
         ("jobs.csv", table(*ROWS), table(*ROWS[:19], ROWS[19] | {"referenceNumber": "1.23457E+11"})),
         ("jobs.jsonl", b"".join(json.dumps(row).encode() + b"\n" for row in ROWS),
-         b"".join(json.dumps(row | {"referenceNumber": f"\u200b{row['referenceNumber']}"} if row is ROWS[3] else row).encode()
+         b"".join(json.dumps(row | {"referenceNumber": f"\ue000{row['referenceNumber']}"} if row is ROWS[3] else row).encode()
                   + b"\n" for row in ROWS)),
     ],
 )  # fmt: skip

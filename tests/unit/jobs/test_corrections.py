@@ -63,6 +63,46 @@ TEXTS: list[tuple[str, str, Any, str | None]] = [
     ("specialty", "Critical Care", "Critical Care", None),
     ("specialty", "Zoology", "Zoology", 'specialty "Zoology" is not on the board\'s documented list: the board decides'),
     ("specialty", "urology", "urology", "specialty \"urology\" is not on the board's documented list, which writes 'Urology': the board decides"),
+    *(
+        ("startDate", text, "2024-03-02", f'startDate "{text}" is not written as year-month-day, sent as "2024-03-02"')
+        for text in (
+            "3/2/2024 12:00:00 AM", "3/2/2024 0:00", "3/2/2024, 12:00 AM", "03/02/2024 00:00:00.000", "2024-03-02T00:00:00.0000000",
+            "2024-03-02T00:00:00.000000000Z", "2024-03-02T00:00:00.0000000-05:00", "2024-03-02 00:00:00 UTC", "2024-03-02 00:00:00+00",
+            "2024-03-02 00:00:00 -0500", "2024-03-02T00:00Z[UTC]", "2024-03-02T00:00:00-05:00[America/New_York]", "20240302T000000Z",
+            "20240302000000", "Sat, 02 Mar 2024 00:00:00 GMT", "Sat Mar 2 00:00:00 EST 2024", "Saturday, March 2, 2024",
+            "Sat Mar 02 2024 00:00:00 GMT-0500 (Eastern Standard Time)", "Mar 2 2024 12:00AM", "Mar 2 2024 12:00:00:000AM",
+            "02-MAR-24 12.00.00.000000000 AM", "March 2nd, 2024", "Mar. 2, 2024",
+        )
+    ),
+    *(
+        ("startDate", text, "2024-03-02", f'startDate "{text}" is in milliseconds since 1970, sent as "2024-03-02"')
+        for text in ("1709337600000", "1709423999999", "/Date(1709337600000)/", "/Date(1709337600000+0000)/", "/Date(1709337600000-0500)/")
+    ),
+    ("postalCode", '="07030"', "07030", 'postalCode "="07030"" is written as a spreadsheet\'s formula, sent as "07030"'),
+    ("postalCode", '=""07030""', "07030", 'postalCode "=""07030""" is written as a spreadsheet\'s formula, sent as "07030"'),
+    ("title", '="He said ""yes"""', 'He said "yes"', 'title "="He said ""yes"""" is written as a spreadsheet\'s formula, sent as "He said "yes""'),
+    ("description", '="<p>x</p>"', "<p>x</p>", 'description "="<p>x</p>"" is written as a spreadsheet\'s formula, sent as "<p>x</p>"'),
+    ("title", '="a"&B2&"c"', '="a"&B2&"c"', None),
+    ("title", '=""&B2&""', '=""&B2&""', None),
+    ("postalCode", "'07030", "07030", 'postalCode "\'07030" has a spreadsheet\'s apostrophe before it, sent as "07030"'),
+    ("shift", "'7a-7p", "7a-7p", 'shift "\'7a-7p" has a spreadsheet\'s apostrophe before it, sent as "7a-7p"'),
+    ("shiftsPerWeek", "'4", 4, 'shiftsPerWeek "\'4" has a spreadsheet\'s apostrophe before it, sent as "4"'),
+    ("title", "'Tis the season", "'Tis the season", None),
+    ("title", "'24 hours' notice", "'24 hours' notice", None),
+    ("description", "'24", "'24", None),
+    ("city", "New\u00a0York", "New York", 'city "New York" has invisible characters in it, sent as "New York"'),
+    ("city", "\ufeffYork\u200b", "York", 'city "\ufeffYork\u200b" has invisible characters in it, sent as "York"'),
+    ("postalCode", "\u202a17603\u202c", "17603", 'postalCode "\u202a17603\u202c" has invisible characters in it, sent as "17603"'),
+    ("title", "Nurse \U0001f469\u200d\u2695\ufe0f “café”", "Nurse \U0001f469\u200d\u2695\ufe0f “café”", None),
+    ("description", "Nights\u00a0and\u200b days", "Nights\u00a0and\u200b days", None),
+    ("hoursPerShift", "3.9999999999999996", 4, 'hoursPerShift "3.9999999999999996" has a rounding error, sent as 4'),
+    ("payAmountMin", "1911.2500000000002", "1911.25", 'payAmountMin "1911.2500000000002" is not written with two decimal places, sent as "1911.25"'),
+    ("payAmountMin", "$0.30000000000000004", "0.30", 'payAmountMin "$0.30000000000000004" is not written with two decimal places, sent as "0.30"'),
+    ("payAmountMin", "12345678901234.56", "12345678901234.56", None),
+    ("benefits", "None", "None", None),
+    ("requirements", "N/A", "N/A", None),
+    ("city", "Nan", "Nan", None),
+    ("title", "#1 hospital", "#1 hospital", None),
     ("title", "a\x00b\x1fc", "abc", "title held control characters, which were removed"),
     ("title", "=HYPERLINK(\"http://x\")", "=HYPERLINK(\"http://x\")", None),
     ("theirs", "00:12", "00:12", None),
@@ -104,6 +144,9 @@ VALUES: list[tuple[str, Any, Any, str | None]] = [
     ("shiftsPerWeek", "4", 4, 'shiftsPerWeek "4" is a text, sent as 4'),
     ("shiftsPerWeek", 4.0, 4, "shiftsPerWeek 4.0 has a decimal point, sent as 4"),
     ("durationLength", "13", 13, 'durationLength "13" is a text, sent as 13'),
+    ("startDate", 1709337600000, "2024-03-02", 'startDate 1709337600000 is in milliseconds since 1970, sent as "2024-03-02"'),
+    ("hoursPerShift", 3.9999999999999996, 4, "hoursPerShift 3.9999999999999996 has a rounding error, sent as 4"),
+    ("payAmountMin", 1911.2500000000002, "1911.25", 'payAmountMin "1911.2500000000002" is not written with two decimal places, sent as "1911.25"'),
     ("title", 24, "24", 'title 24 is a number, sent as "24"'),
     ("title", 2.5, "2.5", 'title 2.5 is a number, sent as "2.5"'),
     ("employmentType", "A; B", ["A", "B"], 'employmentType "A; B" is several values in one text, sent as ["A","B"]'),
@@ -127,6 +170,82 @@ def test_values_of_json(name: str, value: Any, sent: Any, warning: str | None) -
     assert warnings == ([] if warning is None else [f"{warning} (1, jobs.jsonl row 1)"])
 
 
+#: Field, and texts in it that stand for no value.
+NOTHING = [
+    *((name, word) for name in ("title", "city", "description", "license", "startDate", "payAmountMin", "employmentType", "shiftsPerWeek")
+      for word in ("NULL", "null", "(null)", "[NULL]", "<null>", r"\N", "nan", "NaN", "NaT", "<NA>", "undefined")),
+    *((name, word) for name in ("state", "postalCode", "startDate", "payAmountMin", "hoursPerShift") for word in ("N/A", "n/a", "None", "-")),
+    *(("startDate", text) for text in (
+        "0001-01-01", "0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "1/1/0001 12:00:00 AM", "0000-00-00", "0000-00-00 00:00:00", "1900-01-00",
+        "1/0/1900", "1899-12-30T00:00:00", "12/30/1899", "1900-01-01", "1/1/1900", "1970-01-01T00:00:00Z", "12/31/1969", "9999-12-31",
+        "9999-12-31T23:59:59.9999999", "/Date(-62135596800000)/", "0",
+    )),
+    ("title", "\ufeff"),
+    ("benefits", '="NULL"'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text"), NOTHING)
+def test_what_stands_for_no_value_is_left_out(name: str, text: str) -> None:
+    expected = f'{name} "{text}" stands for no value, not sent (1, jobs.jsonl row 1)'
+
+    jobs, problems, warnings = read("jobs.jsonl", jsonl({"referenceNumber": "a", name: text}))
+    row = table({"referenceNumber": "a", name: text, "x": "y"})
+
+    assert (jobs, problems) == ([{"referenceNumber": "a"}], [])
+    assert expected in warnings
+    assert read("jobs.csv", row)[0] == [{"referenceNumber": "a", "x": "y"}]
+
+
+def test_a_default_replaces_what_stands_for_no_value() -> None:
+    rows = [{"referenceNumber": "a", "city": "NULL", "state": "N/A"}, {"referenceNumber": "b", "city": "N/A"}]
+
+    jobs, problems, warnings = read("jobs.jsonl", jsonl(*rows), defaults={"city": "York", "state": "PA"})
+
+    assert (problems, warnings) == ([], [])
+    assert jobs == [
+        {"referenceNumber": "a", "city": "York", "state": "PA"},
+        {"referenceNumber": "b", "city": "N/A", "state": "PA"},
+    ]
+
+
+def test_a_list_without_the_words_for_no_value() -> None:
+    row = {"referenceNumber": "a", "employmentType": ["NULL", "Locum Tenens", "\u200bPermanent"]}
+
+    assert read("jobs.jsonl", jsonl(row))[0] == [
+        {"referenceNumber": "a", "employmentType": ["Locum Tenens", "Permanent"]}
+    ]
+
+
+def test_escaped_html_is_sent_as_it_is_with_one_warning() -> None:
+    rows = [
+        {"referenceNumber": "a", "description": "&lt;p&gt;Join &amp;amp; grow&lt;/p&gt;"},
+        {"referenceNumber": "b", "requirements": "&amp;lt;br /&amp;gt;", "benefits": "&lt;ul&gt;"},
+        {"referenceNumber": "c", "description": "<p>BP &lt; 120 &amp; &lt;150</p>", "title": "&lt;p&gt;"},
+    ]
+
+    jobs, problems, warnings = read("jobs.jsonl", jsonl(*rows))
+
+    assert (jobs, problems) == (rows, [])
+    assert warnings == [
+        (
+            "description has escaped HTML in it, such as &lt;p&gt;, which the board may show as text: export the HTML "
+            "itself (3, jobs.jsonl row 1)"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "warned"), [("90.00", "180.00", 0), ("180.00", "180.00", 0), ("180.00", "90.00", 1)]
+)
+def test_a_payment_range_that_is_upside_down(lowest: str, highest: str, warned: int) -> None:
+    row = {"referenceNumber": "a", "payAmountMin": lowest, "payAmountMax": highest}
+
+    for key, content in (("jobs.jsonl", jsonl(row)), ("jobs.csv", table(row))):
+        warning = f'payAmountMin "{lowest}" is above payAmountMax "{highest}" (1, {key} row {1 if key == "jobs.jsonl" else 2})'
+        assert read(key, content) == ([row], [], [warning] * warned)
+
+
 @pytest.mark.parametrize("value", [None, "", "  ", "\t\n"])
 def test_absent_values_are_left_out(value: Any) -> None:
     job = {"referenceNumber": "a", "title": value, "shiftsPerWeek": value, "employmentType": value, "theirs": value}
@@ -145,6 +264,8 @@ def test_lists_without_a_value_are_absent() -> None:
 
 ZIP = "is not a ZIP: five digits are needed, such as 17603, or 17603-1234"
 DATE = "is not a date: one such as 2024-03-02 is needed, or nothing"
+SERIAL = "looks like a spreadsheet's serial date: format the column as dates"
+ERROR = "is an error of a spreadsheet or script: correct it where the value comes from"
 STATE = "is not a state of the USA: its two-letter code is needed, such as PA"
 AMOUNT = "is not an amount: one number is needed, such as 737.00"
 
@@ -172,8 +293,55 @@ WRONG: list[tuple[str, Any, str]] = [
     ("startDate", "2023-02-29", f'startDate "2023-02-29" {DATE}'),
     ("startDate", "31/12/2024", f'startDate "31/12/2024" {DATE}'),
     ("startDate", "0024-03-02", f'startDate "0024-03-02" {DATE}'),
-    ("startDate", "45353", f'startDate "45353" {DATE}'),
-    ("startDate", "2024-02-30T10:00:00Z", 'startDate "2024-02-30T10:00:00Z" is not a date that exists'),
+    ("startDate", "45353", f'startDate "45353" {SERIAL}'),
+    ("startDate", 45353, f'startDate "45353" {SERIAL}'),
+    ("startDate", "45353.5", f'startDate "45353.5" {SERIAL}'),
+    (
+        "startDate",
+        "1709337600",
+        'startDate "1709337600" looks like seconds since 1970: a date such as 2024-03-02 is needed',
+    ),
+    *(
+        ("startDate", text, f'startDate "{text}" {DATE}')
+        for text in (
+            "2024-02-30T10:00:00Z",
+            "2024-03-02T24:00:00",
+            "3/2/2024 10:60",
+            "202412",
+            "2024123",
+            "2024030200",
+            "Mar-24",
+            "Mar 2024",
+            "Fri, 02 Mar 2024 00:00:00 GMT",
+            "3/2/2024 - 4/2/2024",
+            "02.03.2024",
+            "9999999999999",
+            "/Date(99999999999999)/",
+        )
+    ),
+    *(
+        (name, text, f'{name} "{text}" {ERROR}')
+        for name in ("title", "description", "state", "payAmountMin", "shiftsPerWeek", "startDate", "employmentType")
+        for text in (
+            "#N/A",
+            "#REF!",
+            "#VALUE!",
+            "#DIV/0!",
+            "#NAME?",
+            "#NULL!",
+            "#NUM!",
+            "#SPILL!",
+            "#CALC!",
+            "#GETTING_DATA",
+            "########",
+        )
+    ),
+    ("title", "[object Object]", f'title "[object Object]" {ERROR}'),
+    ("benefits", '="#N/A"', f'benefits "#N/A" {ERROR}'),
+    ("hoursPerShift", "8.5", 'hoursPerShift "8.5" is not a whole number'),
+    ("hoursPerShift", 8.500000000000002, "hoursPerShift 8.500000000000002 is not a whole number"),
+    ("payAmountMin", 180.005, 'payAmountMin "180.005" has more than two decimal places'),
+    ("payAmountMin", "123456789012345.678", 'payAmountMin "123456789012345.678" has more than two decimal places'),
     ("shiftsPerWeek", "3-4", 'shiftsPerWeek "3-4" is not a whole number'),
     ("shiftsPerWeek", 3.5, "shiftsPerWeek 3.5 is not a whole number"),
     ("shiftsPerWeek", True, "shiftsPerWeek true is not a whole number"),

@@ -10,11 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import CoreConfig, SchemaValidator, core_schema, to_json
 
 from jobferry.feeds.settings import FeedSettings
+from jobferry.jobs.corrections.remnants import may_hold_remnants
 from jobferry.jobs.fields import FIELDS, Job, WholeNumber
 
-#: Finds escaped control characters and colons with Rust's regular expressions, which pydantic has. Python's take four times
-#: as long.
-_find_escape: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u00(?:[01]|3[aA])")).isinstance_python
+#: Finds escaped colons with Rust's regular expressions, which pydantic has. Python's take four times as long.
+_find_escaped_colon: Final = SchemaValidator(core_schema.str_schema(pattern=r"\\u003[aA]")).isinstance_python
 
 type CleanJsonReader = Callable[[bytes], tuple[dict[str, Any], bytes] | None]
 
@@ -43,6 +43,8 @@ def clean_json_reader(settings: FeedSettings) -> CleanJsonReader | None:
             return None
         body = to_json(job)
         colons = text.count(b":")
-        return None if (colons != len(job) and colons != body.count(b":")) or _find_escape(text) else (job, body)
+        if colons != len(job) and (colons != body.count(b":") or _find_escaped_colon(text)):
+            return None
+        return None if may_hold_remnants(body) else (job, body)
 
     return read

@@ -1,6 +1,6 @@
 """The road that turns any row into a job: map its fields, check, correct the fields that the check named, check again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
@@ -10,14 +10,15 @@ from jobferry.feeds.rows import Fields
 from jobferry.feeds.settings import FeedSettings
 from jobferry.jobs.check import FieldsError, check
 from jobferry.jobs.clean_json import clean_json_reader
-from jobferry.jobs.corrections.control_characters import may_have_control_characters, remove_control_characters
+from jobferry.jobs.corrections.control_characters import remove_control_characters
 from jobferry.jobs.corrections.employment_types import split_values
 from jobferry.jobs.corrections.job import correct
-from jobferry.jobs.fields import CONVERTED_FIELDS
+from jobferry.jobs.corrections.remnants import may_hold_remnants
+from jobferry.jobs.fields import CONVERTED_FIELDS, FIELDS
 from jobferry.jobs.mapping import drop_empty, map_fields
-from jobferry.jobs.reference_numbers import fault_of
+from jobferry.jobs.reference_numbers import fault_of, is_error_value
 from jobferry.jobs.vocabulary import Vocabulary, warn_of_unlisted_terms
-from jobferry.jobs.warnings import RowWarning, quoted
+from jobferry.jobs.warnings import RowWarning, field_warning, quoted
 
 
 class JobResult(NamedTuple):
@@ -29,6 +30,8 @@ class JobResult(NamedTuple):
         errors: what a person has to fix, one sentence each; none if the job is valid.
         warnings: what was corrected or is unusual.
         identified: whether the reference number may be right. If not, the row protects no posting.
+        refusable: whether the board refuses the job because of its errors. It would accept the error of a spreadsheet as a
+            text, so such a job must not be sent.
     """
 
     job: Mapping[str, Any]
@@ -36,6 +39,7 @@ class JobResult(NamedTuple):
     errors: Sequence[str] = ()
     warnings: Sequence[RowWarning] = ()
     identified: bool = True
+    refusable: bool = True
 
 
 class JobReader:
@@ -54,8 +58,8 @@ class JobReader:
             ObjectError: the row cannot be sent at all. EncodingError is one of these: a byte is not UTF-8.
         """
         clean = self._read_clean_json(row) if isinstance(row, bytes) and self._read_clean_json else None
-        if clean and fault_of(clean[0]["referenceNumber"]) is None:
-            return JobResult(clean[0], clean[1], (), warn_of_unlisted_terms(clean[0], self._vocabulary))
+        if clean:
+            return JobResult(*clean, (), warn_of_unusual_values(clean[0], self._vocabulary))
         return self.take_road(row)
 
     def take_road(self, row: bytes | Fields) -> JobResult:
@@ -65,37 +69,58 @@ class JobReader:
         if self._maps:
             fields = map_fields(fields, self._settings)
         result = _read_fields(fields, typed=typed)
-        if may_have_control_characters(result.body):
+        if may_hold_remnants(result.body):
             cleaned, errors, warnings = remove_control_characters(fields)
-            if warnings or errors:
-                result = _read_fields(drop_empty(cleaned), typed=typed)
-                result = result._replace(errors=[*errors, *result.errors], warnings=[*warnings, *result.warnings])
-        reference = result.job.get("referenceNumber")
-        if isinstance(reference, str) and (fault := fault_of(reference)):
-            error = f"referenceNumber {quoted(reference)} {fault}"
-            result = result._replace(errors=[error, *result.errors], identified=False)
-        unlisted = warn_of_unlisted_terms(result.job, self._vocabulary)
-        return result._replace(warnings=[*result.warnings, *unlisted])
+            result = _correct_fields(drop_empty(cleaned), FIELDS, typed=typed)
+            result = result._replace(errors=[*errors, *result.errors], warnings=[*warnings, *result.warnings])
+        if result.errors:
+            result = _judge(result)
+            unusual = warn_of_unlisted_terms(result.job, self._vocabulary)
+        else:
+            unusual = warn_of_unusual_values(result.job, self._vocabulary)
+        return result._replace(warnings=[*result.warnings, *unusual])
+
+
+def warn_of_unusual_values(job: Mapping[str, Any], vocabulary: Vocabulary) -> list[RowWarning]:
+    """Warn of values of a valid job that are unusual but for the board to decide."""
+    warnings = warn_of_unlisted_terms(job, vocabulary)
+    lowest, highest = job.get("payAmountMin"), job.get("payAmountMax")
+    if lowest and highest and float(lowest) > float(highest):
+        message = f"{quoted(lowest)} is above payAmountMax {quoted(highest)}"
+        warnings.append(field_warning("payAmountMin", "above payAmountMax", message))
+    return warnings
 
 
 def _read_fields(fields: Fields, *, typed: bool) -> JobResult:
-    """Check the fields, correct those that the check names, and check again."""
+    """Check the fields. If the check names some, correct those, and check again."""
     if not typed:
         _split_employment_types(fields)
-    errors: list[str] = []
-    warnings: list[RowWarning] = []
     try:
         job = check(fields, typed=typed)
     except FieldsError as wrong:
-        job, errors, warnings = correct(fields, wrong.names, typed=typed)
-        if errors:  # The check would have converted some values that it accepts.
-            job, errors, warnings = correct(fields, wrong.names.union(CONVERTED_FIELDS), typed=typed)
-        else:
-            try:
-                job = check(job, typed=typed)
-            except FieldsError as still_wrong:
-                errors = [f"{name} cannot be sent as {quoted(job.get(name))}" for name in sorted(still_wrong.names)]
+        return _correct_fields(fields, wrong.names, typed=typed)
+    return JobResult(job, to_json(job))
+
+
+def _correct_fields(fields: Fields, names: Collection[str], *, typed: bool) -> JobResult:
+    job, errors, warnings = correct(fields, names, typed=typed)
+    if errors:  # The check would have converted some values that it accepts.
+        job, errors, warnings = correct(fields, {*names, *CONVERTED_FIELDS}, typed=typed)
+    else:
+        try:
+            job = check(job, typed=typed)
+        except FieldsError as still_wrong:
+            errors = [f"{name} cannot be sent as {quoted(job.get(name))}" for name in sorted(still_wrong.names)]
     return JobResult(job, to_json(job), errors, warnings)
+
+
+def _judge(result: JobResult) -> JobResult:
+    """Decide what a row with errors is good for."""
+    reference = result.job.get("referenceNumber")
+    identified = isinstance(reference, str) and fault_of(reference) is None
+    texts = [each for value in result.job.values() for each in (value if isinstance(value, list) else [value])]
+    refusable = not any(isinstance(each, str) and is_error_value(each) for each in texts)
+    return result._replace(identified=identified, refusable=refusable)
 
 
 def _split_employment_types(fields: Fields) -> None:

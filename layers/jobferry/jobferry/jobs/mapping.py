@@ -9,6 +9,7 @@ from jobferry.exact_json import ObjectError
 from jobferry.feeds.rows import Fields
 from jobferry.feeds.settings import FeedSettings
 from jobferry.jobs.corrections.employment_types import split_values
+from jobferry.jobs.corrections.remnants import stands_for_none
 
 
 def drop_empty[K](fields: Mapping[K, Any]) -> dict[K, Any]:
@@ -37,7 +38,7 @@ def map_fields(fields: Fields, settings: FeedSettings) -> Fields:
         if name in fields:
             _set(fields, name, _translate(name, fields.pop(name), values))
     for name, default in settings.defaults.items():
-        if name not in fields:
+        if name not in fields or stands_for_none(name, fields[name]):
             _set(fields, name, default)
     return fields
 

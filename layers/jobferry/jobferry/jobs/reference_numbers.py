@@ -6,15 +6,20 @@ A row with such a number says nothing about the posting that it came from, so it
 import re
 from typing import Final
 
-#: Characters. No agency's system has longer reference numbers.
+#: Characters. No agency's system has longer reference numbers with anything but letters, digits and hyphens in them.
 _MAX_LENGTH: Final = 255
-_NO_VALUE: Final = frozenset(
-    {"n/a", "na", "null", "nan", "none", "nil", "undefined", "-", "--", "\\n", "(null)", "[object object]"}
+#: What people and programs write for no value, in lower case.
+WORDS_FOR_NONE: Final = frozenset({
+    "n/a", "#n/a", "na", "<na>", "null", "(null)", "[null]", "<null>", "nan", "nat", "none", "nil", "undefined", "-", "--", "\\n",
+})  # fmt: skip
+_ERROR: Final = re.compile(
+    r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|BUSY!|UNKNOWN!|EXTERNAL!|PYTHON!"
+    r"|GETTING_DATA|ERROR!?|DELETED|#+)|\[object \w+\]",
+    re.IGNORECASE,
 )
-_SPREADSHEET_ERROR: Final = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|#+)", re.IGNORECASE)
 #: As spreadsheets and Java write large numbers. 12E4 may be right.
 _SCIENTIFIC: Final = re.compile(r"[0-9]+(?:[.,][0-9]+E\+?|E\+)[0-9]+", re.IGNORECASE)
-_FORMULA: Final = re.compile(r"=\s*\".*|'[0-9]+")
+_FORMULA: Final = re.compile(r"=\s*\".*|'[0-9][\w.,:/$+-]*")
 _DECIMAL: Final = re.compile(r"[0-9]+\.0+")
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?]|&(?:nbsp|amp|lt|gt|quot|#[0-9]+);", re.IGNORECASE)
 #: What databases, web servers and query tools write where a row should be, in several words.
@@ -26,21 +31,29 @@ _MESSAGE: Final = re.compile(
     re.IGNORECASE,
 )
 _SEVERAL_WORDS: Final = re.compile(r"[\s:]")
-#: Characters that are invisible although Python calls them printable: fillers, blanks and selectors of glyphs.
-_BLANKS: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\uffa0]")
+#: Spaces other than the plain one, marks, fillers, blanks and selectors of glyphs: they cannot be seen and say nothing.
+INVISIBLE: Final = re.compile(
+    "[\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180e\u2000-\u200f\u202a-\u202f\u205f-\u206f\u2800\u3000\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e007f]"
+)
+
+
+def is_error_value(text: str) -> bool:
+    """Decide whether a text is what spreadsheets and scripts write instead of a value that they could not compute."""
+    return _ERROR.fullmatch(text) is not None
 
 
 def fault_of(reference: str) -> str | None:
     """Return what is wrong with a reference number, to follow its value; None if it may be right."""
-    if reference.isascii() and reference.replace("-", "").isalnum():  # nearly all are
-        return _NOTHING if reference.casefold() in _NO_VALUE else None
-    if reference.casefold() in _NO_VALUE:
-        return _NOTHING
+    if reference.casefold() in WORDS_FOR_NONE:
+        return "stands for none"
+    if reference.isascii() and reference.replace("-", "").isalnum():
+        return None
     if len(reference) > _MAX_LENGTH:
         return f"is longer than {_MAX_LENGTH} characters: is a quotation mark or a separator missing?"
     if "\n" in reference or "\r" in reference:
         return "has a line break in it: is a quotation mark in the wrong place?"
-    hidden = next((each for each in reference if not each.isprintable()), None) or _BLANKS.search(reference)
+    hidden = next((each for each in reference if not each.isprintable()), None) or INVISIBLE.search(reference)
     if hidden is not None:
         code = ord(hidden if isinstance(hidden, str) else hidden[0])
         return f"has an invisible character in it (U+{code:04X}): export it without"
@@ -51,14 +64,11 @@ def fault_of(reference: str) -> str | None:
     if _FORMULA.fullmatch(reference):
         return "is written as a spreadsheet's formula or text: export the plain value"
     if _DECIMAL.fullmatch(reference):
-        return "was made a decimal number by a program: export it as text"
-    if _SPREADSHEET_ERROR.fullmatch(reference):
-        return "is a spreadsheet's error: correct its formula"
+        return "has more digits than a spreadsheet keeps: format the column as text and export the full number"
+    if is_error_value(reference):
+        return "is an error of a spreadsheet or script: correct it where the value comes from"
     if _MARKUP.search(reference):
         return "has HTML in it: did the export fail there?"
     if _SEVERAL_WORDS.search(reference) and _MESSAGE.search(reference):
         return "looks like a program's message: did the export fail there?"
     return None
-
-
-_NOTHING: Final = "stands for no value"

@@ -24,7 +24,7 @@ from jobferry.feeds.objects import FeedObject, FeedReader, read_rows
 from jobferry.feeds.rows import FeedWarning, Row, RowWithWarning, TableHeader, UnreadableRow
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK, Allowance, encoding_error
-from jobferry.jobs.job_reader import JobReader
+from jobferry.jobs.job_reader import JobReader, JobResult
 from jobferry.jobs.vocabulary import NOTHING_LISTED, Vocabulary
 from jobferry.jobs.warnings import RowWarning
 from jobferry.payload.field_counts import FieldCounts
@@ -70,7 +70,8 @@ class Payload:
         problems: the spool of all problems; `read_problems` reads it.
         references: the reference numbers of the jobs to send.
         unprotected: the number of rows that protect no posting: they cannot be sent, have no reference number or a garbled
-            one, or contradict another row. What looks like jobs but is not read counts as a row.
+            one, contradict another row, or have a spreadsheet's error, which the board would publish. What looks like jobs
+            but is not read counts as a row.
     """
 
     parts: list[Part]
@@ -198,19 +199,19 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
             spooled.warn(Source(key, number, line), RowWarning(("row", row.message[:20]), f"a row {row.message}"))
             row = row.fields
         try:
-            job, body, errors, warnings, identified = reader.read(row)
+            result = reader.read(row)
         except EncodingError as error:
             raise encoding_error(key, error.reason.start, error.reason, "UTF-8", number) from error
         except ObjectError as error:
             spooled.unreadable(Source(key, number, line), str(error))
             continue
-        for warning in warnings:
+        for warning in result.warnings:
             spooled.warn(Source(key, number, line), warning)
-        if errors:
-            spooled.invalid(job, body, errors, Source(key, number, line), identified=identified)
+        if result.errors:
+            spooled.invalid(result, Source(key, number, line))
         else:
-            spooled.fields.add(job)
-            spooled.job(job["referenceNumber"], job.get("title"), body, Source(key, number, line))
+            spooled.fields.add(job := result.job)
+            spooled.job(job["referenceNumber"], job.get("title"), result.body, Source(key, number, line))
     return count
 
 
@@ -247,21 +248,19 @@ class _Spool:
         self._jobs.writelines((body, b"\n"))  # concatenated, the job would be copied
         self._entries.add(reference, title and title[:MAX_TITLE], *source)
 
-    def invalid(
-        self, job: Mapping[str, Any], body: bytes, errors: Sequence[str], source: Source, *, identified: bool
-    ) -> None:
-        """Spool a row that a person has to fix. In a full sync its job is sent all the same, if it is identified."""
-        reference, title = job.get("referenceNumber"), _title(job)
+    def invalid(self, result: JobResult, source: Source) -> None:
+        """Spool a row that a person has to fix. In a full sync its job is sent all the same, so that the board refuses it."""
+        reference, title = result.job.get("referenceNumber"), _title(result.job)
         if not isinstance(reference, str):
-            self._problem(Problem(source, tuple(errors), None, title), protected=False)
-        elif not identified:
-            self._problem(Problem(source, tuple(errors), reference, title), protected=False)
-        elif self._sends_invalid:
-            self._problem(Problem(source, tuple(errors), reference, title, sent=True))
+            self._problem(Problem(source, tuple(result.errors), None, title), protected=False)
+        elif not result.identified:
+            self._problem(Problem(source, tuple(result.errors), reference, title), protected=False)
+        elif self._sends_invalid and result.refusable:
+            self._problem(Problem(source, tuple(result.errors), reference, title, sent=True))
             self._invalid_jobs.append(self.payload.jobs)
-            self.job(reference, title, body, source)
+            self.job(reference, title, result.body, source)
         else:
-            self._problem(Problem(source, tuple(errors), reference, title))
+            self._problem(Problem(source, tuple(result.errors), reference, title), protected=not self._sends_invalid)
             self._held.add(reference, title, *source)
 
     def unreadable(self, source: Source, message: str) -> None:

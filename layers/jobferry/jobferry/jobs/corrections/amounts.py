@@ -1,10 +1,11 @@
-"""Amounts of money: `$1,737.5` is 1737.50."""
+"""Amounts of money: `$1,737.5` is 1737.50, and so is `1737.5000000000002`."""
 
 import re
 from typing import Any, Final
 
 from jobferry.exact_json import kind
 from jobferry.jobs.corrections.field import CannotCorrectError, FieldCorrection
+from jobferry.jobs.corrections.rounding import without_noise
 from jobferry.jobs.warnings import quoted
 
 #: Possessive spaces (`*+`) keep the time linear.
@@ -24,6 +25,8 @@ def correct_amount(field: FieldCorrection, value: Any) -> str:
     if match is None or not (match[2] or match[3]):
         raise CannotCorrectError(f"{quoted(text)} is not an amount: one number is needed, such as 737.00")
     sign, units, cents = match[1], (match[2] or "0").replace(",", ""), (match[3] or "").rstrip("0")
+    if len(cents) > 2:
+        units, _, cents = without_noise(f"{units}.{cents}").partition(".")
     if len(cents) > 2:
         raise CannotCorrectError(f"{quoted(text)} has more than two decimal places")
     if len(units.lstrip("0")) > 15:

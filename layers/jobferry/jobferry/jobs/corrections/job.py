@@ -8,6 +8,8 @@ from jobferry.jobs.corrections.amounts import correct_amount
 from jobferry.jobs.corrections.dates import correct_date
 from jobferry.jobs.corrections.employment_types import correct_employment_types
 from jobferry.jobs.corrections.field import CannotCorrectError, FieldCorrection
+from jobferry.jobs.corrections.reference_numbers import correct_reference_number
+from jobferry.jobs.corrections.remnants import remove_remnants
 from jobferry.jobs.corrections.states import correct_state
 from jobferry.jobs.corrections.texts import correct_text
 from jobferry.jobs.corrections.whole_numbers import correct_whole_number
@@ -20,6 +22,7 @@ _CORRECTIONS: Final[dict[str, Callable[[FieldCorrection, Any], Any]]] = (
     | dict.fromkeys(WHOLE_NUMBER_FIELDS, correct_whole_number)
     | dict.fromkeys(AMOUNT_FIELDS, correct_amount)
     | {
+        "referenceNumber": correct_reference_number,
         "state": correct_state,
         "postalCode": correct_zip_code,
         "startDate": correct_date,
@@ -53,7 +56,7 @@ def correct(
             continue
         field = FieldCorrection(name, typed=typed)
         try:
-            value = _CORRECTIONS[name](field, fields[name])
+            value = _correct_value(field, fields[name])
         except CannotCorrectError as error:
             errors.append(f"{name} {error}")
         else:
@@ -61,10 +64,20 @@ def correct(
                 del corrected[name]
             else:
                 corrected[name] = value
-        warnings += field.warnings
+            warnings += field.warnings
     if "referenceNumber" not in corrected:
         errors.insert(0, _no_reference_number(corrected))
     return corrected, errors, warnings
+
+
+def _correct_value(field: FieldCorrection, value: Any) -> Any:
+    """Return the corrected value; None if it stands for none."""
+    if field.name != "referenceNumber":  # which needs a correction of its own
+        if isinstance(value, str):
+            value = remove_remnants(field, value)
+        elif isinstance(value, list):
+            value = [remove_remnants(field, each) if isinstance(each, str) else each for each in value]
+    return None if value is None else _CORRECTIONS[field.name](field, value)
 
 
 def _no_reference_number(job: Mapping[str, Any]) -> str:

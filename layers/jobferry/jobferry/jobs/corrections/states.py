@@ -18,5 +18,6 @@ def correct_state(field: FieldCorrection, value: Any) -> str:
     code = letters.upper() if letters.upper() in STATES else STATE_CODES.get(letters)
     if code is None:
         raise CannotCorrectError(f"{quoted(text)} is not a state of the USA: its two-letter code is needed, such as PA")
-    field.warn("is not the two-letter code", text, code)
+    if code != text:
+        field.warn("is not the two-letter code", text, code)
     return code
