@@ -13,8 +13,9 @@ from jobferry.jobs.clean_json import clean_json_reader
 from jobferry.jobs.corrections.control_characters import may_have_control_characters, remove_control_characters
 from jobferry.jobs.corrections.employment_types import split_values
 from jobferry.jobs.corrections.job import correct
-from jobferry.jobs.fields import CONVERTED_FIELDS
-from jobferry.jobs.mapping import drop_empty, map_fields
+from jobferry.jobs.fields import CONVERTED_FIELDS, FIELDS
+from jobferry.jobs.mapping import drop_empty, lift_values, map_fields
+from jobferry.jobs.names import NOTHING_NAMED, FeedNames, RowNames
 from jobferry.jobs.reference_numbers import fault_of
 from jobferry.jobs.vocabulary import Vocabulary, warn_of_unlisted_terms
 from jobferry.jobs.warnings import RowWarning, quoted
@@ -29,6 +30,7 @@ class JobResult(NamedTuple):
         errors: what a person has to fix, one sentence each; none if the job is valid.
         warnings: what was corrected or is unusual.
         identified: whether the reference number may be right. If not, the row protects no posting.
+        names: what the names of its fields stand for.
     """
 
     job: Mapping[str, Any]
@@ -36,15 +38,26 @@ class JobResult(NamedTuple):
     errors: Sequence[str] = ()
     warnings: Sequence[RowWarning] = ()
     identified: bool = True
+    names: RowNames = NOTHING_NAMED
 
 
 class JobReader:
-    """Reads the rows of one feed by its settings, and compares them with the terms that its board documents."""
+    """Reads the rows of one feed by its settings, and compares them with the terms that its board documents.
+
+    Attributes:
+        names: the names of the feed's fields.
+    """
 
     def __init__(self, settings: FeedSettings, vocabulary: Vocabulary) -> None:
+        self.names = FeedNames(settings.fields)
+        #: The shortcut reads only rows in which each field of the board has the name that the settings give it.
+        self._clean_names = RowNames(
+            {}, dict(zip(FIELDS, FIELDS, strict=True)) | {ours: theirs for theirs, ours in settings.fields.items()}
+        )
+        self._paths = [name for name in settings.fields if "." in name]
         self._settings = settings
         self._vocabulary = vocabulary
-        self._maps = bool(settings.fields or settings.values or settings.defaults)
+        self._maps = bool(settings.values or settings.defaults)
         self._read_clean_json = clean_json_reader(settings)
 
     def read(self, row: bytes | Fields) -> JobResult:
@@ -55,15 +68,21 @@ class JobReader:
         """
         clean = self._read_clean_json(row) if isinstance(row, bytes) and self._read_clean_json else None
         if clean and fault_of(clean[0]["referenceNumber"]) is None:
-            return JobResult(clean[0], clean[1], (), warn_of_unlisted_terms(clean[0], self._vocabulary))
+            unlisted = warn_of_unlisted_terms(clean[0], self._vocabulary)
+            return JobResult(clean[0], clean[1], (), unlisted, True, self._clean_names)
         return self.take_road(row)
 
     def take_road(self, row: bytes | Fields) -> JobResult:
         """Take the whole road, without the shortcut of `read`."""
         typed = isinstance(row, bytes)
-        fields = drop_empty(parse_object(row)) if isinstance(row, bytes) else row
-        if self._maps:
-            fields = map_fields(fields, self._settings)
+        fields = parse_object(row) if isinstance(row, bytes) else row
+        if typed:
+            lift_values(fields, self._paths)
+        names = self.names.of_row(tuple(fields))
+        if typed:
+            fields = drop_empty(fields)
+        if self._maps or names.renames:
+            fields = map_fields(fields, names.renames, self._settings)
         result = _read_fields(fields, typed=typed)
         if may_have_control_characters(result.body):
             cleaned, errors, warnings = remove_control_characters(fields)
@@ -75,7 +94,7 @@ class JobReader:
             error = f"referenceNumber {quoted(reference)} {fault}"
             result = result._replace(errors=[error, *result.errors], identified=False)
         unlisted = warn_of_unlisted_terms(result.job, self._vocabulary)
-        return result._replace(warnings=[*result.warnings, *unlisted])
+        return result._replace(warnings=[*self.names.take_warnings(), *result.warnings, *unlisted], names=names)
 
 
 def _read_fields(fields: Fields, *, typed: bool) -> JobResult:

@@ -164,6 +164,7 @@ def spool(
         rows = JobReader(settings, vocabulary)
         allowance = Allowance(settings.max_feed_bytes)
         for obj in sorted(objects, key=lambda each: each.key):
+            rows.names.begin()
             with reader.open_object(obj) as stream:
                 count = _read_object(obj.key, read_rows(obj, stream, settings, allowance), rows, spooled)
             spooled.payload.rows += count
@@ -186,6 +187,9 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
     count = 0
     for number, line, row in rows:
         if isinstance(row, TableHeader):
+            reader.names.begin(row.names)
+            for warning in reader.names.take_warnings():
+                spooled.warn(Source(key, number, line), warning)
             continue
         if isinstance(row, FeedWarning):
             spooled.warn(Source(key, number, line), RowWarning(("feed", row.message), row.message))
@@ -198,7 +202,7 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
             spooled.warn(Source(key, number, line), RowWarning(("row", row.message[:20]), f"a row {row.message}"))
             row = row.fields
         try:
-            job, body, errors, warnings, identified = reader.read(row)
+            job, body, errors, warnings, identified, _ = reader.read(row)
         except EncodingError as error:
             raise encoding_error(key, error.reason.start, error.reason, "UTF-8", number) from error
         except ObjectError as error:
