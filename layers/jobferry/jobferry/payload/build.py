@@ -32,6 +32,7 @@ from jobferry.payload.manifest import Entry, EntrySpool, open_gzip, read_entries
 from jobferry.payload.problems import Problem, Source, WarningGroup
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.payload.repeated import Repeated
+from jobferry.payload.understanding import Understanding, understand
 
 #: Characters of a title in a manifest, a problem or a notice.
 MAX_TITLE: Final = 200
@@ -69,6 +70,7 @@ class Payload:
         warning_groups: the warnings by kind.
         problems: the spool of all problems; `read_problems` reads it.
         references: the reference numbers of the jobs to send.
+        understanding: how well the feed's names are understood.
         unprotected: the number of rows that protect no posting: they cannot be sent, have no reference number or a garbled
             one, or contradict another row. What looks like jobs but is not read counts as a row.
     """
@@ -82,6 +84,7 @@ class Payload:
     invalid: int = 0
     warnings: int = 0
     warning_groups: list[WarningGroup] = field(default_factory=list)
+    understanding: Understanding = field(default_factory=Understanding)
     unprotected: int = 0
 
     @property
@@ -170,6 +173,7 @@ def spool(
             spooled.payload.rows += count
             source = {"key": obj.key, "etag": obj.etag, "bytes": obj.size, "rows": count}
             spooled.payload.sources.append(source | {"fields": spooled.fields.take()})
+        spooled.payload.understanding = understand(spooled.fields, rows.names, settings)
         return spooled.finish()
 
 
@@ -202,7 +206,7 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
             spooled.warn(Source(key, number, line), RowWarning(("row", row.message[:20]), f"a row {row.message}"))
             row = row.fields
         try:
-            job, body, errors, warnings, identified, _ = reader.read(row)
+            job, body, errors, warnings, identified, names = reader.read(row)
         except EncodingError as error:
             raise encoding_error(key, error.reason.start, error.reason, "UTF-8", number) from error
         except ObjectError as error:
@@ -211,9 +215,10 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
         for warning in warnings:
             spooled.warn(Source(key, number, line), warning)
         if errors:
+            spooled.fields.add_invalid(job, names)
             spooled.invalid(job, body, errors, Source(key, number, line), identified=identified)
         else:
-            spooled.fields.add(job)
+            spooled.fields.add(job, names)
             spooled.job(job["referenceNumber"], job.get("title"), body, Source(key, number, line))
     return count
 
