@@ -219,7 +219,7 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
             spooled.invalid(job, body, errors, Source(key, number, line), identified=identified)
         else:
             spooled.fields.add(job, names)
-            spooled.job(job["referenceNumber"], job.get("title"), body, Source(key, number, line))
+            spooled.job(job["referenceNumber"], job.get("title"), body, key, number, line)
     return count
 
 
@@ -249,12 +249,12 @@ class _Spool:
         for file in (self._jobs, self._entries, self._held, self._problems):
             file.close()
 
-    def job(self, reference: str, title: str | None, body: bytes, source: Source) -> None:
+    def job(self, reference: str, title: str | None, body: bytes, key: str, row: int | None, line: int | None) -> None:
         """Spool a job that will be sent."""
         self.payload.jobs += 1
         self.payload.references.add(reference)
         self._jobs.writelines((body, b"\n"))  # concatenated, the job would be copied
-        self._entries.add(reference, title and title[:MAX_TITLE], *source)
+        self._entries.add(reference, title and title[:MAX_TITLE], key, row, line)
 
     def invalid(
         self, job: Mapping[str, Any], body: bytes, errors: Sequence[str], source: Source, *, identified: bool
@@ -268,7 +268,7 @@ class _Spool:
         elif self._sends_invalid:
             self._problem(Problem(source, tuple(errors), reference, title, sent=True))
             self._invalid_jobs.append(self.payload.jobs)
-            self.job(reference, title, body, source)
+            self.job(reference, title, body, *source)
         else:
             self._problem(Problem(source, tuple(errors), reference, title))
             self._held.add(reference, title, *source)
