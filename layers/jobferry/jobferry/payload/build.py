@@ -32,6 +32,7 @@ from jobferry.payload.manifest import Entry, EntrySpool, open_gzip, read_entries
 from jobferry.payload.problems import Problem, Source, WarningGroup
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.payload.repeated import Repeated
+from jobferry.payload.understanding import Understanding, understand
 
 #: Characters of a title in a manifest, a problem or a notice.
 MAX_TITLE: Final = 200
@@ -69,6 +70,7 @@ class Payload:
         warning_groups: the warnings by kind.
         problems: the spool of all problems; `read_problems` reads it.
         references: the reference numbers of the jobs to send.
+        understanding: how well the feed's names are understood.
         unprotected: the number of rows that protect no posting: they cannot be sent, have no reference number or a garbled
             one, contradict another row, or have a spreadsheet's error, which the board would publish. What looks like jobs
             but is not read counts as a row.
@@ -83,6 +85,7 @@ class Payload:
     invalid: int = 0
     warnings: int = 0
     warning_groups: list[WarningGroup] = field(default_factory=list)
+    understanding: Understanding = field(default_factory=Understanding)
     unprotected: int = 0
 
     @property
@@ -165,11 +168,13 @@ def spool(
         rows = JobReader(settings, vocabulary)
         allowance = Allowance(settings.max_feed_bytes)
         for obj in sorted(objects, key=lambda each: each.key):
+            rows.names.begin()
             with reader.open_object(obj) as stream:
                 count = _read_object(obj.key, read_rows(obj, stream, settings, allowance), rows, spooled)
             spooled.payload.rows += count
             source = {"key": obj.key, "etag": obj.etag, "bytes": obj.size, "rows": count}
             spooled.payload.sources.append(source | {"fields": spooled.fields.take()})
+        spooled.payload.understanding = understand(spooled.fields, rows.names, settings)
         return spooled.finish()
 
 
@@ -187,6 +192,9 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
     count = 0
     for number, line, row in rows:
         if isinstance(row, TableHeader):
+            reader.names.begin(row.names)
+            for warning in reader.names.take_warnings():
+                spooled.warn(Source(key, number, line), warning)
             continue
         if isinstance(row, FeedWarning):
             spooled.warn(Source(key, number, line), RowWarning(("feed", row.message), row.message))
@@ -208,10 +216,11 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
         for warning in result.warnings:
             spooled.warn(Source(key, number, line), warning)
         if result.errors:
+            spooled.fields.add_invalid(result.job, result.names)
             spooled.invalid(result, Source(key, number, line))
         else:
-            spooled.fields.add(job := result.job)
-            spooled.job(job["referenceNumber"], job.get("title"), result.body, Source(key, number, line))
+            spooled.fields.add(job := result.job, result.names)
+            spooled.job(job["referenceNumber"], job.get("title"), result.body, key, number, line)
     return count
 
 
@@ -241,12 +250,12 @@ class _Spool:
         for file in (self._jobs, self._entries, self._held, self._problems):
             file.close()
 
-    def job(self, reference: str, title: str | None, body: bytes, source: Source) -> None:
+    def job(self, reference: str, title: str | None, body: bytes, key: str, row: int | None, line: int | None) -> None:
         """Spool a job that will be sent."""
         self.payload.jobs += 1
         self.payload.references.add(reference)
         self._jobs.writelines((body, b"\n"))  # concatenated, the job would be copied
-        self._entries.add(reference, title and title[:MAX_TITLE], *source)
+        self._entries.add(reference, title and title[:MAX_TITLE], key, row, line)
 
     def invalid(self, result: JobResult, source: Source) -> None:
         """Spool a row that a person has to fix. In a full sync its job is sent all the same, so that the board refuses it."""
@@ -258,7 +267,7 @@ class _Spool:
         elif self._sends_invalid and result.refusable:
             self._problem(Problem(source, tuple(result.errors), reference, title, sent=True))
             self._invalid_jobs.append(self.payload.jobs)
-            self.job(reference, title, result.body, source)
+            self.job(reference, title, result.body, *source)
         else:
             self._problem(Problem(source, tuple(result.errors), reference, title), protected=not self._sends_invalid)
             self._held.add(reference, title, *source)
