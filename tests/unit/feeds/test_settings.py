@@ -208,7 +208,7 @@ def test_two_columns_for_one_field() -> None:
     jobs, problems, _ = read("jobs.csv", table(*rows), fields=fields)
 
     assert [job["city"] for job in jobs] == ["Lancaster", "Lancaster"]
-    assert problems == ["jobs.csv row 4: the row has two different values for city, by the settings' fields"]
+    assert problems == ['jobs.csv row 4: the row has two different values for city, in "City" and "Town"']
 
 
 def test_mapped_values_are_checked_like_the_feed_s_own() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
+from unicodedata import category
 
 
 class UnreadableRow(NamedTuple):
@@ -50,6 +52,8 @@ ERROR_NAMES: Final = frozenset({"error", "errors", "errormessage", "exception", 
 _NO_ERROR: Final = frozenset({"", "0", "none", "null", "false", "no", "ok", "success", "no error", "no errors"})
 #: A name that a job's reference number has in any writing, as `plain_name` returns it.
 _REFERENCE_NUMBER: Final = "referencenumber"
+#: Unicode's categories of hyphens and of invisible marks.
+_IGNORED: Final = frozenset({"Pd", "Cf"})
 
 
 class JobShape(NamedTuple):
@@ -88,11 +92,12 @@ def have_reference_number(names: Iterable[str]) -> bool:
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
 
 
+@lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
-    """Return a name in lower case, without spaces, underscores, hyphens and invisible marks."""
-    if not name.isascii():
-        name = name.translate(_INVISIBLE)
-    return "".join(name.split()).replace("_", "").replace("-", "").lower()
+    """Return a name without what programs write differently: case, spaces, underscores, hyphens and invisible marks."""
+    return "".join(
+        each for each in name.casefold() if each != "_" and not each.isspace() and category(each) not in _IGNORED
+    )
 
 
 def says_something(value: Any) -> bool:

@@ -15,7 +15,8 @@ from jobferry.jobs.corrections.employment_types import split_values
 from jobferry.jobs.corrections.job import correct
 from jobferry.jobs.corrections.remnants import may_hold_remnants
 from jobferry.jobs.fields import CONVERTED_FIELDS, FIELDS
-from jobferry.jobs.mapping import drop_empty, map_fields
+from jobferry.jobs.mapping import drop_empty, lift_values, map_fields
+from jobferry.jobs.names import NOTHING_NAMED, FeedNames, RowNames
 from jobferry.jobs.reference_numbers import fault_of, is_error_value
 from jobferry.jobs.vocabulary import Vocabulary, warn_of_unlisted_terms
 from jobferry.jobs.warnings import RowWarning, field_warning, quoted
@@ -32,6 +33,7 @@ class JobResult(NamedTuple):
         identified: whether the reference number may be right. If not, the row protects no posting.
         refusable: whether the board refuses the job because of its errors. It would accept the error of a spreadsheet as a
             text, so such a job must not be sent.
+        names: what the names of its fields stand for.
     """
 
     job: Mapping[str, Any]
@@ -40,15 +42,26 @@ class JobResult(NamedTuple):
     warnings: Sequence[RowWarning] = ()
     identified: bool = True
     refusable: bool = True
+    names: RowNames = NOTHING_NAMED
 
 
 class JobReader:
-    """Reads the rows of one feed by its settings, and compares them with the terms that its board documents."""
+    """Reads the rows of one feed by its settings, and compares them with the terms that its board documents.
+
+    Attributes:
+        names: the names of the feed's fields.
+    """
 
     def __init__(self, settings: FeedSettings, vocabulary: Vocabulary) -> None:
+        self.names = FeedNames(settings.fields)
+        #: The shortcut reads only rows in which each field of the board has the name that the settings give it.
+        self._clean_names = RowNames(
+            {}, dict(zip(FIELDS, FIELDS, strict=True)) | {ours: theirs for theirs, ours in settings.fields.items()}
+        )
+        self._paths = [name for name in settings.fields if "." in name]
         self._settings = settings
         self._vocabulary = vocabulary
-        self._maps = bool(settings.fields or settings.values or settings.defaults)
+        self._maps = bool(settings.values or settings.defaults)
         self._read_clean_json = clean_json_reader(settings)
 
     def read(self, row: bytes | Fields) -> JobResult:
@@ -59,15 +72,21 @@ class JobReader:
         """
         clean = self._read_clean_json(row) if isinstance(row, bytes) and self._read_clean_json else None
         if clean:
-            return JobResult(*clean, (), warn_of_unusual_values(clean[0], self._vocabulary))
+            unusual = warn_of_unusual_values(clean[0], self._vocabulary)
+            return JobResult(*clean, (), unusual, names=self._clean_names)
         return self.take_road(row)
 
     def take_road(self, row: bytes | Fields) -> JobResult:
         """Take the whole road, without the shortcut of `read`."""
         typed = isinstance(row, bytes)
-        fields = drop_empty(parse_object(row)) if isinstance(row, bytes) else row
-        if self._maps:
-            fields = map_fields(fields, self._settings)
+        fields = parse_object(row) if isinstance(row, bytes) else row
+        if typed:
+            lift_values(fields, self._paths)
+        names = self.names.of_row(tuple(fields))
+        if typed:
+            fields = drop_empty(fields)
+        if self._maps or names.renames:
+            fields = map_fields(fields, names.renames, self._settings)
         result = _read_fields(fields, typed=typed)
         if may_hold_remnants(result.body):
             cleaned, errors, warnings = remove_control_characters(fields)
@@ -78,7 +97,7 @@ class JobReader:
             unusual = warn_of_unlisted_terms(result.job, self._vocabulary)
         else:
             unusual = warn_of_unusual_values(result.job, self._vocabulary)
-        return result._replace(warnings=[*result.warnings, *unusual])
+        return result._replace(warnings=[*self.names.take_warnings(), *result.warnings, *unusual], names=names)
 
 
 def warn_of_unusual_values(job: Mapping[str, Any], vocabulary: Vocabulary) -> list[RowWarning]:

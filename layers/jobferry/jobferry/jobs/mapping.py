@@ -1,6 +1,6 @@
 """A feed's own names and values, replaced with the board's by the settings in feed.json."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic_core import to_json
@@ -10,6 +10,7 @@ from jobferry.feeds.rows import Fields
 from jobferry.feeds.settings import FeedSettings
 from jobferry.jobs.corrections.employment_types import split_values
 from jobferry.jobs.corrections.remnants import stands_for_none
+from jobferry.jobs.warnings import quoted
 
 
 def drop_empty[K](fields: Mapping[K, Any]) -> dict[K, Any]:
@@ -21,18 +22,38 @@ def drop_empty[K](fields: Mapping[K, Any]) -> dict[K, Any]:
     }
 
 
-def map_fields(fields: Fields, settings: FeedSettings) -> Fields:
+def lift_values(fields: Fields, paths: Collection[str]) -> None:
+    """Make fields of the values inside a row's objects that have these paths, such as `address.city`.
+
+    What else an object holds stays, unless that is nothing.
+    """
+    for path in paths:
+        *places, name = path.split(".")
+        objects: list[Any] = [fields]  # each inside the one before
+        for place in places:
+            objects.append(objects[-1].get(place))
+            if not isinstance(objects[-1], dict):
+                break
+        if path in fields or not isinstance(objects[-1], dict) or name not in objects[-1]:
+            continue
+        fields[path] = objects[-1].pop(name)
+        while places and not drop_empty(objects.pop()):
+            del objects[-1][places.pop()]
+
+
+def map_fields(fields: Fields, renames: Mapping[str, str], settings: FeedSettings) -> Fields:
     """Rename the fields, replace their values and add defaults, all in place.
 
-    A field that is mapped to a name wins over one that already has that name.
+    A field that is renamed wins over one that already has that name.
 
     Raises:
-        ObjectError: two fields with different values are mapped to one name.
+        ObjectError: two fields with different values would have one name.
     """
     mapped: Fields = {}
-    for theirs, ours in settings.fields.items():
+    for theirs, ours in renames.items():
         if theirs in fields and mapped.setdefault(ours, value := fields.pop(theirs)) != value:
-            raise ObjectError(f"has two different values for {ours}, by the settings' fields")
+            names = " and ".join(quoted(name) for name, each in renames.items() if each == ours)
+            raise ObjectError(f"has two different values for {ours}, in {names}")
     fields |= mapped
     for name, values in settings.values.items():
         if name in fields:

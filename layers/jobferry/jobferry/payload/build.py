@@ -165,6 +165,7 @@ def spool(
         rows = JobReader(settings, vocabulary)
         allowance = Allowance(settings.max_feed_bytes)
         for obj in sorted(objects, key=lambda each: each.key):
+            rows.names.begin()
             with reader.open_object(obj) as stream:
                 count = _read_object(obj.key, read_rows(obj, stream, settings, allowance), rows, spooled)
             spooled.payload.rows += count
@@ -187,6 +188,9 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
     count = 0
     for number, line, row in rows:
         if isinstance(row, TableHeader):
+            reader.names.begin(row.names)
+            for warning in reader.names.take_warnings():
+                spooled.warn(Source(key, number, line), warning)
             continue
         if isinstance(row, FeedWarning):
             spooled.warn(Source(key, number, line), RowWarning(("feed", row.message), row.message))
