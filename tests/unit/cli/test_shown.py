@@ -86,6 +86,33 @@ def test_a_dry_run_says_that_it_names_the_first_postings_only() -> None:
     assert "Would be deleted (25)" in showing.preview(found | {"deleteJobs": True, "deletes": 25})
 
 
+def test_a_dry_run_shows_how_the_feed_is_understood() -> None:
+    found = {
+        "jobs": 2,
+        "invalid": 0,
+        "understood": {
+            "jobs": 2,
+            "fields": {
+                "referenceNumber": {"jobs": 2, "columns": ["Job ID"], "default": False},
+                "state": {"jobs": 2, "columns": ["State", "ST"], "default": True},
+            },
+            "unknownColumns": ["Notes\x1b"],
+        },
+        "warnings": ["2 of 2 jobs have no title"],
+    }
+    lines = [" ".join(line.split()) for line in showing.preview(found)]
+    assert lines[:6] == [
+        "2 jobs would be sent, without deletions.",
+        "",
+        "The board's fields in 2 jobs:",
+        "FIELD JOBS COLUMN",
+        "referenceNumber 2 Job ID",
+        "state 2 State, ST, the defaults in feed.json",
+    ]
+    assert "Not fields of the board, sent as they are: Notes�" in lines
+    assert lines[-2:] == ["Notes", "2 of 2 jobs have no title"]
+
+
 def test_a_split_run_is_as_its_worst_import_in_the_overview(split: Person) -> None:
     lines = split.lines("status")
     assert split.status == 1

@@ -1,12 +1,13 @@
 """One import in full, the imports of a feed in a line each, and what a run would do."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from jobferry.cli.outcomes import FINE, counts, exit_status, failed_data, import_data, words, worst
 from jobferry.cli.screen import pairs, table, text
 from jobferry.cli.stack import Stack
+from jobferry.cli.understood import understood
 from jobferry.notices.advice.causes import advice_on_ending, why_withheld
 from jobferry.notices.advice.steps import Step
 from jobferry.notices.advice.topics import ENDED
@@ -165,6 +166,8 @@ def preview(answer: Mapping[str, Any]) -> list[str]:
         lines.append(f"{counted(answer['jobs'], 'job')} would be sent, {deletes}.")
         because = why_withheld(answer.get("withheldBecause") or [])
         lines += pairs({"because": because, "code": answer.get("confirmCode"), "note": answer.get("note")})
+    if found := answer.get("understood"):
+        lines += understood(found)
     problems = answer.get("problems") or []
     if problems:
         lines += ["", f"To fix ({answer['invalid']:,})"]
@@ -175,6 +178,9 @@ def preview(answer: Mapping[str, Any]) -> list[str]:
             "      ",
             "  ",
         )
+    if warnings := answer.get("warnings"):
+        lines += ["", "Notes"]
+        lines += chain.from_iterable(text(each, "      ", "  ") for each in warnings)
     postings = answer.get("firstDeletes") or []
     if postings:
         number = answer.get("deletes") or answer.get("withheldDeletes") or len(postings)

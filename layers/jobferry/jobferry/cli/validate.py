@@ -12,11 +12,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from jobferry.cli.understood import understood
 from jobferry.errors import FeedError, FeedUnreadableError, SettingsError
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import SETTINGS_NAME, FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import Vocabulary
 from jobferry.payload.build import Payload, build, reason_not_to_send
+from jobferry.payload.problems import Source, WarningGroup
 from jobferry.text import counted
 
 CLEAN, PROBLEMS, UNREADABLE = 0, 1, 2
@@ -124,9 +126,10 @@ def _json(payload: Payload, settings: FeedSettings, show: int) -> Iterator[str]:
         "invalid": payload.invalid,
         "unprotected": payload.unprotected,
         "reason": reason_not_to_send(payload, settings),
+        "understood": payload.understanding.data(),
         "warnings": [
             {"message": group.message, "count": group.count, "first": group.first._asdict()}
-            for group in payload.warning_groups
+            for group in (*_of_feed(payload), *payload.warning_groups)
         ],
     }
     problems = (
@@ -144,6 +147,12 @@ def _json(payload: Payload, settings: FeedSettings, show: int) -> Iterator[str]:
     yield '], "problems": ['
     yield from _items(problems)
     yield "]}"
+
+
+def _of_feed(payload: Payload) -> Iterator[WarningGroup]:
+    """Yield the warnings about the feed as a whole, in the place of its first object."""
+    place = Source(payload.sources[0]["key"])
+    return (WarningGroup(message, 1, place) for message in payload.understanding.warnings)
 
 
 def _items(values: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -167,6 +176,7 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
         yield f"Nothing would be sent: {reason}"
     if payload.unprotected:
         yield f"{payload.unprotected:,} protecting no posting: with deleteJobs, deletions would be withheld"
+    yield from understood(payload.understanding.data())
     if payload.invalid:
         yield from ("", "To fix:")
     for problem in islice(payload.read_problems(), _MAX_LISTED_PROBLEMS):
@@ -175,8 +185,10 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
         yield from _wrapped(f"{problem.source}{f' ({job:.80})' if job else ''}: {messages}", width)
     if payload.invalid > _MAX_LISTED_PROBLEMS:
         yield f"  … and more, {payload.invalid:,} in all: --json has every one"
-    if payload.warnings:
+    if payload.understanding.warnings or payload.warnings:
         yield from ("", "Notes:")
+    for message in payload.understanding.warnings:
+        yield from _wrapped(message, width)
     for group in payload.warning_groups:
         times = f" ({group.count:,} times, first in {group.first})" if group.count > 1 else f" ({group.first})"
         yield from _wrapped(f"{group.message}{times}", width)

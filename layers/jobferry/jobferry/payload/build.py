@@ -32,6 +32,7 @@ from jobferry.payload.manifest import Entry, EntrySpool, open_gzip, read_entries
 from jobferry.payload.problems import Problem, Source, WarningGroup
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.payload.repeated import Repeated
+from jobferry.payload.understanding import Understanding, understand
 
 #: Characters of a title in a manifest, a problem or a notice.
 MAX_TITLE: Final = 200
@@ -69,6 +70,7 @@ class Payload:
         warning_groups: the warnings by kind.
         problems: the spool of all problems; `read_problems` reads it.
         references: the reference numbers of the jobs to send.
+        understanding: how well the feed's names are understood.
         unprotected: the number of rows that protect no posting: they cannot be sent, have no reference number or a garbled
             one, contradict another row, or have a spreadsheet's error, which the board would publish. What looks like jobs
             but is not read counts as a row.
@@ -83,6 +85,7 @@ class Payload:
     invalid: int = 0
     warnings: int = 0
     warning_groups: list[WarningGroup] = field(default_factory=list)
+    understanding: Understanding = field(default_factory=Understanding)
     unprotected: int = 0
 
     @property
@@ -171,6 +174,7 @@ def spool(
             spooled.payload.rows += count
             source = {"key": obj.key, "etag": obj.etag, "bytes": obj.size, "rows": count}
             spooled.payload.sources.append(source | {"fields": spooled.fields.take()})
+        spooled.payload.understanding = understand(spooled.fields, rows.names, settings)
         return spooled.finish()
 
 
@@ -212,9 +216,10 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
         for warning in result.warnings:
             spooled.warn(Source(key, number, line), warning)
         if result.errors:
+            spooled.fields.add_invalid(result.job, result.names)
             spooled.invalid(result, Source(key, number, line))
         else:
-            spooled.fields.add(job := result.job)
+            spooled.fields.add(job := result.job, result.names)
             spooled.job(job["referenceNumber"], job.get("title"), result.body, Source(key, number, line))
     return count
 

@@ -344,8 +344,8 @@ def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
             jobs=part.jobs,
             # What concerns the whole run is told once.
             invalid=payload.invalid if first else 0,
-            warnings=payload.warnings if first else 0,
-            warned=_warned(payload) if first else [],
+            warnings=payload.warnings + len(payload.understanding.warnings) if first else 0,
+            warned=warned(payload) if first else [],
             objects=len(payload.sources),
             sources=_named(payload.sources),
             listing=None if record.retry else listing_mark(loaded.objects, loaded.settings),
@@ -376,9 +376,10 @@ def _deletions_of_part(deletions: Deletions) -> Deletions:
     return Deletions(confirmed_with=deletions.confirmed_with, announced_at=deletions.announced_at)
 
 
-def _warned(payload: Payload) -> list[str]:
-    groups = payload.warning_groups[:_MAX_NAMED]
-    return [f"{each.message} ({each.count:,} times, first in {each.first})" for each in groups]
+def warned(payload: Payload) -> list[str]:
+    """Return the warnings about the feed, and the most frequent kinds of those about its rows, in words."""
+    groups = (f"{each.message} ({each.count:,} times, first in {each.first})" for each in payload.warning_groups)
+    return [*payload.understanding.warnings, *groups][:_MAX_NAMED]
 
 
 def _mark(payload: Payload, plan: Plan) -> str:

@@ -40,7 +40,7 @@ from jobferry.feeds.streams import CHUNK
 from jobferry.records import transitions
 from jobferry.records.imports import Ending, Import, State, part_id
 from jobferry.records.store import apply, retry_on_conflict
-from jobferry.runs.preparation import Wishes, first_problems, load, plan, plan_again, prepare, settings_to_send
+from jobferry.runs.preparation import Wishes, first_problems, load, plan, plan_again, prepare, settings_to_send, warned
 from jobferry.runs.triggers import Trigger
 from jobferry.runs.world import Invocation, World
 from jobferry.workspace import workspace
@@ -75,7 +75,7 @@ class Outcome:
         reason: why nothing was sent, if nothing was.
         submitted: imports that this invocation brought to the board.
         withheld: deletions that were withheld.
-        preview: of a dry run: the first problems and the planned deletions.
+        preview: of a dry run: the first problems and warnings, how the feed is understood, and the planned deletions.
     """
 
     import_id: str | None
@@ -354,7 +354,12 @@ def _dry_run(trigger: Trigger, world: World) -> Outcome:
         except (FeedError, SecretError) as error:
             return Outcome(None, State.DRY_RUN, reason=str(error))
         payload = loaded.payload
-        preview: dict[str, Any] = {"imports": len(payload.parts), "problems": first_problems(payload)}
+        preview: dict[str, Any] = {
+            "imports": len(payload.parts),
+            "problems": first_problems(payload),
+            "understood": payload.understanding.data(),
+            "warnings": warned(payload),
+        }
         try:
             loaded.require_sendable()
             wishes = Wishes(trigger.confirm_deletes, trigger.confirm_fields, by_person=trigger.by_person)
