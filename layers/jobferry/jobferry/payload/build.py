@@ -220,7 +220,7 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: _Spo
             spooled.invalid(result, Source(key, number, line))
         else:
             spooled.fields.add(job := result.job, result.names)
-            spooled.job(job["referenceNumber"], job.get("title"), result.body, Source(key, number, line))
+            spooled.job(job["referenceNumber"], job.get("title"), result.body, key, number, line)
     return count
 
 
@@ -250,12 +250,12 @@ class _Spool:
         for file in (self._jobs, self._entries, self._held, self._problems):
             file.close()
 
-    def job(self, reference: str, title: str | None, body: bytes, source: Source) -> None:
+    def job(self, reference: str, title: str | None, body: bytes, key: str, row: int | None, line: int | None) -> None:
         """Spool a job that will be sent."""
         self.payload.jobs += 1
         self.payload.references.add(reference)
         self._jobs.writelines((body, b"\n"))  # concatenated, the job would be copied
-        self._entries.add(reference, title and title[:MAX_TITLE], *source)
+        self._entries.add(reference, title and title[:MAX_TITLE], key, row, line)
 
     def invalid(self, result: JobResult, source: Source) -> None:
         """Spool a row that a person has to fix. In a full sync its job is sent all the same, so that the board refuses it."""
@@ -267,7 +267,7 @@ class _Spool:
         elif self._sends_invalid and result.refusable:
             self._problem(Problem(source, tuple(result.errors), reference, title, sent=True))
             self._invalid_jobs.append(self.payload.jobs)
-            self.job(reference, title, result.body, source)
+            self.job(reference, title, result.body, *source)
         else:
             self._problem(Problem(source, tuple(result.errors), reference, title), protected=not self._sends_invalid)
             self._held.add(reference, title, *source)
