@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobferry.feeds.rows import plain_name
@@ -21,6 +21,10 @@ def about_names(warnings: list[str]) -> list[str]:
     return [each for each in warnings if _READ_AS in each or "is not read as" in each or "is mapped to" in each]
 
 
+_examples = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+
+
+@_examples
 @given(
     field=st.sampled_from(sorted(FIELDS)),
     marks=st.lists(st.sampled_from(["", " ", "_", "-", "\xa0", "\ufeff", "\u200b", "\u2011", "\t"]), min_size=30),
@@ -70,7 +74,7 @@ def test_the_exact_name_wins_and_the_other_is_sent_as_it_is() -> None:
     ]
     assert problems == []
     assert about_names(warnings)[0] == (
-        '"Title" is not read as title, because there is also title: it is sent as an unknown field (1, jobs.jsonl row 1)'
+        '"Title" is not read as title, because "title" is: it is sent as an unknown field (1, jobs.jsonl row 1)'
     )
 
 
@@ -90,7 +94,7 @@ def test_a_column_of_the_header_wins_in_rows_where_it_is_empty() -> None:
 
     assert (row.renames, names.take_warnings(), names.missing) == ({}, [], set())
     names.begin()
-    assert names.of_row(("Title",)).renames == {"Title": "title"}
+    assert names.of_row(("referenceNumber", "Title", "City")).renames == {"Title": "title", "City": "city"}
 
 
 def test_two_near_names_with_different_values_are_a_problem() -> None:
@@ -142,6 +146,40 @@ def test_rows_with_ever_new_names_take_bounded_memory() -> None:
     for number in range(2000):
         names.of_row((f"x{number}", "t-" * number + "itle"))
     assert len(names._rows) + len(names.unknown) + len(names._warned) < 1000
+
+
+_NAMES = ("title", "Title", "TITLE", "job", "Job", "city", "CITY", "x", "address", "address.city")
+_SETTINGS: tuple[dict[str, str], ...] = (
+    {},
+    {"job": "title"},
+    {"job": "title", "Job": "title"},
+    {"title": "city", "x": "y"},
+    {"address.city": "city"},
+)
+
+
+@_examples
+@given(
+    rows=st.lists(st.lists(st.sampled_from(_NAMES), unique=True), min_size=1, max_size=4),
+    fields=st.sampled_from(_SETTINGS),
+    equal=st.booleans(),
+)
+def test_no_value_is_dropped_without_a_word(rows: list[list[str]], fields: dict[str, str], equal: bool) -> None:
+    def value(row: int, name: str) -> Any:
+        text = f"v{row}" if equal else f"v{row}{name}"
+        return {"city": text, "zip": text} if name == "address" else text
+
+    content = [{"referenceNumber": str(n)} | {name: value(n, name) for name in row} for n, row in enumerate(rows)]
+
+    jobs, problems, warnings = read("jobs.jsonl", jsonl(*content), fields=fields)
+
+    sent = {int(job["referenceNumber"]): json.dumps(job) for job in jobs}
+    told = " ".join(problems + warnings)
+    for number in sent:
+        for name in rows[number]:
+            is_sent = json.dumps(value(number, name)) in sent[number] or name == "address"
+            assert is_sent or f'"{name}"' in told
+    assert len(jobs) + len(problems) == len(rows)
 
 
 _ADDRESS = {"city": "Lancaster", "zip": "17603", "geo": {"state": "PA"}}

@@ -39,8 +39,17 @@ def test_each_field_has_its_jobs_and_its_columns(understood: Any) -> None:
     assert found.unknown == ["Notes"]
 
 
-def test_a_feed_that_is_understood_has_no_warnings(understood: Any) -> None:
-    found = understood({"Job ID": "a", "Notes": "n", **JOB}, fields={"Job ID": "referenceNumber"})
+def test_rows_with_one_field_in_different_columns_are_told_apart(understood: Any) -> None:
+    found = understood(
+        {"referenceNumber": "a", "title": "CRNA"}, {"referenceNumber": "b", "Job": "NP"}, fields={"Job": "title"}
+    )
+
+    assert found.fields["title"] == FieldUse(2, ["title", "Job"], False)
+
+
+@pytest.mark.parametrize("more", [{}, {"Notes": "n"}])
+def test_a_feed_that_is_understood_has_no_warnings(understood: Any, more: dict[str, str]) -> None:
+    found = understood({"Job ID": "a", **JOB, **more}, fields={"Job ID": "referenceNumber"})
 
     assert found.warnings == []
 

@@ -75,7 +75,7 @@ class FeedNames:
 
     def _interpret(self, names: Sequence[str]) -> RowNames:
         self.missing.difference_update(names)
-        taken = {self._mapped.get(name, name) for name in (*self._header, *names)}
+        taken = {self._mapped.get(name, name): name for name in (*self._header, *names)}
         renames: dict[str, str] = {}
         columns: dict[str, str] = {}
         for name in names:
@@ -98,7 +98,9 @@ class FeedNames:
                     name, f"is read as {ours}: apart from case, spaces, hyphens and the like, the names are equal"
                 )
             elif near:
-                self._warn(name, f"is not read as {near}, because there is also {near}: it is sent as an unknown field")
+                self._warn(
+                    name, f"is not read as {near}, because {quoted(taken[near])} is: it is sent as an unknown field"
+                )
             if ours not in FIELDS and len(self.unknown) < _MAX_NAMES:
                 self.unknown[name] = None
         return RowNames(renames, columns)

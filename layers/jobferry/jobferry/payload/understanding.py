@@ -108,14 +108,14 @@ def _wrong_names(found: Understanding, missing: Sequence[str], settings: FeedSet
         similar.update(near)
         hint = f": is it {quoted(near[0])} now?" if near else ""
         yield f"no job has {quoted(name)}, which feed.json maps to {settings.fields[name]}{hint}"
-    for name in found.unknown:
-        meant = _field_meant_by(name)
-        if meant and found.lacks(meant) and name not in similar and name not in settings.fields:
-            yield f'{quoted(name)} is not a field of the board: if it is {meant}, write "fields": {{{quoted(name)}: "{meant}"}} in feed.json'
     for name in _EXPECTED:
         if found.lacks(name):
             jobs = found.jobs - (found.fields[name].jobs if name in found.fields else 0)
             yield f"{jobs:,} of {counted(found.jobs, 'job')} {'has' if jobs == 1 else 'have'} no {name}"
+    for name in found.unknown:
+        meant = _field_meant_by(name)
+        if meant and found.lacks(meant) and name not in similar and name not in settings.fields:
+            yield f'{quoted(name)} is not a field of the board: if it is {meant}, write "fields": {{{quoted(name)}: "{meant}"}} in feed.json'
 
 
 def _field_meant_by(name: str) -> str | None:
