@@ -73,11 +73,7 @@ class JobReader:
         clean = self._read_clean_json(row) if isinstance(row, bytes) and self._read_clean_json else None
         if clean:
             unusual = warn_of_unusual_values(clean[0], self._vocabulary)
-<<<<<<< HEAD
-            return JobResult(clean[0], clean[1], (), unusual, names=self._clean_names)
-=======
             return JobResult(*clean, (), unusual, names=self._clean_names)
->>>>>>> names
         return self.take_road(row)
 
     def take_road(self, row: bytes | Fields) -> JobResult:
