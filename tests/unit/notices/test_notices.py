@@ -17,7 +17,9 @@ from jsonschema import Draft202012Validator
 from jobferry.adapters.sns import message
 from jobferry.errors import Cause
 from jobferry.notices.advice.topics import severity
-from jobferry.notices.notice import Notice, is_due, publish
+from jobferry.notices.details import read_details
+from jobferry.notices.notice import Notice, compose, is_due, publish
+from jobferry.notices.view import ImportView
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import OPEN, Import, Objection, Posting, State
@@ -29,6 +31,7 @@ from tests.unit.notices.cases import (
     COMMANDS,
     CREATED,
     EARLIER,
+    LINKS,
     NOT_A_STATE,
     STATE,
     ZIP,
@@ -125,6 +128,18 @@ class TestCompose:
         assert text.count("The board says: State is invalid") == 1
         assert text.count("\n- LT-") == 5
         assert "FAILED FOR THE SAME REASON (the first 5 of 60)" in text
+
+    @pytest.mark.parametrize(
+        ("before", "told"), [({}, True), ({"state": "x"}, True), ({"state": "x", "startDate": "x"}, False)]
+    )
+    def test_mentions_adjusted_fields_only_when_some_are_new(self, before: dict[str, str], told: bool) -> None:
+        record = changed(complete(results(failed=1)), adjusted={"state": "a", "startDate": "b"}, previous="default-1")
+        store = MemoryStore()
+        store.save(record, changed(complete(), import_id="default-1", adjusted=before))
+        with read_details(store, record) as details:
+            notice = compose(ImportView.of(details, COMMANDS), LINKS)
+        assert ("- Adjusted formatting in 2 fields; see the report" in notice.text) == told
+        assert notice.data["warnings"] == ["a", "b"]
 
     def test_shows_the_command_that_confirms(self) -> None:
         notice = CASES["withheld-too-many"].notice()

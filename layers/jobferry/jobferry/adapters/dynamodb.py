@@ -195,6 +195,7 @@ def _feed(item: Item) -> Feed:
 def _import_item(record: Import) -> Item:
     item = record.to_item()
     item["warned"] = [_cut(text, MAX_NAME) for text in record.prepared.warned]
+    item["adjusted"] = {name: _cut(text, MAX_NAME) for name, text in record.prepared.adjusted.items()}
     item["deletes"] = [{name: text and _cut(text, MAX_NAME) for name, text in each.items()} for each in item["deletes"]]
     if record.ending.reason is not None:
         item["reason"] = _cut(record.ending.reason, MAX_MESSAGE)

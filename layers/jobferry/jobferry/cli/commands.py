@@ -19,7 +19,7 @@ from click.core import ParameterSource
 
 from jobferry.cli import following, overview, pausing, retrying, scheduling, showing
 from jobferry.cli import validate as local_feed
-from jobferry.cli.completion import FEED, IMPORT_ID
+from jobferry.cli.completion import A_FEED, AN_IMPORT
 from jobferry.cli.faults import FAULTS, words
 from jobferry.cli.outcomes import CANNOT, FINE, NEEDS_FIXING, exit_status, import_data, run_of, worst
 from jobferry.cli.schedules import Schedule
@@ -33,8 +33,7 @@ from jobferry.notices.advice.topics import ENDED
 from jobferry.notices.details import read_details
 from jobferry.notices.failures import NAMED
 from jobferry.notices.view import ImportView
-from jobferry.records.imports import IMPORT_ID as IMPORT_ID_PATTERN
-from jobferry.records.imports import Import, timestamp
+from jobferry.records.imports import IMPORT_ID, Import, timestamp
 from jobferry.runs.triggers import parse_trigger
 from jobferry.text import counted, one_line
 
@@ -144,8 +143,8 @@ def command(function: Callable[..., int]) -> click.Command:
 
 
 _FILE: Final = click.Path(path_type=Path)
-_feed = click.argument("feed", type=FEED)
-_import_id = click.argument("import_id", type=IMPORT_ID)
+_feed = click.argument("feed", type=A_FEED)
+_import_id = click.argument("import_id", type=AN_IMPORT)
 _wait = click.option("--wait", is_flag=True, help="Follow the import until it ends.")
 
 
@@ -181,7 +180,7 @@ def validate(call: Call, path: Path, settings: Path | None, board: str | None, s
 
 
 @command
-@click.argument("feeds", nargs=-1, type=FEED, metavar="[FEED]...")
+@click.argument("feeds", nargs=-1, type=A_FEED, metavar="[FEED]...")
 def status(call: Call, feeds: tuple[str, ...]) -> int:
     """Show the state of the feeds.
 
@@ -248,7 +247,7 @@ def confirm(call: Call, feed: str, code: str, *, fields: bool, wait: bool) -> in
 
 
 @command
-@click.argument("what", metavar="[IMPORT_ID|FEED]", required=False, type=FEED)
+@click.argument("what", metavar="[IMPORT_ID|FEED]", required=False, type=A_FEED)
 def watch(call: Call, what: str | None) -> int:
     """Follow imports until they end.
 
@@ -262,7 +261,7 @@ def watch(call: Call, what: str | None) -> int:
     stack = call.stack()
     if what is None:
         chosen = [each.import_id for each in stack.table.open_records().imports]
-    elif IMPORT_ID_PATTERN.fullmatch(what):
+    elif IMPORT_ID.fullmatch(what):
         chosen = [what]
     else:
         stack.require_feed(what)

@@ -41,5 +41,5 @@ def _imports(stack: Stack) -> Iterable[str]:
         yield from (each.import_id for each in islice(stack.table.history(feed), _IMPORTS))
 
 
-FEED = _NameInStack("feed", lambda stack: stack.bucket.feeds())
-IMPORT_ID = _NameInStack("import_id", _imports)
+A_FEED = _NameInStack("feed", lambda stack: stack.bucket.feeds())
+AN_IMPORT = _NameInStack("import_id", _imports)

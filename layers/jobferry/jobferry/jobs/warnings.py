@@ -16,10 +16,12 @@ class RowWarning(NamedTuple):
     Attributes:
         group: warnings with the same group are counted together.
         message: in words, with this row's value.
+        adjusted: the field whose value was corrected; None if nothing was.
     """
 
     group: tuple[str, ...]
     message: str
+    adjusted: str | None = None
 
 
 def field_warning(name: str, kind: str, message: str) -> RowWarning:

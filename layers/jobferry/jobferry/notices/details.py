@@ -29,6 +29,7 @@ class ImportDetails:
         previously: identities of the jobs that failed at the last complete import; None if there is nothing to compare
             with.
         history: the feed's imports, newest first. It can be iterated once, and may lack the newest ones.
+        adjusted_before: the fields whose values were corrected in the import before it.
     """
 
     record: Import
@@ -36,6 +37,7 @@ class ImportDetails:
     invalid: Iterable[FailedJob] = ()
     previously: frozenset[str] | None = None
     history: Iterable[Import] = ()
+    adjusted_before: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -45,6 +47,7 @@ def read_details(store: ImportStore, record: Import) -> Iterator[ImportDetails]:
     is_part = record.parts > 1 or record.run is not None
     is_comparable = record.state is State.COMPLETE and not is_part and record.retry is None
     previous = record.previous if is_comparable else None
+    before = store.get(record.previous) if record.previous else None
     with workspace() as directory:
 
         def copy(kind: FailedKind) -> _StoredJobs:
@@ -54,6 +57,7 @@ def read_details(store: ImportStore, record: Import) -> Iterator[ImportDetails]:
             record,
             failed=copy(FailedKind.ERROR if record.result.verified else FailedKind.UNVERIFIED),
             invalid=copy(FailedKind.INVALID),
+            adjusted_before=frozenset(before.prepared.adjusted if before else ()),
             previously=None if previous is None else frozenset(failing_since(store, previous)),
             history=store.history(record.feed),
         )

@@ -151,7 +151,7 @@ def _sections(view: ImportView, links: Links | None) -> Iterator[Section]:
     yield from _failed(view)
     accepted = view.failures.first_accepted[:_SHOWN]
     yield heading("TAKEN BY THE BOARD, BUT CHECK", view.failures.accepted, len(accepted)), list(_jobs(accepted, 1))
-    yield "NOTES", list(_warnings(view))
+    yield "NOTES", list(_notes(view, links))
 
 
 def _steps(view: ImportView) -> Iterator[str]:
@@ -236,12 +236,14 @@ def _name(job: JobView) -> str:
     return f"{', '.join(filter(None, (job.reference or 'no reference number', job.title)))} ({job.place})"
 
 
-def _warnings(view: ImportView) -> Iterator[str]:
+def _notes(view: ImportView, links: Links | None) -> Iterator[str]:
     warned = view.record.prepared.warned
     for text in warned[:_WARNINGS]:
         yield f"- {one_line(text, _WARNING)}"
     if len(warned) > _WARNINGS:
         yield f"- and {counted(len(warned) - _WARNINGS, 'other kind')} of warnings"
+    if view.adjusted:
+        yield f"- {view.adjusted}; see the report" if links else f"- {view.adjusted}"
     if view.ignored_values:
         yield f"- {one_line(view.ignored_values, _WARNING)}"
 
@@ -317,10 +319,14 @@ def _data(view: ImportView, links: Links | None) -> dict[str, Any]:
             "reasons": [_reason_data(each) for each in failures.reasons[:_REASONS]],
             "first": [_job_data(each) for each in failures.first],
         },
-        "warnings": [one_line(text, _WARNING) for text in record.prepared.warned[:_WARNINGS]],
+        "warnings": [one_line(text, _WARNING) for text in _all_warnings(record)[:_WARNINGS]],
         "report": _report_data(links, view.commands) if links else None,
         "severity": view.severity.value,
     }
+
+
+def _all_warnings(record: Import) -> list[str]:
+    return [*record.prepared.warned, *record.prepared.adjusted.values()]
 
 
 def _report_data(links: Links, commands: Commands) -> dict[str, Any]:

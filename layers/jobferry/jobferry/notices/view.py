@@ -178,6 +178,14 @@ class ImportView:
         return f"{counted(number, 'job')} that failed before {'is' if number == 1 else 'are'} fixed."
 
     @property
+    def adjusted(self) -> str | None:
+        """Return how many fields were adjusted, if some were not before, in a sentence."""
+        fields = self.record.prepared.adjusted.keys()
+        if not fields - self.details.adjusted_before:
+            return None
+        return f"Adjusted formatting in {counted(len(fields), 'field')}"
+
+    @property
     def unnamed(self) -> str | None:
         """Return how many failed jobs the board counts without naming them, in a sentence."""
         number = self.record.result.count("failed") - self.failures.refused

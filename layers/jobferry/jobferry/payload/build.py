@@ -287,7 +287,7 @@ class _Spool:
             if len(self._groups) >= _MAX_WARNING_GROUPS:
                 group = self._groups.setdefault((), WarningGroup("other warnings", 0, source))
             else:
-                group = self._groups[warned.group] = WarningGroup(warned.message, 0, source)
+                group = self._groups[warned.group] = WarningGroup(warned.message, 0, source, warned.adjusted)
         group.count += 1
 
     def finish(self) -> Payload:

@@ -50,8 +50,13 @@ class WarningGroup:
         message: the first row's warning.
         count: the number of warnings.
         first: the first row.
+        adjusted: the field whose values were corrected; None if nothing was.
     """
 
     message: str
     count: int
     first: Source
+    adjusted: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.count:,} times, first in {self.first})"

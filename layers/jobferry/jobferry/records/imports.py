@@ -189,7 +189,8 @@ class Prepared(Frozen):
         jobs: jobs to be sent.
         invalid: rows that have an error.
         warnings: how often something was corrected or is unusual.
-        warned: the most frequent kinds of warnings, in words.
+        warned: the most frequent kinds of warnings other than corrections, in words.
+        adjusted: the fields whose values were corrected, each with its most frequent correction in words.
         objects: objects of the feed that were read.
         sources: the first of these objects, as `Payload.sources` describes them.
         listing: identifies the settings and the versions of all these objects, see `feeds.objects`; None for a retry.
@@ -205,6 +206,7 @@ class Prepared(Frozen):
     invalid: int = 0
     warnings: int = 0
     warned: list[ShortText] = []
+    adjusted: dict[str, ShortText] = {}
     objects: int = 0
     sources: list[dict[str, Any]] = []
     listing: str | None = None

@@ -346,6 +346,7 @@ def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
             invalid=payload.invalid if first else 0,
             warnings=payload.warnings + len(payload.understanding.warnings) if first else 0,
             warned=warned(payload) if first else [],
+            adjusted=_adjusted(payload) if first else {},
             objects=len(payload.sources),
             sources=_named(payload.sources),
             listing=None if record.retry else listing_mark(loaded.objects, loaded.settings),
@@ -377,9 +378,18 @@ def _deletions_of_part(deletions: Deletions) -> Deletions:
 
 
 def warned(payload: Payload) -> list[str]:
-    """Return the warnings about the feed, and the most frequent kinds of those about its rows, in words."""
-    groups = (f"{each.message} ({each.count:,} times, first in {each.first})" for each in payload.warning_groups)
+    """Return the warnings about the feed, and the most frequent kinds of those about its rows, without corrections."""
+    groups = (str(each) for each in payload.warning_groups if each.adjusted is None)
     return [*payload.understanding.warnings, *groups][:_MAX_NAMED]
+
+
+def _adjusted(payload: Payload) -> dict[str, str]:
+    """Return the fields whose values were corrected, each with its most frequent correction."""
+    adjusted: dict[str, str] = {}
+    for each in payload.warning_groups:
+        if each.adjusted is not None and len(adjusted) < _MAX_NAMED:
+            adjusted.setdefault(each.adjusted, str(each))
+    return adjusted
 
 
 def _mark(payload: Payload, plan: Plan) -> str:

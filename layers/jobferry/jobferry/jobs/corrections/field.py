@@ -1,6 +1,24 @@
 """One field of a row while it is corrected, and the error for a value that cannot be corrected."""
 
-from jobferry.jobs.warnings import RowWarning, field_warning, quoted
+from typing import Final
+
+from jobferry.jobs.warnings import MAX_QUOTED, RowWarning, quoted
+
+#: Faults of a value's form.
+_FORMS: Final = frozenset(
+    {
+        "is not the two-letter code",
+        "has a decimal point",
+        "is a text",
+        "is a number",
+        "lost its leading zero",
+        "is not written as a ZIP",
+        "is not written with two decimal places",
+        "is not written as year-month-day",
+        "holds several values in one text",
+        "is several values in one text",
+    }
+)
 
 
 class CannotCorrectError(ValueError):
@@ -22,10 +40,14 @@ class FieldCorrection:
         self.warnings: list[RowWarning] = []
 
     def warn(self, fault: str, value: object, corrected: object) -> None:
-        """Warn that the value has this fault, and was corrected."""
-        message = f"{quoted(value)} {fault}, sent as {quoted(corrected)}"
-        self.warnings.append(field_warning(self.name, fault, message))
+        """Warn that the value has this fault, and was corrected. A fault of its form can be seen without being named."""
+        why = "" if fault in _FORMS else f": it {fault}"
+        self._warn(fault, f"{quoted(value)} was sent as {quoted(corrected)}{why}")
 
     def leave_out(self, value: object) -> None:
         """Warn that the value stands for none, and is not sent."""
-        self.warnings.append(field_warning(self.name, "none", f"{quoted(value)} stands for no value, not sent"))
+        self._warn("none", f"{quoted(value)} was left out: it stands for no value")
+
+    def _warn(self, fault: str, message: str) -> None:
+        name = self.name[:MAX_QUOTED]
+        self.warnings.append(RowWarning((name, fault), f"{name}: {message}", adjusted=name))
