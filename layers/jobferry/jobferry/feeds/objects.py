@@ -1,5 +1,6 @@
 """The objects of a feed, and the rows in them in any format."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import blake2b
@@ -7,9 +8,11 @@ from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.feeds.rows import Row
-from jobferry.feeds.settings import FeedSettings
+from jobferry.feeds.settings import SETTINGS_NAME, FeedSettings
 from jobferry.feeds.streams import Allowance, decode, peek, unpack
 
+#: What other programs leave beside a feed: hidden files, markers and locks; uploads under way, and checksums.
+_NOT_OF_A_FEED: Final = re.compile(r"(^|/)([._]|~\$|[^/]*\.(tmp|part|filepart|crc|md5|sha256)(/|$)|$)", re.IGNORECASE)
 FORMATS: Final = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".rss", ".xlsx")
 
 
@@ -35,6 +38,11 @@ def listing_mark(objects: Iterable[FeedObject], settings: FeedSettings) -> str:
     for each in objects:
         digest.update(f"{each.key}\n{each.etag}\n{each.size}\n".encode())
     return digest.hexdigest()
+
+
+def is_of_feed(name: str) -> bool:
+    """Decide whether an object is part of a feed, by its key within the feed's folder. Folders on the way count, too."""
+    return name != SETTINGS_NAME and not _NOT_OF_A_FEED.search(name)
 
 
 class FeedReader(Protocol):
