@@ -39,6 +39,7 @@ def test_every_format_carries_every_job(key: str, write: Callable[..., bytes], g
 @pytest.mark.parametrize(("key", "write"), FORMATS.items(), ids=FORMATS)
 def test_a_problem_names_the_row_as_a_person_counts(key: str, write: Callable[..., bytes]) -> None:
     wrong = {"referenceNumber": "b", "title": "t", "state": "MC"}
+    line = " (line 10)" if key == "indented.json" else ""
     row = 4 if key.endswith(("csv", "tsv", "xlsx")) else 3  # a table's header is its first row
 
     right = ({"referenceNumber": reference, "title": "t"} for reference in "ac")
@@ -46,7 +47,7 @@ def test_a_problem_names_the_row_as_a_person_counts(key: str, write: Callable[..
 
     assert [job["referenceNumber"] for job in jobs] == ["a", "c"]
     assert problems == [
-        f'{key} row {row}: state "MC" is not a state of the USA: its two-letter code is needed, such as PA'
+        f'{key} row {row}{line}: state "MC" is not a state of the USA: its two-letter code is needed, such as PA'
     ]
 
 
@@ -141,16 +142,14 @@ def test_what_else_an_object_with_jobs_holds_is_skipped() -> None:
     [
         (
             b'{"error":"unauthorized"}',
-            r"jobs.json is an object without jobs \(it has error\): an array of jobs is needed",
+            r'jobs.json is an object without jobs \(it has error\)\. Say in feed.json where .* "rows": "data.items"',
         ),
         (b"{}", r"is an object without jobs \(it has nothing\)"),
         (b'{"referenceNumber":"a"}\n{"referenceNumber":"b"}', "if each line is an object, name it .jsonl"),
         (b'[{"referenceNumber":"a"}]\n[{"referenceNumber":"b"}]', "holds more after the end of its JSON"),
-        (b'{"jobs":{"referenceNumber":"a"}}', "jobs.json: jobs is not a list"),
+        (b'{"jobs":{"referenceNumber":"a"}}', "jobs.json has jobs that are not a list"),
         (b'{"jobs":[],"jobs":[]}', "jobs.json: jobs is there twice"),
         (b"<!DOCTYPE html><title>Sign in</title>", "jobs.json is not JSON: it begins with '<'"),
-        (b'[{"referenceNumber":"a"},]', "jobs.json is not JSON at row 2: a value is missing"),
-        (b'[{"referenceNumber":"a"} {"referenceNumber":"b"}]', "is not JSON at row 1: , is missing before"),
         (b'{"jobs" []}', ": is missing before"),
         (b"{jobs:[]}", "a key is missing"),
     ],

@@ -92,7 +92,7 @@ def read_rows(obj: FeedObject, stream: BinaryIO, settings: FeedSettings, allowan
         elif suffix == ".json":
             from jobferry.feeds.formats.json import read_array
 
-            rows = read_array(obj.key, text)
+            rows = read_array(obj.key, text, settings.rows)
         else:
             from jobferry.feeds.formats.csv import read_table
 
