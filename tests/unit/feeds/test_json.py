@@ -153,6 +153,25 @@ def test_a_list_after_a_bad_last_job_is_not_taken_for_jobs() -> None:
     assert len(problems) == 2  # the bad row, and what looks like jobs
 
 
+@pytest.mark.parametrize("bad", range(6))
+@pytest.mark.parametrize("path", [(), ("jobs",), ("data", "jobs")])
+def test_a_bad_row_within_lists_and_objects(bad: int, path: tuple[str, ...]) -> None:
+    jobs = [job | {"dates": [{"from": 1}], "tags": ["a"]} for job in JOBS]
+    text = json.dumps(jobs)
+    for name in reversed(path):
+        text = f'{{"{name}": {text}, "more": {{"ids": [1]}}}}'
+    text = text.replace(f'"LT-{bad}"', f'"LT-{bad}')
+
+    settings = {"rows": ".".join(path)} if path else {}
+    assert references(text.encode(), **settings) == [each for each in ALL if each != ALL[bad]]
+
+
+def test_a_row_that_was_cut_off_within_a_list_does_not_swallow_the_next() -> None:
+    text = json.dumps([job | {"tags": ["a", "b"]} for job in JOBS]).replace('"b"]}', "", 1).encode()
+
+    assert references(text.replace(b'"a", ,', b'"a",')) == ALL[1:]
+
+
 def test_a_bad_row_without_another_in_sixteen_megabytes_refuses_the_feed() -> None:
     def pieces() -> Iterator[bytes]:
         yield b'[{"referenceNumber": "a"}, {"referenceNumber": b}'
@@ -161,3 +180,10 @@ def test_a_bad_row_without_another_in_sixteen_megabytes_refuses_the_feed() -> No
 
     with pytest.raises(FeedUnreadableError, match="no other job follows within 16,777,216 bytes"):
         list(read_array("jobs.json", pieces()))
+
+
+def test_a_bad_row_before_very_many_other_objects_refuses_the_feed_soon() -> None:
+    content = b'[{"a":1,"b":2,"c":3},{"a":x},' + b'{"y":[1,' * 200_000
+
+    with pytest.raises(FeedUnreadableError, match="no other job follows within 16,777,216 bytes or 200 objects"):
+        list(read_array("jobs.json", iter([content])))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -29,16 +29,20 @@ _NEXT: Final = re.compile(rb'(\}[ \t\r\n]*,[ \t\r\n]*)\{[ \t\r\n]*"(?![ \t\r\n,:
 #: The beginning of an object that is neither the value of a key nor the first element of a list.
 _OBJECT: Final = re.compile(rb'[^:\[ \t\r\n][ \t\r\n]*(\{)[ \t\r\n]*"[^"\\]+"[ \t\r\n]*:')
 _KEY: Final = re.compile(rb'"([^"\\]+)"[ \t\r\n]*:')
-#: The end of a list and, perhaps, of what holds it, and the next key.
-_END_AND_KEY: Final = re.compile(rb'(\])(?:[ \t\r\n]*[}\]])*[ \t\r\n]*,[ \t\r\n]*"([^"\\]+)"[ \t\r\n]*:')
+#: Brackets that close, and the next key.
+_ENDS_AND_KEY: Final = re.compile(rb'((?:[}\]][ \t\r\n]*)+),[ \t\r\n]*"([^"\\]+)"[ \t\r\n]*:')
+_END: Final = re.compile(rb"[}\]]")
 #: Finds where a value ends. It reads bytes as Latin-1, so that a place in the text is one in the bytes.
 _DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 _CLOSERS: Final = '}]"'
+_CLOSING: Final = str.maketrans("{[", "}]")
 #: The longest piece of JSON that is not a text, such as two escapes. Characters.
 _LONGEST_TOKEN: Final = 12
 _BRACE: Final = ord("{")
 #: When less than this is left in the buffer, more is read. Bytes.
 _SOON: Final = 1 << 16
+#: Objects after a bad row that are compared with the jobs before it.
+_MAX_TRIES: Final = 200
 #: The longest list that is kept until the whole object is known. Bytes.
 _MAX_KEPT: Final = 4 << 20
 
@@ -218,7 +222,7 @@ class _Document:
                 value, comma = text.element()
             except _NotJsonError as error:
                 self._number += 1
-                text.resume(self.shape.names, self._keys, str(error))
+                text.resume(self.shape.names, self._keys, error)
                 comma = False
                 yield self._number, line, UnreadableRow(f"is not JSON: {error}")
             else:
@@ -323,7 +327,16 @@ def _names(row: bytes) -> Iterable[str]:
 
 
 class _NotJsonError(ValueError):
-    """A value is not JSON. The message says where."""
+    """A value is not JSON. The message says where.
+
+    Args:
+        message: what is wrong.
+        is_cut: whether the object ends before the value.
+    """
+
+    def __init__(self, message: str, *, is_cut: bool = False) -> None:
+        super().__init__(message)
+        self.is_cut = is_cut
 
 
 class _Text:
@@ -458,7 +471,7 @@ class _Text:
         self._at += after + (byte == b",")
         return value, byte == b","
 
-    def resume(self, shape: Collection[str], keys: Collection[bytes], fault: str) -> None:
+    def resume(self, shape: frozenset[str], keys: set[bytes], fault: _NotJsonError) -> None:
         """Go to the next element of a list that looks like a job, or to the list's end.
 
         Args:
@@ -466,49 +479,65 @@ class _Text:
             keys: the keys that occur in jobs. Another one after a ] means that the list ended there.
             fault: why the element cannot be read.
         """
-        at = 0
+        at = tries = 0
         while True:
             found = _OBJECT.search(self._buffer, self._at + at)
-            until = found.start(1) if found else len(self._buffer)
-            if self._open:
-                for end in _END_AND_KEY.finditer(self._buffer, self._at + at, until):
-                    if end[2] not in keys:
-                        self._at = end.start()
-                        return
-            if found:
-                at = until - self._at
-                wanted = shape or {
-                    each.decode(errors="replace") for each in _KEY.findall(self._buffer, self._at, until)
-                }
-                if self._looks_like(at, wanted):
-                    self._at += at
+            if found and tries < _MAX_TRIES:
+                tries += 1
+                at = found.start(1) - self._at
+                before = () if shape else _KEY.findall(self._buffer, self._at, found.start(1))
+                wanted = shape or {each.decode(errors="replace") for each in before}
+                job = self._object(at)
+                if job and len(wanted.intersection(_names(job))) * 2 >= len(wanted):
+                    end = self._end_of_list(at, keys.union(_KEY.findall(job)))
+                    self._at += at if end is None else end
                     return
-            elif len(self._buffer) - self._at > MAX_ROW:
-                raise self._error(f"{fault}; no other job follows within {MAX_ROW:,} bytes")
+            elif found or len(self._buffer) - self._at > MAX_ROW:
+                raise self._error(f"{fault}; no other job follows within {MAX_ROW:,} bytes or {_MAX_TRIES} objects")
             elif not self._more():
-                rest = self._buffer[self._at :].rstrip()
-                for bracket in self._open:
-                    rest = rest.removesuffix(b"}" if bracket == "{" else b"]").rstrip()
-                if not rest.endswith(b"]"):
-                    raise self._error(fault)
-                self._at += len(rest) - 1
+                end = self._end_of_list(len(self._buffer), keys) if keys else None
+                end = self._end_of_all() if end is None else end
+                if end is None or fault.is_cut:
+                    raise self._cut() if fault.is_cut else self._error(str(fault))
+                self._at += end
                 return
 
-    def _looks_like(self, at: int, wanted: Collection[str]) -> bool:
-        """Tell whether there is an object with at least half of these names."""
+    def _object(self, at: int) -> bytes:
+        """Return the object at a place; nothing if it is not JSON."""
         try:
             end = self._end(at)
         except _NotJsonError:
-            return False
-        names = _names(self._buffer[self._at + at : self._at + end])
-        return len(set(names).intersection(wanted)) * 2 >= len(wanted)
+            return b""
+        return self._buffer[self._at + at : self._at + end]
+
+    def _end_of_list(self, until: int, keys: set[bytes]) -> int | None:
+        """Return the place of the ] that ends the list, if a key that no job has follows it before a place."""
+        closing = self._closing()
+        for match in _ENDS_AND_KEY.finditer(self._buffer, self._at, self._at + until) if closing else ():
+            ends = [each.start() - self._at for each in _END.finditer(self._buffer, *match.span(1))]
+            brackets = b"".join(self._byte(each) for each in ends)
+            for levels in range(len(closing)):
+                if match[2] not in keys and brackets.endswith(b"]" + closing[:levels]):
+                    return ends[-1 - levels]
+        return None
+
+    def _end_of_all(self) -> int | None:
+        """Return the place of the ] that ends the list, if only the end of the document follows it. All has to be read."""
+        rest = self._buffer[self._at :].rstrip()
+        for bracket in reversed(self._closing()):
+            rest = rest.removesuffix(bytes([bracket])).rstrip()
+        return len(rest) - 1 if rest.endswith(b"]") else None
+
+    def _closing(self) -> bytes:
+        """Return the brackets that close what is open."""
+        return self._open[::-1].translate(_CLOSING).encode()
 
     def value(self) -> bytes:
         """Take a whole value. Call `next` before."""
         try:
             end = self._end(0)
         except _NotJsonError as error:
-            raise self._error(str(error)) from error
+            raise self._cut() if error.is_cut else self._error(str(error)) from error
         value = self._buffer[self._at : self._at + end]
         self._at += end
         return value
@@ -525,8 +554,7 @@ class _Text:
         """Return the end of the value at a place.
 
         Raises:
-            _NotJsonError: not JSON, or longer than the limit.
-            FeedUnreadableError: the object ends before the value.
+            _NotJsonError: not JSON, cut off, or longer than the limit.
         """
         while True:
             if not self._latin1:
@@ -550,7 +578,7 @@ class _Text:
                 if not fault:
                     return place
                 if fault.startswith("unterminated") or self._skip(place) == len(self._buffer):
-                    raise self._cut()
+                    raise _NotJsonError("it has no end", is_cut=True)
                 raise self._not_json(fault, place)
 
     def _at_key(self, at: int) -> bool:
