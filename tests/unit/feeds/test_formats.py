@@ -159,6 +159,19 @@ def test_json_that_is_no_list_of_jobs(content: bytes, message: str) -> None:
         read("jobs.json", content)
 
 
+def test_objects_of_several_lines_in_a_json_lines_object() -> None:
+    with pytest.raises(
+        FeedUnreadableError, match=r"write each object on one line, or export an array and name it \.json"
+    ):
+        read("jobs.jsonl", json.dumps({"referenceNumber": "a"}, indent=2).encode() * 2)
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\x00" * 600_000, b"\n\x1a\x00"])
+def test_marks_at_the_end_of_json_are_ignored(end: bytes) -> None:
+    assert read("jobs.json", array(*JOBS) + end) == (JOBS, [], [])
+    assert read("jobs.jsonl", jsonl(*JOBS) + end) == (JOBS, [], [])
+
+
 def test_an_array_in_a_json_lines_object() -> None:
     with pytest.raises(
         FeedUnreadableError, match=r"holds a JSON array, not a JSON object on each line: name it \.json"

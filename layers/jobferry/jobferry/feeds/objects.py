@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, NamedTuple, Protocol
 from jobferry.errors import FeedUnreadableError
 from jobferry.feeds.rows import FeedWarning, Row
 from jobferry.feeds.settings import SETTINGS_NAME, FeedSettings
-from jobferry.feeds.streams import Allowance, Utf8Watch, decode, peek, unpack
+from jobferry.feeds.streams import Allowance, Utf8Watch, decode, peek, unpack, without_end_marks
 
 #: What other programs leave beside a feed: hidden files, markers and locks; uploads under way, and checksums.
 _NOT_OF_A_FEED: Final = re.compile(r"(^|/)([._]|~\$|[^/]*\.(tmp|part|filepart|crc|md5|sha256)(/|$)|$)", re.IGNORECASE)
@@ -88,11 +88,11 @@ def read_rows(obj: FeedObject, stream: BinaryIO, settings: FeedSettings, allowan
         if suffix in (".jsonl", ".ndjson"):
             from jobferry.feeds.formats.jsonl import read_lines
 
-            rows = read_lines(obj.key, text)
+            rows = read_lines(obj.key, without_end_marks(text))
         elif suffix == ".json":
             from jobferry.feeds.formats.json import read_array
 
-            rows = read_array(obj.key, text, settings.rows)
+            rows = read_array(obj.key, without_end_marks(text), settings.rows)
         else:
             from jobferry.feeds.formats.csv import read_table
 

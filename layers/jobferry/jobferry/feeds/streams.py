@@ -136,6 +136,17 @@ def decode(key: str, chunks: Chunks, encoding: str, watch: Utf8Watch) -> Chunks:
     return chunks
 
 
+def without_end_marks(chunks: Chunks) -> Chunks:
+    """Leave out Ctrl-Z and NUL bytes at the end of a text: old programs end a text so, or fill its last block."""
+    held = b""
+    for chunk in chunks:
+        text = chunk.rstrip(b"\x00\x1a")
+        if text or len(held) > MAX_ROW:
+            yield held + text
+            held = b""
+        held += chunk[len(text) :]
+
+
 def peek(chunks: Chunks, count: int) -> tuple[bytes, Chunks]:
     """Return at least the first `count` bytes, if there are that many, and an iterator over all chunks including them."""
     start = b""
