@@ -17,7 +17,7 @@ from jobferry.board.accounts import Account, parse_account
 from jobferry.board.client import Board, RequestBody
 from jobferry.board.job_imports import JobImport, parse_job_import
 from jobferry.errors import BoardRefusedError, BoardUnreachableError, ConflictError, FeedChangedError, SecretError
-from jobferry.feeds.objects import FeedObject
+from jobferry.feeds.objects import FeedObject, is_of_feed
 from jobferry.notices.notice import Notice
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
@@ -163,7 +163,7 @@ class MemoryBucket:
         return [
             FeedObject(key, etag(content), len(content), self.contents.modified[key])
             for key, content in sorted(self.contents.items())
-            if key.startswith(prefix) and key != f"{prefix}feed.json" and not key.endswith("/")
+            if key.startswith(prefix) and is_of_feed(key.removeprefix(prefix))
         ]
 
     def settings(self, feed: str) -> tuple[str, bytes | None]:

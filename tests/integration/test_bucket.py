@@ -42,7 +42,15 @@ def refuse(code: str) -> Any:
 
 
 def test_a_feeds_objects_in_key_order_without_what_is_no_part_of_it(bucket: FeedsBucket, put: Any) -> None:
-    for key in ("feeds/a/", "feeds/a/feed.json", "feeds/a/z.csv", "feeds/a/b/", "feeds/a/b/c.csv", "feeds/ab/d.csv"):
+    for key in (
+        "feeds/a/",
+        "feeds/a/feed.json",
+        "feeds/a/z.csv",
+        "feeds/a/b/",
+        "feeds/a/b/c.csv",
+        "feeds/ab/d.csv",
+        "feeds/a/_SUCCESS",
+    ):
         put(key, key.encode())
     put("archive/a/e.csv")
     found = bucket.objects("a")

@@ -84,7 +84,7 @@ class EventError(JobferryError):
 
 
 class StrayObjectError(EventError):
-    """An object was uploaded beside the feeds, which EventBridge's pattern cannot exclude.
+    """An uploaded object is part of no feed, which EventBridge's pattern cannot know.
 
     Args:
         message: which object.

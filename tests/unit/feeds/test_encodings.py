@@ -112,3 +112,36 @@ def test_an_xml_document_that_declares_what_it_is_not() -> None:
         FeedUnreadableError, match=r"line 1, column \d+\. The encoding has to be the one that its first line"
     ):
         read("a.xml", f'<?xml version="1.0" encoding="utf-8"?>{content}'.encode("cp1252"))
+
+
+@pytest.mark.parametrize("key", TEXT_FORMATS)
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_utf_8_that_the_setting_calls_something_else_is_told(key: str, encoding: str) -> None:
+    """Even if the first character that shows it is late in a long file. What is read stays as the setting says."""
+    jobs = [{"referenceNumber": str(number), "title": "x" * 500} for number in range(2_000)]
+    jobs[-1]["title"] = "Café in München"
+    content = FORMATS[key](*jobs).decode()
+    content = content.replace("\\u00e9", "é").replace("\\u00fc", "ü")  # as JSON may write them, too
+
+    found, problems, warnings = read(key, content.encode(), encoding=encoding)
+
+    assert found[-1]["title"] == "Café in München".encode().decode(encoding)
+    assert problems == []
+    assert warnings[0].startswith(f"the object looks like UTF-8 but is read as {encoding}, so that é becomes Ã©.")
+    assert read(key, content.encode(encoding), encoding=encoding) == (jobs, [], [])
+
+
+def test_utf_8_with_quotation_marks_that_cp1252_lacks_names_the_setting() -> None:
+    with pytest.raises(FeedUnreadableError, match="is not cp1252, the setting encoding, but looks like UTF-8: remove"):
+        read("a.csv", "referenceNumber,title\na,“x”\n".encode(), encoding="cp1252")
+
+
+@pytest.mark.parametrize("declared", ["ISO-8859-1", "windows-1252"])
+def test_utf_8_that_an_xml_document_calls_something_else_is_told(declared: str) -> None:
+    content = f'<?xml version="1.0" encoding="{declared}"?><jobs><job><referenceNumber>a</referenceNumber><title>é</title></job></jobs>'
+
+    jobs, _, warnings = read("a.xml", content.encode())
+
+    assert jobs == [{"referenceNumber": "a", "title": "Ã©"}]
+    assert warnings[0].startswith(f"the object looks like UTF-8 but is read as {declared}")
+    assert read("a.xml", content.encode("cp1252")) == ([{"referenceNumber": "a", "title": "é"}], [], [])

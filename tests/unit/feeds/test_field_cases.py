@@ -29,10 +29,6 @@ NOT_YET = {
     "csv-title-above-header",
     "csv-title-above-header-set",
     "csv-total-row",
-    "folder-with-a-success-marker",
-    "json-list-under-data",
-    "json-rows-setting",
-    "json-two-lists",
     "xlsx-cover-sheet-first",
     "xlsx-cover-sheet-first-set",
     "xlsx-error-cells",
@@ -43,7 +39,6 @@ NOT_YET = {
     "xml-markup-in-title",
     "xml-no-row-to-be-told",
     "xml-rows-of-attributes",
-    "xml-utf-8-declared-latin-1",
 }
 KEYS = {"why", "exit", "jobs", "invalid", "sent", "says", "silent"}
 

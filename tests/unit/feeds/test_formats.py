@@ -39,6 +39,7 @@ def test_every_format_carries_every_job(key: str, write: Callable[..., bytes], g
 @pytest.mark.parametrize(("key", "write"), FORMATS.items(), ids=FORMATS)
 def test_a_problem_names_the_row_as_a_person_counts(key: str, write: Callable[..., bytes]) -> None:
     wrong = {"referenceNumber": "b", "title": "t", "state": "MC"}
+    line = " (line 10)" if key == "indented.json" else ""
     row = 4 if key.endswith(("csv", "tsv", "xlsx")) else 3  # a table's header is its first row
 
     right = ({"referenceNumber": reference, "title": "t"} for reference in "ac")
@@ -46,7 +47,7 @@ def test_a_problem_names_the_row_as_a_person_counts(key: str, write: Callable[..
 
     assert [job["referenceNumber"] for job in jobs] == ["a", "c"]
     assert problems == [
-        f'{key} row {row}: state "MC" is not a state of the USA: its two-letter code is needed, such as PA'
+        f'{key} row {row}{line}: state "MC" is not a state of the USA: its two-letter code is needed, such as PA'
     ]
 
 
@@ -141,16 +142,14 @@ def test_what_else_an_object_with_jobs_holds_is_skipped() -> None:
     [
         (
             b'{"error":"unauthorized"}',
-            r"jobs.json is an object without jobs \(it has error\): an array of jobs is needed",
+            r'jobs.json is an object without jobs \(it has error\)\. Say in feed.json where .* "rows": "data.items"',
         ),
         (b"{}", r"is an object without jobs \(it has nothing\)"),
         (b'{"referenceNumber":"a"}\n{"referenceNumber":"b"}', "if each line is an object, name it .jsonl"),
         (b'[{"referenceNumber":"a"}]\n[{"referenceNumber":"b"}]', "holds more after the end of its JSON"),
-        (b'{"jobs":{"referenceNumber":"a"}}', "jobs.json: jobs is not a list"),
+        (b'{"jobs":{"referenceNumber":"a"}}', "jobs.json has jobs that are not a list"),
         (b'{"jobs":[],"jobs":[]}', "jobs.json: jobs is there twice"),
         (b"<!DOCTYPE html><title>Sign in</title>", "jobs.json is not JSON: it begins with '<'"),
-        (b'[{"referenceNumber":"a"},]', "jobs.json is not JSON at row 2: a value is missing"),
-        (b'[{"referenceNumber":"a"} {"referenceNumber":"b"}]', "is not JSON at row 1: , is missing before"),
         (b'{"jobs" []}', ": is missing before"),
         (b"{jobs:[]}", "a key is missing"),
     ],
@@ -158,6 +157,19 @@ def test_what_else_an_object_with_jobs_holds_is_skipped() -> None:
 def test_json_that_is_no_list_of_jobs(content: bytes, message: str) -> None:
     with pytest.raises(FeedUnreadableError, match=message):
         read("jobs.json", content)
+
+
+def test_objects_of_several_lines_in_a_json_lines_object() -> None:
+    with pytest.raises(
+        FeedUnreadableError, match=r"write each object on one line, or export an array and name it \.json"
+    ):
+        read("jobs.jsonl", json.dumps({"referenceNumber": "a"}, indent=2).encode() * 2)
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\x00" * 600_000, b"\n\x1a\x00"])
+def test_marks_at_the_end_of_json_are_ignored(end: bytes) -> None:
+    assert read("jobs.json", array(*JOBS) + end) == (JOBS, [], [])
+    assert read("jobs.jsonl", jsonl(*JOBS) + end) == (JOBS, [], [])
 
 
 def test_an_array_in_a_json_lines_object() -> None:

@@ -62,9 +62,11 @@ def test_hostile_rows_are_problems_of_their_own(row: str, message: str, mapped: 
     assert problems[0].startswith(f"jobs.jsonl row 1: {message}")
     assert len(problems[0]) < 500
     if row.startswith("{") and row.count("{") == row.count("}") and "'" not in row and "} {" not in row:
-        array_jobs, array_problems, _ = read("jobs.json", f'[{row},{{"referenceNumber":"z"}}]'.encode(), **settings)
-        assert array_jobs == jobs
-        assert array_problems == [problems[0].replace("jobs.jsonl", "jobs.json")]
+        among_others = f'[{{"referenceNumber":"y"}},{row},{{"referenceNumber":"z"}}]'.encode()
+        array_jobs, array_problems, _ = read("jobs.json", among_others, **settings)
+        assert array_jobs == [{"referenceNumber": "y"}, *jobs]
+        assert len(array_problems) == 1
+        assert message.removeprefix("the row ") in array_problems[0]
 
 
 def test_what_looks_hostile_and_is_not_goes_out_as_it_is() -> None:

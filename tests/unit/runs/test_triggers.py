@@ -92,6 +92,13 @@ def test_an_object_of_no_feed_is_told_apart_since_nobody_has_to_act(key: str) ->
         parse_trigger(upload(key), NOW)
 
 
+@pytest.mark.parametrize("name", ["_SUCCESS", "x/.y.csv", "jobs.csv.filepart", "x/", "feed.json"])
+def test_an_object_beside_the_feeds_own_starts_no_run(name: str) -> None:
+    with pytest.raises(StrayObjectError, match="is not part of its feed") as caught:
+        parse_trigger(upload(f"feeds/nightly/{name}"), NOW)
+    assert caught.value.folder is None
+
+
 @pytest.mark.parametrize(
     ("key", "folder"),
     [

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jobferry.errors import FeedChangedError, FeedUnreadableError
-from jobferry.feeds.objects import FeedObject
+from jobferry.feeds.objects import FeedObject, is_of_feed
 from jobferry.feeds.settings import SETTINGS_NAME
 from jobferry.feeds.streams import CHUNK
 
@@ -49,14 +49,14 @@ class FeedsBucket:
         ]
 
     def objects(self, feed: str) -> list[FeedObject]:
-        """Return the feed's objects in key order, without its settings and folder markers."""
+        """Return the feed's objects in key order."""
         prefix = f"feeds/{feed}/"
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
         return [
             FeedObject(found["Key"], found["ETag"], found["Size"], found["LastModified"])
             for page in pages
             for found in page.get("Contents", [])
-            if found["Key"] != prefix + SETTINGS_NAME and not found["Key"].endswith("/")
+            if is_of_feed(found["Key"].removeprefix(prefix))
         ]
 
     def find(self, key: str) -> FeedObject | None:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 
 from jobferry.cli.understood import understood
 from jobferry.errors import FeedError, FeedUnreadableError, SettingsError
-from jobferry.feeds.objects import FeedObject
+from jobferry.feeds.objects import FeedObject, is_of_feed
 from jobferry.feeds.settings import SETTINGS_NAME, FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import Vocabulary
 from jobferry.payload.build import Payload, build, reason_not_to_send
@@ -36,12 +36,11 @@ class FeedFolder:
         self._root = root
 
     def objects(self) -> list[FeedObject]:
-        """List the folder's files as a bucket would. Hidden files are left out."""
+        """List the folder's files as a bucket would."""
         return [
             FeedObject(name, etag="", size=path.stat().st_size)
             for path in sorted(self._root.rglob("*"))
-            if path.is_file() and (name := path.relative_to(self._root).as_posix()) != SETTINGS_NAME
-            if not any(part.startswith(".") for part in Path(name).parts)
+            if path.is_file() and is_of_feed(name := path.relative_to(self._root).as_posix())
         ]
 
     def open_object(self, obj: FeedObject) -> BinaryIO:

@@ -1,15 +1,19 @@
 """The objects of a feed, and the rows in them in any format."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import blake2b
+from itertools import chain
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import Row
-from jobferry.feeds.settings import FeedSettings
-from jobferry.feeds.streams import Allowance, decode, peek, unpack
+from jobferry.feeds.rows import FeedWarning, Row
+from jobferry.feeds.settings import SETTINGS_NAME, FeedSettings
+from jobferry.feeds.streams import Allowance, Utf8Watch, decode, peek, unpack, without_end_marks
 
+#: What other programs leave beside a feed: hidden files, markers and locks; uploads under way, and checksums.
+_NOT_OF_A_FEED: Final = re.compile(r"(^|/)([._]|~\$|[^/]*\.(tmp|part|filepart|crc|md5|sha256)(/|$)|$)", re.IGNORECASE)
 FORMATS: Final = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".xml", ".rss", ".xlsx")
 
 
@@ -37,6 +41,11 @@ def listing_mark(objects: Iterable[FeedObject], settings: FeedSettings) -> str:
     return digest.hexdigest()
 
 
+def is_of_feed(name: str) -> bool:
+    """Decide whether an object is part of a feed, by its key within the feed's folder. Folders on the way count, too."""
+    return name != SETTINGS_NAME and not _NOT_OF_A_FEED.search(name)
+
+
 class FeedReader(Protocol):
     """The place of the objects: S3, or a folder."""
 
@@ -59,29 +68,48 @@ def read_rows(obj: FeedObject, stream: BinaryIO, settings: FeedSettings, allowan
     """
     suffix = _suffix(obj.key)
     start, content = peek(unpack(obj.key, obj.size, stream, allowance), 200)
+    watch = Utf8Watch()
     # A format's libraries are imported when a feed needs them, to keep them out of the cold start.
     if suffix == ".xlsx":
         from jobferry.feeds.formats.xlsx import read_workbook
 
         return read_workbook(obj.key, content, settings, allowance)
     if suffix in (".xml", ".rss"):
-        from jobferry.feeds.formats.xml import declares_encoding, read_elements
+        from jobferry.feeds.formats.xml import declared_encoding, read_elements
 
-        if declares_encoding(start):
-            return read_elements(obj.key, content, None)
-        return read_elements(obj.key, decode(obj.key, content, settings.encoding), "utf-8")
-    text = decode(obj.key, content, settings.encoding)
-    if suffix in (".jsonl", ".ndjson"):
-        from jobferry.feeds.formats.jsonl import read_lines
+        if declared := declared_encoding(start):
+            if declared.lower() not in ("utf-8", "utf8"):
+                content = watch.over(content)
+            rows = read_elements(obj.key, content, None)
+            return chain(rows, _encoding_warning(watch, declared, "its declaration: have the export declare UTF-8"))
+        rows = read_elements(obj.key, decode(obj.key, content, settings.encoding, watch), "utf-8")
+    else:
+        text = decode(obj.key, content, settings.encoding, watch)
+        if suffix in (".jsonl", ".ndjson"):
+            from jobferry.feeds.formats.jsonl import read_lines
 
-        return read_lines(obj.key, text)
-    if suffix == ".json":
-        from jobferry.feeds.formats.json import read_array
+            rows = read_lines(obj.key, without_end_marks(text))
+        elif suffix == ".json":
+            from jobferry.feeds.formats.json import read_array
 
-        return read_array(obj.key, text)
-    from jobferry.feeds.formats.csv import read_table
+            rows = read_array(obj.key, without_end_marks(text), settings.rows)
+        else:
+            from jobferry.feeds.formats.csv import read_table
 
-    return read_table(obj.key, text, settings)
+            rows = read_table(obj.key, text, settings)
+    return chain(rows, _encoding_warning(watch, settings.encoding, "the setting encoding: remove it from feed.json"))
+
+
+def _encoding_warning(watch: Utf8Watch, encoding: str, because: str) -> Iterator[Row]:
+    """Yield a warning if the rows before it were read in the wrong encoding."""
+    if watch.looks_like_utf8:
+        yield (
+            None,
+            None,
+            FeedWarning(
+                f"the object looks like UTF-8 but is read as {encoding}, so that é becomes Ã©. This comes from {because}"
+            ),
+        )
 
 
 def _suffix(key: str) -> str:

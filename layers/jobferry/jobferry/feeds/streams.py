@@ -1,6 +1,7 @@
 """An object's bytes as UTF-8: decompressed, counted against the feed's limit, and decoded."""
 
 import codecs
+import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import BinaryIO, Final
@@ -28,6 +29,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _GZIP: Final = b"\x1f\x8b"
+_BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 OLD_WORKBOOK: Final = b"\xd0\xcf\x11\xe0"
 PACKED: Final = {
     b"PK\x03\x04": "a ZIP archive or a workbook",
@@ -75,7 +77,33 @@ def unpack(key: str, size: int, stream: BinaryIO, allowance: Allowance) -> Chunk
     return _counted(key, chunks, allowance)
 
 
-def decode(key: str, chunks: Chunks, encoding: str) -> Chunks:
+class Utf8Watch:
+    """Notices text that is read in another encoding but looks like UTF-8: most bytes beyond ASCII form its characters.
+
+    Text of one byte per character hardly ever does: an accented letter and the next would have to be of certain pairs.
+    """
+
+    def __init__(self) -> None:
+        self._right = self._wrong = 0
+
+    def over(self, chunks: Chunks) -> Chunks:
+        """Yield the bytes and watch them."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for chunk in chunks:
+            text = decoder.decode(chunk)
+            if not text.isascii():
+                wrong = text.count("\ufffd")
+                self._wrong += wrong
+                self._right += len(_BEYOND_ASCII.findall(text)) - wrong
+            yield chunk
+
+    @property
+    def looks_like_utf8(self) -> bool:
+        """Whether what was read so far looks like UTF-8."""
+        return self._right > self._wrong
+
+
+def decode(key: str, chunks: Chunks, encoding: str, watch: Utf8Watch) -> Chunks:
     """Return the text as UTF-8 without a byte order mark.
 
     UTF-8 itself is not checked here: the parsers check it, and know the row of a wrong byte.
@@ -84,6 +112,7 @@ def decode(key: str, chunks: Chunks, encoding: str) -> Chunks:
         key: the object's.
         chunks: its bytes.
         encoding: the feed's setting, for objects without a byte order mark.
+        watch: sees the bytes if the setting applies to them.
 
     Raises:
         FeedUnreadableError: not a text; or, while the result is read, a byte that is not of the encoding.
@@ -98,13 +127,24 @@ def decode(key: str, chunks: Chunks, encoding: str) -> Chunks:
             rest = chain([text] if text else [], islice(chunks, 1, None))
             return rest if codec == "utf-8" else _decoded(key, rest, codec, len(mark))
     if codecs.lookup(encoding).name != "utf-8":
-        return _decoded(key, chunks, encoding, 0)
+        return _decoded(key, watch.over(chunks), encoding, 0, watch)
     if b"\x00" in start[:4]:
         raise FeedUnreadableError(
             f"{key} begins with a zero byte: it looks like UTF-16 without a byte order mark; if it is, say so in "
             'feed.json: "encoding": "utf-16-le"'
         )
     return chunks
+
+
+def without_end_marks(chunks: Chunks) -> Chunks:
+    """Leave out Ctrl-Z and NUL bytes at the end of a text: old programs end a text so, or fill its last block."""
+    held = b""
+    for chunk in chunks:
+        text = chunk.rstrip(b"\x00\x1a")
+        if text or len(held) > MAX_ROW:
+            yield held + text
+            held = b""
+        held += chunk[len(text) :]
 
 
 def peek(chunks: Chunks, count: int) -> tuple[bytes, Chunks]:
@@ -178,7 +218,7 @@ def _counted(key: str, chunks: Chunks, allowance: Allowance) -> Chunks:
         yield chunk
 
 
-def _decoded(key: str, chunks: Chunks, encoding: str, before: int) -> Chunks:
+def _decoded(key: str, chunks: Chunks, encoding: str, before: int, watch: Utf8Watch | None = None) -> Chunks:
     decoder = codecs.getincrementaldecoder(encoding)()
     fed = before
     for chunk in chain(chunks, [b""]):
@@ -188,6 +228,10 @@ def _decoded(key: str, chunks: Chunks, encoding: str, before: int) -> Chunks:
             if text:
                 yield text.encode()
         except UnicodeDecodeError as error:
+            if watch and watch.looks_like_utf8:
+                raise FeedUnreadableError(
+                    f"{key} is not {encoding}, the setting encoding, but looks like UTF-8: remove the setting from feed.json"
+                ) from error
             # The decoder kept some bytes of the previous chunk, so count back from all that it was given.
             raise encoding_error(key, fed - len(error.object) + error.start, error, encoding) from error
         except UnicodeError as error:

@@ -129,7 +129,10 @@ def build(
         FeedTooLargeError: more than maxFeedBytes, or than fits on the disk.
     """
     if not objects:
-        raise FeedMissingError("the feed has no object: nothing was exported to its prefix")
+        raise FeedMissingError(
+            "the feed has no object: nothing was exported to its prefix. Hidden and unfinished files, such as .jobs.csv, "
+            "_jobs.csv and jobs.csv.part, do not count"
+        )
     try:
         payload = spool(objects, reader, settings, directory, vocabulary)
         for part in payload.parts:

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from jobferry.errors import EventError, FeedNameError, StrayObjectError
+from jobferry.feeds.objects import is_of_feed
 from jobferry.feeds.settings import check_feed_name
 from jobferry.records.imports import IMPORT_ID
 
@@ -149,6 +150,8 @@ def _upload(event: Mapping[str, Any]) -> Trigger:
         raise StrayObjectError(
             f"the object {key[:200]!r} is in a folder that cannot be a feed: {error}", folder
         ) from error
+    if not is_of_feed("/".join(parts[2:])):
+        raise StrayObjectError(f"the object {key[:200]!r} is not part of its feed: its name says so")
     return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}-{_short(version)}")
 
 

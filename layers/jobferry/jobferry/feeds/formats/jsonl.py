@@ -12,7 +12,7 @@ def read_lines(key: str, chunks: Chunks) -> Iterator[Row]:
     """Yield the lines that are not blank.
 
     Raises:
-        FeedUnreadableError: no line at all; a JSON array; a line beyond MAX_ROW; a last line that is cut off.
+        FeedUnreadableError: no line at all; a JSON array; objects of several lines; a line beyond MAX_ROW; a last line that is cut off.
     """
     number = 0
     rest = b""
@@ -47,6 +47,10 @@ def read_lines(key: str, chunks: Chunks) -> Iterator[Row]:
 def _check_first(key: str, line: bytes) -> None:
     if line.lstrip().startswith(b"["):
         raise FeedUnreadableError(f"{key} holds a JSON array, not a JSON object on each line: name it .json")
+    if line.strip() == b"{":
+        raise FeedUnreadableError(
+            f"{key} has objects of several lines: write each object on one line, or export an array and name it .json"
+        )
 
 
 def _check_last(key: str, number: int, line: bytes) -> None:

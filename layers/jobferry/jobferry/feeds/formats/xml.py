@@ -38,13 +38,15 @@ _NONE: Final = "jobferry-none"  # a name that no element has
 _PARSER: Final = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
 
 
-def declares_encoding(start: bytes) -> bool:
-    """Decide whether the document declares its encoding.
+def declared_encoding(start: bytes) -> str | None:
+    """Return the encoding that the document declares.
 
     A declaration of UTF-16 in single bytes is wrong: the text was encoded differently later, as with .NET's StringWriter.
     """
     declared = _DECLARED.match(start)
-    return declared is not None and not declared[1].lower().startswith((b"utf-16", b"ucs-2", b"iso-10646-ucs-2"))
+    if declared is None or declared[1].lower().startswith((b"utf-16", b"ucs-2", b"iso-10646-ucs-2")):
+        return None
+    return declared[1].decode()
 
 
 def read_elements(key: str, chunks: Chunks, encoding: str | None) -> Iterator[Row]:
