@@ -50,7 +50,7 @@ class FeedFolder:
             obj.key.encode()
             return (self._root / obj.key).open("rb")
         except UnicodeEncodeError as error:
-            raise FeedUnreadableError(f"{obj.key!a} is no name that an object can have: it is not UTF-8") from error
+            raise FeedUnreadableError(f"{obj.key!a} cannot be the name of an object: it is not UTF-8") from error
         except OSError as error:
             raise FeedUnreadableError(f"{obj.key} cannot be opened: {error.strerror}") from error
 
@@ -175,7 +175,8 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     if reason:
         yield f"Nothing would be sent: {reason}"
     if payload.unprotected:
-        yield f"{payload.unprotected:,} protecting no posting: with deleteJobs, deletions would be withheld"
+        unmatched = counted(payload.unprotected, "problem")
+        yield f"{unmatched} cannot be matched to a posting: with deleteJobs, deletions would be withheld"
     yield from understood(payload.understanding.data())
     if payload.invalid:
         yield from ("", "To fix:")
