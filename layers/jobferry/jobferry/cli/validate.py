@@ -76,6 +76,8 @@ def check(path: Path, given: Path | None, vocabulary: Vocabulary, show: int | No
         with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
             payload = _build(path, settings, Path(directory), vocabulary)
             return print_result(payload, settings, show, as_json=as_json)
+    except BrokenPipeError:  # the reader has seen enough
+        raise
     except (FeedError, OSError) as error:
         message = str(error) if isinstance(error, FeedError) else f"{error.filename or path}: {error.strerror}"
         if as_json:
