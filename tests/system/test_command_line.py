@@ -177,7 +177,7 @@ def test_failed_jobs_are_mended_and_retried(person: Person, tmp_path: Path) -> N
     assert "     2  B-2, Locum\n" in exported.out
     assert exported.out.endswith(f"Fix the file, then: jobferry retry {import_id} {file}\n")
     again = person("retry", import_id, "--export", str(file))
-    assert (again.status, again.err) == (2, f"jobferry: {file} is there already: name another file, or remove it\n")
+    assert (again.status, again.err) == (2, f"jobferry: {file} already exists: name another file, or remove it\n")
     programs = person("retry", import_id, "--export", str(tmp_path / "other.jsonl"), "--json").json
     assert [(each["line"], each["referenceNumber"]) for each in programs["jobs"]] == [(1, "B-1"), (2, "B-2")]
     assert (programs["heldBack"], programs["notNamed"]) == (0, 0)
@@ -296,7 +296,7 @@ def test_a_feed_runs_by_a_schedule_of_its_own(person: Person) -> None:
     assert every.json == {"feed": feed, "schedule": "rate(6 hours)", "nextRun": None} | timezone
     assert person("status", feed).out.splitlines()[1].endswith(" every 6 hours")
     gone = person("unschedule", feed)
-    assert (gone.status, gone.out) == (0, f"{feed} runs only when somebody starts it: jobferry submit {feed}\n")
+    assert (gone.status, gone.out) == (0, f"{feed} runs only when a person starts it: jobferry submit {feed}\n")
     assert person("unschedule", feed).err == f"jobferry: {feed} has no schedule\n"
     own = person("unschedule", "default")
     assert own.err.startswith(
@@ -319,7 +319,7 @@ def test_a_feed_that_is_overdue_is_shown(person: Person) -> None:
     status = person("status", feed)
     assert status.status == 1
     assert " complete, overdue " in status.out.splitlines()[1]
-    assert f"{feed}: overdue: no completed import within 26 hours, and no schedule of it is known\n" in status.out
+    assert f"{feed}: overdue: no completed import within 26 hours, and it has no known schedule\n" in status.out
     assert status.out.endswith(f"What to do for {feed}: jobferry submit {feed} --wait\n")
     assert person("status", feed, "--json").json["feeds"][0]["overdue"] is True
     person("pause", feed)
@@ -357,7 +357,7 @@ def test_an_open_run_is_watched_and_nothing_comes_between(person: Person, tmp_pa
         f"jobferry: {import_id} is pending: it has a report when it has ended\n",
     )
     shown = person("show", import_id)
-    assert shown.out.startswith(f"{import_id}: pending: the board has 4 jobs, and has not begun\n")
+    assert shown.out.startswith(f"{import_id}: pending: the board has 4 jobs and has not begun\n")
     assert shown.status == 0
 
     person.system.board.wait(person.system.record(import_id)["boardImportId"])  # type: ignore[index]

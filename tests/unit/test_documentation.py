@@ -33,6 +33,7 @@ AWS_CLI: Final = {
     ("s3", "cp"),
     ("s3", "ls"),
     ("s3", "sync"),
+    ("sso", "login"),
 }
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -61,7 +61,7 @@ def test_each_change_is_told_once() -> None:
     assert told == [
         f"{ID}  preparing: the feed is being read",
         f"{ID}  submitting: 200 jobs on the way to the board",
-        f"{ID}  pending: the board has 200 jobs, and has not begun",
+        f"{ID}  pending: the board has 200 jobs and has not begun",
         f"{ID}  running: the board is working on 200 jobs",
         f"{ID}  complete: 5 added, 1,000 updated, 0 unchanged, 2 failed, 3 deleted",
     ]

@@ -74,7 +74,7 @@ def test_what_is_said_where_no_time_is_known() -> None:
         ("cron(0 3 * * *)", "UTC", "six fields"),
         ("cron(0 3 * * * *)", "UTC", "needs a ?"),
         ("cron(0 3 ? * ? *)", "UTC", "needs a ?"),
-        ("cron(60 3 * * ? *)", "UTC", "60 for the minutes, which goes from 0 to 59"),
+        ("cron(60 3 * * ? *)", "UTC", "60 for the minutes, which can be from 0 to 59"),
         ("cron(0 24 * * ? *)", "UTC", "24 for the hours"),
         ("cron(0 3 32 * ? *)", "UTC", "32 for the day of the month"),
         ("cron(0 3 * 13 ? *)", "UTC", "13 for the month"),

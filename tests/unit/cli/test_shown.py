@@ -130,7 +130,7 @@ def test_the_first_import_of_a_split_run_shows_the_whole_run(split: Person) -> N
     assert lines[0] == f"{ID}: of its run, {ID}-3 is rejected: the board answered 422"
     facts = [" ".join(line.split()) for line in lines]
     assert "state rejected" in facts
-    assert "run 3 imports, this is the first; all together 87 jobs, 2 failed" in facts
+    assert "run 3 imports, and this is the first; in total 87 jobs, 2 failed" in facts
     assert lines[lines.index("What to do") :] == [
         "What to do",
         f"  - Look at {ID}-2, another import of this run: complete.",
@@ -140,7 +140,7 @@ def test_the_first_import_of_a_split_run_shows_the_whole_run(split: Person) -> N
     ]
     assert f'"command": "jobferry show {ID}-3"' in split("show", ID, "--json")
     further = [line.split() for line in split.lines("show", f"{ID}-2")]
-    assert ["run", "a", "further", "import", "of", ID] in further
+    assert ["run", "another", "import", "of", "the", "run", ID] in further
 
 
 def test_a_split_run_of_which_all_is_well(person: Person) -> None:
@@ -190,9 +190,7 @@ def test_an_import_whose_answer_was_lost_says_when_it_is_sent_again(person: Pers
         "soon after 07:25 UTC"
     )
     assert words(changed(lost, attempts=1)) == "submitting: 3 jobs on the way to the board"
-    assert words(changed(lost, reason="the board answered 503")).endswith(
-        "; the last that was heard: the board answered 503"
-    )
+    assert words(changed(lost, reason="the board answered 503")).endswith("; the last answer: the board answered 503")
     late = changed(lost, claimed_until=lost.deadline)
     assert "the import is given up soon after 19:10 UTC" in words(late)
 

@@ -152,9 +152,10 @@ def fail_to_find(*_: Any) -> Any:
     raise CannotBeDoneError("there is no such stack")
 
 
-def test_a_reader_that_has_seen_enough_ends_a_command_quietly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", ["--json", "--show 5000"])
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly(tmp_path: Path, options: str) -> None:
     (tmp_path / "jobs.jsonl").write_text("".join(f'{{"referenceNumber": "{n}", "state": "MC"}}\n' for n in range(5000)))
-    command = f"{shlex.quote(sys.executable)} -m jobferry.cli validate {tmp_path} --json | head -c 10"
+    command = f"{shlex.quote(sys.executable)} -m jobferry.cli validate {tmp_path} {options} | head -c 10"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)  # a pipe of our own
     assert (len(done.stdout), done.stderr) == (10, "")
 

@@ -79,7 +79,7 @@ def test_a_feed_with_problems(feed: Path, capsys: pytest.CaptureFixture[str]) ->
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
         "2 files, 6 rows: 5 jobs would be sent, 2 with problems",
-        "1 protecting no posting: with deleteJobs, deletions would be withheld",
+        "1 problem cannot be matched to a posting: with deleteJobs, deletions would be withheld",
         "",
         "The board's fields in 6 jobs:",
     ]
@@ -125,7 +125,7 @@ def test_a_board_without_lists_is_refused(feed: Path, capsys: pytest.CaptureFixt
     assert main([str(feed), "--board", "www.alliedtravelcareers.com"]) == 2
 
     assert capsys.readouterr().err == (
-        "jobferry: www.alliedtravelcareers.com has no lists that jobferry knows; these have: www.locumjobsonline.com, "
+        "jobferry: www.alliedtravelcareers.com has no lists of terms that jobferry knows. Use www.locumjobsonline.com or "
         "www.travelnursesource.com\n"
     )
 

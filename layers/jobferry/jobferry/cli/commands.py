@@ -68,7 +68,7 @@ class Call:
         return replace(find(self.name, self.profile, self.region), options=self.options)
 
     def progress(self) -> following.Progress:
-        """Write progress where the answer does not go."""
+        """Write progress to standard error if standard output has a JSON document."""
         return following.Progress(sys.stderr if self.as_json else sys.stdout, terminal=sys.stderr.isatty())
 
 
@@ -174,7 +174,7 @@ def validate(call: Call, path: Path, settings: Path | None, board: str | None, s
       jobferry validate exports/ --board www.locumjobsonline.com
     """
     if board is not None and board not in LISTED_TERMS:
-        raise CannotBeDoneError(f"{board} has no lists that jobferry knows; these have: {', '.join(LISTED_TERMS)}")
+        raise CannotBeDoneError(f"{board} has no lists of terms that jobferry knows. Use {' or '.join(LISTED_TERMS)}")
     vocabulary = LISTED_TERMS[board] if board else NOTHING_LISTED
     return local_feed.check(path, settings, vocabulary, show, as_json=call.as_json)
 
@@ -520,7 +520,9 @@ def _export(call: Call, stack: Stack, record: Import, path: Path) -> int:
     if done.held_back:
         say(f"{counted(done.held_back, 'job')} held back before sending: not in the archive, fix them in the export.")
     if done.unnamed:
-        say(f"{counted(done.unnamed, 'job')} of which the board does not say which: look at `{stack.command('show')}`.")
+        say(
+            f"The board does not name {counted(done.unnamed, 'failed job')}: see `{stack.command(f'show {record.import_id}')}`."
+        )
     say(f"Fix the file, then: {stack.command(f'retry {record.import_id} {one_line(path, 400)}')}")
     return FINE
 
@@ -545,7 +547,7 @@ def _scheduled(call: Call, feed: str, own: Schedule | None) -> int:
     if call.as_json:
         answer({"feed": feed} | overview.schedule_data(own, next_run))
     elif own is None:
-        say(f"{feed} runs only when somebody starts it: jobferry{call.options} submit {feed}")
+        say(f"{feed} runs only when a person starts it: jobferry{call.options} submit {feed}")
     else:
         first = f"next at {moment(next_run)} UTC" if next_run else own.words()
         say(f"{feed} runs by itself, {one_line(first, 200)}.")

@@ -27,7 +27,7 @@ class _NameInStack(click.ParamType[str]):
         param: click.Parameter,  # noqa: ARG002  # the names are click's
         incomplete: str,
     ) -> list[CompletionItem]:
-        """Propose names; none if the stack cannot be read. Pressing a key is no occasion for an error."""
+        """Propose names; none if the stack cannot be read. Completion must not show errors."""
         above = ctx.parent.params if ctx.parent else {}
         stack, profile, region = (ctx.params.get(name) or above.get(name) for name in ("stack", "profile", "region"))
         with suppress(*FAULTS):

@@ -11,7 +11,7 @@ from jobferry.errors import JobferryError
 #: The errors that a command expects, and that `words` explains.
 FAULTS: Final = (JobferryError, BotoCoreError, ClientError, OSError)
 
-_SIGN_IN: Final = "sign in again (`aws sso login`, or as you got your credentials), or name another --profile"
+_SIGN_IN: Final = "sign in again (`aws sso login`, or the way you got your credentials), or name another --profile"
 _DENIED: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"}
 )
@@ -53,7 +53,7 @@ def words(error: BaseException) -> str:
         case exceptions.NoRegionError():
             return "no region is known: give --region, set AWS_REGION, or put one into the profile"
         case exceptions.SSOError() | exceptions.TokenRetrievalError() | exceptions.CredentialRetrievalError():
-            return f"the credentials cannot be had: {_SIGN_IN}"
+            return f"the credentials cannot be loaded: {_SIGN_IN}"
         case exceptions.EndpointConnectionError() | exceptions.ConnectTimeoutError() | exceptions.ReadTimeoutError():
             return f"AWS cannot be reached: {error}"
         case ClientError():
@@ -74,5 +74,5 @@ def _refusal(error: ClientError) -> str:
     if code in _EXPIRED:
         return f"the credentials have expired: {_SIGN_IN}"
     if code in _UNKNOWN:
-        return "AWS does not know the credentials: look at the --profile, or AWS_ACCESS_KEY_ID"
+        return "AWS does not know the credentials: check the --profile, or AWS_ACCESS_KEY_ID"
     return f"AWS answered {code} to {error.operation_name}: {message}"

@@ -91,6 +91,6 @@ def _check_patience(import_id: str, now: datetime) -> None:
     requested = _TIME.search(import_id)
     if requested is None or (now - datetime.fromisoformat(requested[0])).total_seconds() > _PATIENCE:
         raise CannotBeDoneError(
-            f"there is no import {import_id}. If it was started just now, Lambda has no room for it, or SubmitImport "
-            "fails before it has recorded anything; its log says more"
+            f"there is no import {import_id}. If it was started just now, Lambda cannot run it yet, or SubmitImport "
+            "failed before it recorded anything: check its log"
         )

@@ -54,7 +54,7 @@ def run_of(first: Import, store: RecordSource) -> list[Import]:
 
 
 def worst(run: Sequence[Import]) -> Import:
-    """Return the import of a run that most needs a person; of several that are alike, the first."""
+    """Return the import of a run that most needs attention: the first of several in the same state."""
     return max(run, key=lambda each: (exit_status(each), each.state is not State.COMPLETE))
 
 
@@ -67,7 +67,7 @@ def words(record: Import) -> str:
         case State.SUBMITTING if record.sent.attempts > 1 and record.claim.until:
             again = record.claim.until + LAMBDA_RETRIES
             then = "sent again by itself" if again <= record.deadline else "given up"
-            last = f"; the last that was heard: {record.ending.reason}" if record.ending.reason else ""
+            last = f"; the last answer: {record.ending.reason}" if record.ending.reason else ""
             return (
                 f"submitting: {jobs} sent {record.sent.attempts:,} times, and the answer of the board was lost; "
                 f"the import is {then} soon after {again.astimezone(UTC):%H:%M} UTC{last}"
@@ -75,7 +75,7 @@ def words(record: Import) -> str:
         case State.SUBMITTING:
             return f"submitting: {jobs} on the way to the board"
         case State.PENDING:
-            return f"pending: the board has {jobs}, and has not begun"
+            return f"pending: the board has {jobs} and has not begun"
         case State.RUNNING:
             return f"running: the board is working on {jobs}"
         case State.COMPLETE:

@@ -193,7 +193,7 @@ def _notes(status: FeedStatus, stack: Stack) -> list[str]:
         found += ["", *text(status.fault, "    ", f"{status.feed}: ")]
     if status.overdue:
         hours = counted(int(status.overdue / timedelta(hours=1)), "hour")
-        own = "" if status.schedule else ", and no schedule of it is known"
+        own = "" if status.schedule else ", and it has no known schedule"
         found += ["", *text(f"overdue: no completed import within {hours}{own}", "    ", f"{status.feed}: ")]
     if status.last_run and (last := worst(status.last_run)).state is not State.COMPLETE and status.exit_status:
         found += ["", *text(words(last), "    ", f"{status.feed}: ")]

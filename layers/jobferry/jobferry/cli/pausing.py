@@ -64,7 +64,7 @@ def set_paused(s3: S3Client, bucket: str, feed: str, *, paused: bool, had_settin
 
 
 def with_paused(text: bytes, *, paused: bool) -> bytes:
-    """The settings with `paused` so, every other byte as it was."""
+    """Return the settings with `paused` set, and every other byte unchanged."""
     content = text.decode()
     value = "true" if paused else "false"
     members = list(_members(content))
@@ -77,7 +77,7 @@ def with_paused(text: bytes, *, paused: bool) -> bytes:
 
 
 def _added(content: str, members: list[tuple[str, int, int, int]], member: str) -> str:
-    """The object with one more member at its end, set as the last one is."""
+    """Return the object with a member added at its end, formatted like the one before it."""
     if not members:
         at = content.index("{") + 1
         return content[:at] + member + content[content.index("}", at) :]
@@ -87,7 +87,7 @@ def _added(content: str, members: list[tuple[str, int, int, int]], member: str) 
 
 
 def _members(content: str) -> Iterator[tuple[str, int, int, int]]:
-    """Of an object's text that is known to be one: name, where it begins, where its value begins and ends."""
+    """Yield the members of a valid object's text: the name, its position, and where its value begins and ends."""
     decoder = JSONDecoder()
 
     def past_space(at: int) -> int:

@@ -1,4 +1,4 @@
-"""Retrying failed jobs: out of the archive into a file that a person corrects, and back."""
+"""Retry failed jobs: write them from the archive into a file that a person corrects, and send that file."""
 
 import tempfile
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ def export(record: Import, stack: Stack, path: Path) -> Exported:
             with path.open("xb") as file:
                 file.writelines(line for number, line in enumerate(lines) if number in known)
         except FileExistsError as error:
-            raise CannotBeDoneError(f"{path} is there already: name another file, or remove it") from error
+            raise CannotBeDoneError(f"{path} already exists: name another file, or remove it") from error
     return Exported([known[number] for number in sorted(known)], held_back, len(refused) - len(known))
 
 
@@ -70,7 +70,9 @@ def _archived(record: Import, stack: Stack) -> Iterator[Iterator[bytes]]:
     with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
         packed = Path(directory) / "payload.jsonl.gz"
         if record.prepared.payload is None or not stack.bucket.fetch(record.prepared.payload, packed):
-            raise CannotBeDoneError(f"what was sent with {record.import_id} is gone: the archive keeps it for 90 days")
+            raise CannotBeDoneError(
+                f"the jobs of {record.import_id} are no longer in the archive, which keeps them for 90 days"
+            )
         with igzip.open(packed, "rb") as lines:  # type: ignore[no-untyped-call]
             yield lines
 
@@ -85,7 +87,9 @@ def require_retryable(record: Import, stack: Stack) -> None:
 def checked(path: Path, record: Import, stack: Stack) -> Iterator[tuple[Payload, FeedSettings]]:
     """Read corrected jobs as SubmitImport will. Raise FeedError or CannotBeDoneError."""
     if path.suffix != SUFFIX:
-        raise CannotBeDoneError(f"{path} is no {SUFFIX} file, as --export writes one: a job a line, as JSON")
+        raise CannotBeDoneError(
+            f"{path} is not a {SUFFIX} file like those that --export writes: one job on each line, as JSON"
+        )
     key, text = stack.bucket.settings(record.feed)
     settings = parse_settings(text, key).for_retry()
     if settings.paused:

@@ -49,7 +49,7 @@ class Schedule:
     enabled: bool
 
     def next_run(self, now: datetime) -> datetime | None:
-        """The next run after `now`; None when there is none, or only AWS knows."""
+        """Return the next run after `now`; None if there is none, or if only AWS knows it."""
         if not self.enabled:
             return None
         try:
@@ -62,7 +62,7 @@ class Schedule:
             return None
 
     def words(self) -> str:
-        """Such as `every 5 minutes`, for what has no known time."""
+        """Return the schedule in words, such as `every 5 minutes`, if its next run is not known."""
         if not self.enabled:
             return "schedule is off"
         match = _RATE.fullmatch(self.expression)
@@ -70,7 +70,7 @@ class Schedule:
 
 
 def fault_of(expression: str, timezone: str) -> str | None:
-    """Return why EventBridge Scheduler would refuse a schedule, to follow it; None if nothing is known against it."""
+    """Return why EventBridge Scheduler would refuse a schedule, to follow it; None if it looks right."""
     try:
         ZoneInfo(timezone)
     except (ValueError, KeyError, OSError):
@@ -100,12 +100,12 @@ def _fault_of_cron(expression: str) -> str | None:
                 return f"has {field} for the {name}, which cannot be read"
         else:
             if not values or min(values) < first or max(values) > last:
-                return f"has {field} for the {name}, which goes from {first} to {last}"
+                return f"has {field} for the {name}, which can be from {first} to {last}"
     return None
 
 
 def _next_cron(expression: str, zone: ZoneInfo, now: datetime) -> datetime | None:
-    """Raises ValueError for what is not known here: L, W and #."""
+    """Return the next run of a cron expression. Raise ValueError for what only AWS evaluates: L, W and #."""
     match = _CRON.fullmatch(expression)
     if match is None:
         raise ValueError(expression)
@@ -128,7 +128,7 @@ def _next_cron(expression: str, zone: ZoneInfo, now: datetime) -> datetime | Non
 
 
 def _values(field: str, first: int, last: int, names: dict[str, int] | None = None) -> frozenset[int]:
-    """What a field stands for. Raises ValueError."""
+    """Return the numbers that a field stands for. Raise ValueError if it cannot be read."""
     found: set[int] = set()
     for part in field.upper().replace("?", "*").split(","):
         match = _PART.fullmatch(part)

@@ -1,4 +1,4 @@
-"""Schedules of further feeds, each made after the template's own: the same target, retries and dead letters."""
+"""Schedules of additional feeds, copied from the template's own: the same target, retries and dead letters."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def set_schedule(stack: Stack, feed: str, expression: str, timezone: str | None) -> Schedule:
-    """Has a feed run by itself, instead of as it did before.
+    """Create or replace a feed's schedule.
 
     Args:
-        stack: whose schedule of its own feed is the model.
-        feed: not the stack's own.
+        stack: the stack whose own schedule is copied.
+        feed: a feed other than the stack's own.
         expression: cron(…), rate(…) or at(…).
-        timezone: IANA's name; None: the model's.
+        timezone: an IANA name; None for the time zone of the stack's own schedule.
 
     Raises:
-        CannotBeDoneError: for this feed, or with this expression; and AWS's own errors.
+        CannotBeDoneError: the feed or the expression is not allowed. AWS's own errors are raised, too.
     """
     name = _name(stack, feed)
     model = _model(stack)
@@ -53,7 +53,7 @@ def set_schedule(stack: Stack, feed: str, expression: str, timezone: str | None)
 
 
 def remove_schedule(stack: Stack, feed: str) -> None:
-    """Has a feed run only when somebody starts it. Raises CannotBeDoneError when it has no schedule of its own."""
+    """Delete a feed's schedule. Raise CannotBeDoneError if it has none of its own."""
     name = _name(stack, feed)
     try:
         stack.scheduler.delete_schedule(GroupName=stack.schedule_group, Name=name)
@@ -64,7 +64,7 @@ def remove_schedule(stack: Stack, feed: str) -> None:
 
 
 def _name(stack: Stack, feed: str) -> str:
-    """The name of a further feed's schedule."""
+    """Return the name of an additional feed's schedule."""
     if feed == stack.default_feed:
         raise CannotBeDoneError(
             f"the schedule of {feed} belongs to the template: change the stack's parameters Schedule and "
@@ -79,12 +79,12 @@ def _name(stack: Stack, feed: str) -> str:
 
 
 def _model(stack: Stack) -> Any:
-    """The template's own schedule, as it is deployed."""
+    """Return the template's own schedule as it is deployed."""
     try:
         return stack.scheduler.get_schedule(GroupName=stack.schedule_group, Name=f"{stack.name}-{stack.default_feed}")
     except ClientError as error:
         if code_of(error) != "ResourceNotFoundException":
             raise
         raise CannotBeDoneError(
-            f"the template's own schedule, of {stack.default_feed}, is gone, and others are made after it: deploy again"
+            f"the schedule of {stack.default_feed}, which others are copied from, was deleted: deploy the stack again"
         ) from error

@@ -28,7 +28,7 @@ def complain(message: str) -> None:
 
 
 def answer(document: Mapping[str, Any]) -> None:
-    """Write one JSON document for a program. It is ASCII, so a terminal obeys none of its texts."""
+    """Write one JSON document for a program. It is ASCII, so it cannot control a terminal."""
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 

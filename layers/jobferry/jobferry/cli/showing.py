@@ -1,4 +1,4 @@
-"""One import in full, the imports of a feed in a line each, and what a run would do."""
+"""Show one import in full, the imports of a feed in a table, and what a run would do."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -23,7 +23,7 @@ _LENGTHS: Final = Lengths(*[_WHOLE] * len(Lengths._fields))
 
 
 def history(records: Iterable[Import]) -> list[str]:
-    """Return a table of imports, newest first. If nothing came of one, the reason is on the line below it."""
+    """Return a table of imports, newest first. If one failed, the reason is on the line below it."""
     records = list(records)
     header, *rows = table(
         ("IMPORT", "STATE", "JOBS", "ADDED", "FAILED", "INVALID", "DELETED", "WITHHELD"), map(_row, records)
@@ -122,11 +122,11 @@ def _facts(view: ImportView, run: Sequence[Import]) -> dict[str, str | None]:
 
 def _run(record: Import, run: Sequence[Import]) -> str | None:
     if record.run:
-        return f"a further import of {record.run}"
+        return f"another import of the run {record.run}"
     if record.parts == 1:
         return None
     jobs, failed = sum(each.prepared.jobs for each in run), sum(each.result.count("failed") for each in run)
-    return f"{record.parts:,} imports, this is the first; all together {counted(jobs, 'job')}, {failed:,} failed"
+    return f"{record.parts:,} imports, and this is the first; in total {counted(jobs, 'job')}, {failed:,} failed"
 
 
 def _deletions(view: ImportView, stack: Stack) -> Iterator[str]:

@@ -49,7 +49,7 @@ class FeedFolder:
             obj.key.encode()
             return (self._root / obj.key).open("rb")
         except UnicodeEncodeError as error:
-            raise FeedUnreadableError(f"{obj.key!a} is no name that an object can have: it is not UTF-8") from error
+            raise FeedUnreadableError(f"{obj.key!a} cannot be the name of an object: it is not UTF-8") from error
         except OSError as error:
             raise FeedUnreadableError(f"{obj.key} cannot be opened: {error.strerror}") from error
 
@@ -75,6 +75,8 @@ def check(path: Path, given: Path | None, vocabulary: Vocabulary, show: int | No
         with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
             payload = _build(path, settings, Path(directory), vocabulary)
             return print_result(payload, settings, show, as_json=as_json)
+    except BrokenPipeError:  # the reader has seen enough
+        raise
     except (FeedError, OSError) as error:
         message = str(error) if isinstance(error, FeedError) else f"{error.filename or path}: {error.strerror}"
         if as_json:
@@ -174,7 +176,8 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     if reason:
         yield f"Nothing would be sent: {reason}"
     if payload.unprotected:
-        yield f"{payload.unprotected:,} protecting no posting: with deleteJobs, deletions would be withheld"
+        unmatched = counted(payload.unprotected, "problem")
+        yield f"{unmatched} cannot be matched to a posting: with deleteJobs, deletions would be withheld"
     yield from understood(payload.understanding.data())
     if payload.invalid:
         yield from ("", "To fix:")

@@ -114,7 +114,7 @@ def build(
 ) -> Payload:
     """Read the feed's objects in key order and write what will be sent into `directory`.
 
-    The caller decides whether a feed with so many invalid jobs may be sent (`reason_not_to_send`).
+    The caller decides whether a feed with this many invalid jobs may be sent (`reason_not_to_send`).
 
     Args:
         objects: the feed's objects.

@@ -169,7 +169,7 @@ class Claim(Frozen):
 
 
 class Destination(Frozen):
-    """Where an import goes.
+    """Where an import is sent.
 
     Attributes:
         board: base URL of the board's API.

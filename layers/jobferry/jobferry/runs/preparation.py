@@ -66,7 +66,7 @@ class LoadedFeed:
 
     Attributes:
         settings: its settings.
-        account: where it goes.
+        account: where it is sent.
         objects: its objects.
         payload: what would be sent.
     """

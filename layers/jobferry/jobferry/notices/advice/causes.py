@@ -43,7 +43,7 @@ _UNKNOWN: Final = CauseAdvice("see why", f"Fix what the reason below says. {_RUN
 BY_CAUSE: Final = {
     Cause.FEED_MISSING: CauseAdvice(
         "the feed has no file",
-        "Find out why the export did not arrive in s3://{bucket}/feeds/{feed}/ (did it run? did it go to another folder?), "
+        "Find out why the export did not arrive in s3://{bucket}/feeds/{feed}/ (did it run? did it write to another folder?), "
         f"and have it write the file there again. {_RUN_NOW}",
     ),
     Cause.FEED_UNREADABLE: CauseAdvice(
@@ -64,7 +64,7 @@ BY_CAUSE: Final = {
     Cause.FEED_CHANGED: CauseAdvice(
         "the files kept changing",
         "Have the export end before the run begins, or write its files elsewhere and copy them to "
-        f"s3://{{bucket}}/feeds/{{feed}}/ when they are whole. {_RUN_NOW}",
+        f"s3://{{bucket}}/feeds/{{feed}}/ when they are complete. {_RUN_NOW}",
         can_wait=True,
     ),
     Cause.SETTINGS: CauseAdvice(
@@ -73,7 +73,7 @@ BY_CAUSE: Final = {
     Cause.SETTINGS_MISSING: CauseAdvice(
         "feed.json has disappeared",
         "Put {settings} back. The bucket keeps its earlier versions; the runbook has the commands (Settings missing). "
-        "If the export deletes files that it did not write, make it spare feed.json. If the feed needs no settings any "
+        "If the export deletes files that it did not write, exclude feed.json. If the feed needs no settings any "
         f"more, upload a feed.json with {{{{}}}} in it. {_RUN_NOW}",
     ),
     Cause.FIELDS_GONE: CauseAdvice(
@@ -92,11 +92,11 @@ BY_CAUSE: Final = {
     Cause.SECRET: CauseAdvice(
         "the API key is not usable",
         "Put the board account's API key into the secret that the reason below names (AWS console, Secrets Manager, Retrieve "
-        "secret value, Edit). If there is no such secret: is apiKeySecret in feed.json spelled right? If so, store a new one "
+        "secret value, Edit). If there is no such secret, check the spelling of apiKeySecret in feed.json. If that is right, store a new one "
         f"by that name. {_RUN_NOW}",
     ),
     Cause.PAUSED: CauseAdvice(
-        "the feed is paused", 'Nothing. To send it again, take "paused": true out of {settings}.', can_wait=True
+        "the feed is paused", 'Nothing. To send it again, remove "paused": true from {settings}.', can_wait=True
     ),
     Cause.ABANDONED: CauseAdvice(
         "the run was cut off",
@@ -118,8 +118,8 @@ BY_CAUSE: Final = {
     ),
     Cause.BOARD_REFUSED: CauseAdvice(
         "the board refused the import",
-        "Fix what the board says below. If its words do not tell what that is, write to the board's support and quote "
-        f"them. {_RUN_NOW}",
+        "Fix what the board says below. If it does not say what that is, write to the board's support and quote "
+        f"it. {_RUN_NOW}",
     ),
     Cause.ACCOUNT_CHANGED: CauseAdvice(
         "its account was changed meanwhile",

@@ -75,7 +75,7 @@ def _after_refusal(record: Import, failures: Failures, commands: Commands) -> It
         )
     if record.ending.feed_is_empty:
         yield Step(
-            "If the feed is empty on purpose: jobferry never takes down a whole account. Take the postings down on the "
+            "If the feed is empty on purpose: jobferry never deletes all postings of an account. Delete them on the "
             f'board\'s own site, and set "paused": true in {names["settings"]} until there are jobs again.'
         )
 
@@ -86,7 +86,7 @@ def _run(record: Import, text: str, commands: Commands) -> Step:
     if record.ending.cause in _CODE_IS_USELESS or not any(codes):
         return Step(text, commands.run(record.feed))
     confirm, fields = (code if code and _SAFE_CODE.fullmatch(code) else None for code in codes)
-    again = "Give your code again: without it, what you confirmed is not done. "
+    again = "Give your code again: without it, the run does not do what you confirmed. "
     return Step(again + text, commands.run(record.feed, confirm, confirm_fields=fields))
 
 
@@ -185,9 +185,9 @@ def _deleted_more(record: Import, commands: Commands) -> Iterator[Step]:
         )
         return
     yield Step(
-        f"{look} more than this import was to delete. The postings in the feed are there. The deleted ones were posted "
+        f"{look} more than this import should have deleted. The postings in the feed are there. The deleted ones were posted "
         "by hand, by another feed or by another system, or an older import of this feed, whose result came late, had posted "
-        "them again. If one of them should be there, post it again from where it came."
+        "them again. If one of them should be there, post it again from the system that it came from."
     )
     yield Step(
         "Until it is clear where they came from, stop the deletions: set deleteJobs to false in "

@@ -28,7 +28,7 @@ from jobferry.text import counted, day, one_line, when
 if TYPE_CHECKING:
     from jinja2 import Template
 
-#: The most rows of a list on the page: a browser can sort and search so many at once. The table of the report has all.
+#: The most rows of a list on the page: a browser can sort and search this many at once. The table of the report has all.
 ROWS: Final = 5000
 #: The most characters of a list's rows: every job may have been refused with the longest message.
 SIZE: Final = 6_000_000
