@@ -41,6 +41,8 @@ _BOARD_FIELDS: Final = frozenset(map(plain_name, ONE_LINE | {
 _HEADER_ROWS: Final = 30
 #: The longest footer. More rows like one are not a footer. Rows.
 _FOOTER_ROWS: Final = 10
+#: So many rows show which columns always have a value.
+_ENOUGH_ROWS: Final = 10
 _FOOTER: Final = re.compile(
     r"""[\W_]*(?:
         (?:grand|sub|report|overall)?[\s-]?totals?\b
@@ -83,8 +85,11 @@ def find_header(key: str, rows: Iterable[Sequence[str]], settings: FeedSettings)
     ours = settings.fields.keys() | _BOARD_FIELDS
     known = [sum(name in ours or plain_name(name) in ours for name in found) for _, found in filled]
     likely = next((at for at, count in enumerate(known) if count > 1), None)
-    if likely is None and not known[0] and len(names) == 1:
-        likely = next((at for at, (_, found) in enumerate(filled) if len(found) > 2), None)
+    widest = max(len(found) for _, found in filled)
+    if likely is None and not known[0] and len(names) * 2 <= widest > 2:
+        likely = next(
+            (at for at, (_, found) in enumerate(filled) if len(found) * 2 > widest and _are_names(found)), None
+        )
     if likely:
         raise FeedUnreadableError(
             f"{key}: the header is not in row {first}, which has {_quoted(names)}, but seems to be in row "
@@ -92,6 +97,10 @@ def find_header(key: str, rows: Iterable[Sequence[str]], settings: FeedSettings)
             f"{filled[likely][0]}, or export the table alone"
         )
     return first
+
+
+def _are_names(texts: Sequence[str]) -> bool:
+    return not any(letter.isdigit() for text in texts for letter in text)
 
 
 def _filled(cells: Sequence[str]) -> list[str]:
@@ -111,6 +120,7 @@ class Columns:
         known: the names.
         count: the number of columns.
         width: the number of the header's cells, with those without a name at its end.
+        always: the names of which hardly any of the first rows lacks a value.
         has_nameless: whether a column before the last one has no name.
     """
 
@@ -134,9 +144,17 @@ class Columns:
         self._plain = len({*self.names, ""}) == self.count + 1
         self.one_line = settings.feed_names(ONE_LINE)
         self.reference = settings.feed_names(["referenceNumber"])
+        self.always: frozenset[str] = frozenset()
         self._repeated = {name for name, count in Counter(self.names).items() if name and count > 1}
         #: Names whose values must not differ if they are there twice.
         self._distinct = settings.fields.keys() | {name for name in self._repeated if plain_name(name) in _BOARD_FIELDS}
+
+    def learn(self, rows: Iterable[Sequence[str]]) -> None:
+        """Learn from the first rows which columns always have a value."""
+        found = [fields for cells in rows if self.is_of_table(cells) and isinstance(fields := self.fields(cells), dict)]
+        if len(found) >= _ENOUGH_ROWS:
+            counts = Counter(chain.from_iterable(found))
+            self.always = frozenset(name for name, count in counts.items() if count * 10 >= len(found) * 8)
 
     def warnings(self) -> Iterator[Row]:
         """Yield a warning for each name that is there twice."""
@@ -181,6 +199,18 @@ class Columns:
         found = len(self.known.intersection(names))
         return found * 2 > len(names) and (found > 1 or self.count == 1)
 
+    def is_of_table(self, cells: Sequence[str]) -> bool:
+        """Decide whether this seems to be a row of this table: it has several values, and is no header and no footer."""
+        fields = self.fields(cells)
+        if isinstance(fields, UnreadableRow):
+            return True
+        several = len(fields) > 1 or len(fields) == self.count
+        return several and footer_text(fields) is None and not self.is_header(cells)
+
+    def is_blank_or_footer(self, cells: Sequence[str]) -> bool:
+        fields = self.fields(cells)
+        return not fields or (isinstance(fields, dict) and footer_text(fields) is not None)
+
     def is_same_header(self, cells: Sequence[str]) -> bool:
         return self.names == _trimmed(cells)
 
@@ -211,19 +241,24 @@ def read_below(columns: Columns, rows: Iterable[TableRow]) -> Iterator[Row]:
                 row = RowWithWarning(row, given.message)
         else:
             row = reader.read(number, given)
+        if reader.new_nameless:
+            yield from ((number, None, columns.nameless_warning(place)) for place in reader.new_nameless)
+            reader.new_nameless = ()
         if row is None:
             continue
-        for place in reader.new_nameless:
-            yield number, None, columns.nameless_warning(place)
-        if isinstance(row, _Footer) and len(footer) < _FOOTER_ROWS:
-            footer.append((number, row.text))
-            continue
-        for above, text in footer:
-            yield above, None, UnreadableRow(f'has "{text:.80}" like a footer, but other rows follow')
-        footer.clear()
-        yield number, None, UnreadableRow(f'has "{row.text:.80}" like a footer') if isinstance(row, _Footer) else row
+        if footer or isinstance(row, _Footer):
+            if isinstance(row, _Footer) and len(footer) < _FOOTER_ROWS:
+                footer.append((number, row.text))
+                continue
+            yield from ((above, None, _not_at_end(text)) for above, text in footer)
+            footer.clear()
+        yield number, None, _not_at_end(row.text) if isinstance(row, _Footer) else row
     for above, text in footer:
         yield above, None, FeedWarning(f'the row at the end with "{text:.80}" is left out: it is a footer, not a job')
+
+
+def _not_at_end(footer: str) -> UnreadableRow:
+    return UnreadableRow(f'has "{footer:.80}" like a footer, but other rows follow')
 
 
 class _Footer(NamedTuple):
@@ -245,6 +280,7 @@ class _RowReader:
         self._other: int | None = None  # the row of a second header with other columns
         self._nameless: set[int] = set()
         self._rows = 0
+        self._always = columns.always
         self.new_nameless: Sequence[int] = ()
 
     def read(self, number: int, cells: Sequence[str]) -> _Read:
@@ -255,7 +291,6 @@ class _RowReader:
                 self._other = self._other or number
             return UnreadableRow(f"repeats the header of row {columns.header}: were several exports put together?")
         fields = columns.fields(cells)
-        self.new_nameless = ()
         if columns.has_nameless or len(cells) > columns.count:
             nameless = columns.nameless(cells)
             self.new_nameless = [place for place in nameless if place not in self._nameless]
@@ -274,9 +309,22 @@ class _RowReader:
                 return _Footer(text)
             if len(fields) == 1:
                 return UnreadableRow(_ONE_CELL)
+            if (lacking := self._lacks(fields)) is not None:
+                return lacking
         if self._rows == 1 and all(map(_DASHES.fullmatch, fields.values())):
             return FeedWarning("the row of dashes under the header is left out")
         return fields
+
+    def _lacks(self, fields: Fields) -> UnreadableRow | None:
+        """Compare a row's names with those that hardly any row lacks."""
+        lacking = self._always.difference(fields)
+        if len(lacking) > 1 and len(lacking) * 2 > len(self._always):
+            some = ", ".join(sorted(lacking)[:3])
+            return UnreadableRow(
+                f"has no value in {len(lacking)} columns that other rows have ({some:.120}): is it a job?"
+            )
+        self._always -= lacking
+        return None
 
 
 def footer_text(fields: Fields) -> str | None:
