@@ -155,7 +155,7 @@ def _with_widths_judged(columns: Columns, shape: RowShape, rows: Iterable[TableR
     widths: Counter[int] = Counter()  # of the held rows
     before = usual
     for row in rows:
-        if not held and type(row[1]) is list and len(row[1]) == usual == width:  # most rows
+        if not held and not shape.varies and type(row[1]) is list and len(row[1]) == usual == width:  # most rows
             count += 1
             yield row
             continue
@@ -170,7 +170,7 @@ def _with_widths_judged(columns: Columns, shape: RowShape, rows: Iterable[TableR
             width = before
         elif len(held) < 2 * _BLOCK:
             continue
-        yield from (_judged(columns, shape, each, width) for each in held)
+        yield from [_judged(columns, shape, each, width) for each in held]
         held.clear()
         widths.clear()
     if count >= _BLOCK and len(widths) == 1 and (widths[before] > 1 or before == usual):
@@ -191,8 +191,13 @@ def _judged(columns: Columns, shape: RowShape, row: TableRow, width: int) -> Tab
     if len(cells) == width == shape.usual:
         return row
     if len(cells) == width or shape.may_leave_out(cells):
-        return number, CellsWithWarning(
-            cells, f"has only {len(cells)} of the header's {names} columns: the others are taken as empty"
+        if isinstance(given, CellsWithWarning):
+            return row
+        return (
+            number,
+            CellsWithWarning(
+                cells, f"has only {len(cells)} of the header's {names} columns: the others are taken as empty"
+            ),
         )
     if len(cells) > width:
         what = f"the header {names}" if len(cells) > names else f"those around it {width}"

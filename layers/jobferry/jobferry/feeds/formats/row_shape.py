@@ -27,6 +27,7 @@ _KINDS: Final = tuple(
         (r"[A-Z]{2}", r"[0-9]+", r"[$]?[0-9][0-9,]*(?:[.][0-9]+)?", r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"),
     )
 )
+_WITH_LETTERS: Final = re.compile(r".*[^\W\d_].*", re.DOTALL)
 
 
 class RowShape:
@@ -35,6 +36,7 @@ class RowShape:
     Attributes:
         usual: the number of cells in a whole row.
         leaves_out: whether the program that wrote the table leaves out empty cells at the end of a row.
+        varies: whether the number of cells alone does not show that values have moved.
         fits_header: whether any of the first rows has as many cells as the header, or there are hardly any rows.
     """
 
@@ -59,6 +61,7 @@ class RowShape:
         self._kinds = {place: kind for place in range(columns.count) if (kind := _kind_of(rows, place)) is not None}
         self._widths = {width for width, count in counts.items() if width <= self.usual and count >= enough}
         self._widths.add(self.usual)
+        self.varies = self.leaves_out or len(self._widths) > 1
 
     def may_leave_out(self, cells: Sequence[str]) -> bool:
         """Decide whether empty cells may be missing at the end of this row."""
@@ -71,10 +74,10 @@ class RowShape:
         """
         if self.usual > self._columns.width:
             return any(cell.strip() for cell in cells[self._columns.width :])
-        if not self.leaves_out:
+        if not self.varies:
             return False
         wrong = sum(
-            kind.fullmatch(value) is None
+            (2 if kind is _WITH_LETTERS else 1) * (kind.fullmatch(value) is None)
             for place, kind in self._kinds.items()
             if place < len(cells) and (value := cells[place].strip())
         )
@@ -171,7 +174,7 @@ def _is_quoted(cell: str) -> bool:
 def _kind_of(rows: Sequence[Sequence[str]], place: int) -> re.Pattern[str] | None:
     """Return what nearly all values of a column look like; None if they have nothing in common."""
     values = [value for cells in rows if place < len(cells) and (value := cells[place].strip())]
-    for kind in _KINDS:
+    for kind in (*_KINDS, _WITH_LETTERS):
         if (
             len(values) >= _ENOUGH_ROWS
             and sum(kind.fullmatch(value) is not None for value in values) * 10 >= len(values) * 9
