@@ -97,17 +97,25 @@ def _cells(row: Sequence[str] | CellsWithWarning | UnreadableRow) -> Sequence[st
 
 def _with_open_ends_judged(rows: Iterable[TableRow]) -> Iterator[TableRow]:
     """Yield the rows. If the lines below one fit no row up to a closing quotation mark, its last text goes on in them."""
-    held: list[TableRow] = []
+    above: TableRow | None = None
+    below: list[TableRow] = []
     for row in rows:
         given = row[1]
-        if (type(given) is list and len(given) > 1) or len(held) > _BLOCK:
-            yield from held
-            held = [row]
-        elif held and isinstance(given, UnreadableRow) and given.message == CLOSES:
-            held = [(held[0][0], UnreadableRow(_GOES_ON))]
+        if above is not None and isinstance(given, UnreadableRow) and given.message == CLOSES:
+            above = above[0], UnreadableRow(_GOES_ON)
+            below.clear()
+        elif above is not None and (type(given) is not list or len(given) < 2) and len(below) < _BLOCK:
+            below.append(row)
         else:
-            held.append(row)
-    yield from held
+            if above is not None:
+                yield above
+            if below:
+                yield from below
+                below.clear()
+            above = row
+    if above is not None:
+        yield above
+    yield from below
 
 
 def _with_last_judged(
