@@ -196,7 +196,7 @@ def report(
     lines += [
         "",
         "A build of JSONL spends most of its time on the check and on writing. Python's own csv instead of the splitting of rows in",
-        "`feeds/formats/csv.py` would take a third more for CSV. XML is read with lxml alone. The shortcut in",
+        "`feeds/formats/delimited.py` would take a third more for CSV. XML is read with lxml alone. The shortcut in",
         "`jobs/clean_json.py` saves the difference between the rows JSONL and JSONL without the shortcut.",
         "",
         f"Peak memory of a process that builds one feed and its archive, with {int(count * SMALL):,} and {count * LARGE:,} jobs. The targets are",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jobferry.errors import FeedUnreadableError
 from jobferry.jobs.reference_numbers import fault_of
 from tests.feeds import jobs_of, jsonl, payload_of, problems_of, warnings_of
 
@@ -56,15 +57,65 @@ def test_short_rows_of_an_exporter_that_leaves_out_empty_cells_are_sound(tmp_pat
         assert outcome(table([*rows[:-1], last]), folder) == (20, [], 0)
 
 
-def test_blank_cells_below_a_short_row_show_that_it_is_whole(tmp_path: Path) -> None:
-    assert outcome(table([*CELLS, ["J999", "CRNA"], [""] * 5]), tmp_path) == (21, [], 0)
+@pytest.mark.parametrize("place", range(1, 5))
+def test_a_separator_too_many_or_missing_costs_the_row(place: int, tmp_path: Path) -> None:
+    """The cells may all be plausible: an empty last one hides that the others have moved."""
+    rows = [[*row[:4], ""] for row in CELLS]
+    for number, (cells, message) in enumerate(
+        [
+            ([*rows[7][:place], "", *rows[7][place:]], "has 6 columns, the header 5: a separator too many"),
+            (
+                [*rows[7][: place - 1], rows[7][place - 1] + rows[7][place], *rows[7][place + 1 :]],
+                "has 4 columns, the header 5",
+            ),
+        ]
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        jobs, problems, unprotected = outcome(table([*rows[:7], cells, *rows[8:]]), folder)
+        assert (jobs, unprotected, len(problems)) == (19, 1, 1)
+        assert f"the row {message}" in problems[0]
+
+
+def test_short_rows_in_blocks_as_excel_writes_them_are_sound(tmp_path: Path) -> None:
+    rows = [[*row[:4], "" if 15 <= number < 31 or number > 46 else "Nights"] for number, row in enumerate(CELLS * 3)]
+    rows = [[f"{number}{row[0]}", *(row[1:] if row[4] else row[1:4])] for number, row in enumerate(rows)]
+
+    assert outcome(table(rows), tmp_path) == (60, [], 0)
+
+
+def test_a_separator_after_each_row_is_sound_unless_something_is_behind_it(tmp_path: Path) -> None:
+    rows = [[*row, ""] for row in CELLS]
+    rows[3] = [*rows[3][:2], "", *rows[3][2:5]]
+    rows[4] = rows[4][:-1]
+
+    jobs, problems, unprotected = outcome(table(rows), tmp_path)
+
+    assert (jobs, unprotected, len(problems)) == (18, 2, 2)
+
+
+@pytest.mark.parametrize("names", [NAMES[1:], ["x", *NAMES], [NAMES[0] + NAMES[1], *NAMES[2:]]])
+def test_a_header_that_fits_no_row_is_told(names: list[str], tmp_path: Path) -> None:
+    with pytest.raises(
+        FeedUnreadableError, match=r"the header in row 1 has . names, but most rows have 5 cells.*headerRow"
+    ):
+        outcome(table(CELLS, names), tmp_path)
+
+
+def test_a_row_without_what_all_others_have_is_told(tmp_path: Path) -> None:
+    rows = [*CELLS[:12], ["Clinic", "Phone", "", "", ""], ["Mercy", "555-0100", "", "", ""], *CELLS[12:]]
+
+    jobs, problems, unprotected = outcome(table(rows), tmp_path)
+
+    assert (jobs, unprotected) == (20, 2)
+    assert "has no value in 3 columns that other rows have (city, description, state): is it a job?" in problems[0]
 
 
 @pytest.mark.parametrize("place", range(1, 5))
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_two_stray_quotation_marks(place: int, end: str, delimiter: str, tmp_path: Path) -> None:
-    """They make one cell of what is between them, in whatever column."""
+    """Each costs its row: reading goes on with the next one, in whatever column they are."""
     text = "Nights and days" if delimiter == "," else "Nights, days, call, weekends, and holidays"
     lines = [delimiter.join([*row[:4], text]) for row in CELLS]
     for number, mark in ((4, '"{}'), (9, '{}"')):
@@ -75,8 +126,8 @@ def test_two_stray_quotation_marks(place: int, end: str, delimiter: str, tmp_pat
 
     jobs, problems, unprotected = outcome(text, tmp_path)
 
-    assert (jobs, unprotected) == (14, 1)
-    assert "is a quotation mark in the wrong place?" in problems[0]
+    assert (jobs, unprotected) == (18, 2)
+    assert all("a quotation mark in the wrong place" in problem for problem in problems)
 
 
 @pytest.mark.parametrize(("first", "last"), [(1, 2), (1, 4), (4, 1), (2, 4)])
@@ -89,8 +140,8 @@ def test_two_stray_quotation_marks_in_different_columns(first: int, last: int, t
 
     _, problems, unprotected = outcome("\n".join([",".join(NAMES), *lines, ""]), tmp_path)
 
-    assert unprotected == 1
-    assert len(problems) == 1
+    assert unprotected == 2
+    assert len(problems) == 2
 
 
 @pytest.mark.parametrize("name", ["title", "city", "state", "referenceNumber", "postalCode"])
@@ -162,7 +213,7 @@ def test_two_stray_quotation_marks_where_reference_numbers_have_many_shapes(plac
         "\n".join([f"{first},specialty,shift,license,{other},title", *lines]), tmp_path
     )
 
-    assert (jobs, unprotected, len(problems)) == (15, 1, 1)
+    assert (jobs, unprotected, len(problems)) == (18, 2, 2)
 
 
 # The last value

@@ -8,7 +8,7 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from jobferry.errors import FeedError
-from jobferry.feeds.formats.csv import Text
+from jobferry.feeds.formats.delimited import DelimitedText
+from jobferry.feeds.formats.table import CellsWithWarning
+from jobferry.feeds.rows import UnreadableRow
 from jobferry.feeds.settings import FeedSettings
 from jobferry.jobs.clean_json import clean_json_reader
 from jobferry.jobs.corrections.job import correct
@@ -333,9 +335,25 @@ def test_most_rows_take_the_shortcut() -> None:
 
 
 _TABLE = st.lists(
-    st.sampled_from(['"', '"', '""', '","', ",", ",", "a", "é", "“", " ", "\n", "\n", "\r\n", "\r", ";", "\x00"]),
+    st.sampled_from(['"', '"', '""', '","', ",", ",", "a", "é", "“", "\n", "\n", "\r\n", "\r", "\x00"]),
     max_size=16,
 ).map("".join)
+
+
+class _AnyRow:
+    """Takes anything for a row."""
+
+    def passes(self, cells: Sequence[str]) -> bool:
+        return True
+
+    def has_usual_width(self, cells: Sequence[str]) -> bool:
+        return True
+
+    def doubt(self, cells: Sequence[str]) -> str | None:
+        return None
+
+    def fits(self, cells: Sequence[str]) -> bool:
+        return True
 
 
 @examples(900)
@@ -343,19 +361,19 @@ _TABLE = st.lists(
 @example(text='"a",b"c"\n', size=99)
 @example(text='5" pipe,"a\nb"\n"x""y","",\n', size=99)
 def test_the_rows_of_a_table_are_those_of_csv(text: str, size: int) -> None:
-    def all_of(rows: Iterator[list[str]]) -> list[list[str] | str]:
-        found: list[list[str] | str] = []
-        try:
-            found.extend(rows)
-        except csv.Error as error:
-            found.append(str(error))
-        return found
-
-    lines = io.StringIO(f"h\n{text}", newline="")
-    expected = all_of(csv.reader(lines, strict=True))
-    table = Text("a.csv", _pieces(f"h\n{text}".encode(), size))
-    assert all_of(table.rows(",")) == expected
-    assert list(Text("a.csv", _pieces(text.encode(), size))) == list(io.StringIO(text, newline=""))
+    """Only a quotation mark in the wrong place is a problem, which Python's csv may pass over."""
+    text = f"h,h\n{text}"
+    rows = list(DelimitedText("a.csv", _pieces(text.encode(), size), 1).rows(_AnyRow()))
+    try:
+        expected = list(csv.reader(io.StringIO(text.rstrip("\0"), newline=""), strict=True))
+    except csv.Error:
+        assert any(isinstance(row, UnreadableRow) for row in rows)
+        return
+    if any(isinstance(row, UnreadableRow) for row in rows):
+        assert any('"' in cell for row in expected for cell in row)
+    else:
+        cells = [row.cells if isinstance(row, CellsWithWarning) else row for row in rows]
+        assert cells == [row or [""] for row in expected]
 
 
 @examples(60)

@@ -11,8 +11,10 @@ same for all formats:
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
@@ -26,6 +28,8 @@ from tests.feeds import jobs_of, payload_of
 type Job = Mapping[str, Any]
 
 VERDICTS: Final = ("exact", "told", "refused", "silent")
+#: The numbers in "3 of 24 jobs have no city", which differ after a row is lost.
+_UNCOUNTED: Final = re.compile(r"^[0-9,]+ of [0-9,]+ ")
 #: A single fault may cost this many rows.
 MOST_LOST: Final = 2
 
@@ -39,6 +43,7 @@ class Spoiled(NamedTuple):
         key: the object's.
         content: the object.
         jobs: what the feed would be without the fault.
+        well_made: the object without the fault, if it has warnings. They say nothing of the fault.
     """
 
     kind: str
@@ -46,6 +51,7 @@ class Spoiled(NamedTuple):
     key: str
     content: bytes
     jobs: Sequence[Job]
+    well_made: bytes | None = None
 
 
 class Outcome(NamedTuple):
@@ -78,15 +84,26 @@ def outcome(spoiled: Spoiled) -> Outcome:
         if reason := reason_not_to_send(payload, settings):
             said = next(payload.read_problems(), None)
             return Outcome("refused" if said else "silent", len(spoiled.jobs), f"{reason}: {said}")
-        return _compare(payload, spoiled.jobs)
+        return _compare(payload, spoiled.jobs, _warnings(spoiled.key, spoiled.well_made))
 
 
-def _compare(payload: Payload, jobs: Sequence[Job]) -> Outcome:
+@lru_cache
+def _warnings(key: str, content: bytes | None) -> frozenset[str]:
+    if content is None:
+        return frozenset()
+    with TemporaryDirectory() as directory:
+        return frozenset(
+            _UNCOUNTED.sub("", group.message) for group in payload_of({key: content}, Path(directory)).warning_groups
+        )
+
+
+def _compare(payload: Payload, jobs: Sequence[Job], usual: frozenset[str]) -> Outcome:
     expected = {job["referenceNumber"]: job for job in jobs}
     problems = list(payload.read_problems())
-    warned = {group.first.row for group in payload.warning_groups}
+    groups = [group for group in payload.warning_groups if _UNCOUNTED.sub("", group.message) not in usual]
+    warned = {group.first.row for group in groups}
     # A warning about the object, about a table's header, or about several rows, of which the first one is named.
-    told_of_all = bool(warned & {None, 1}) or any(group.count > 1 for group in payload.warning_groups)
+    told_of_all = bool(warned & {None, 1}) or any(group.count > 1 for group in groups)
     why = [f"{each.source}: {each.messages}" for each in problems]
     why += [f"{group.first}: {group.message}" for group in payload.warning_groups]
     silent = []

@@ -14,7 +14,7 @@ from typing import Final
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
-from jobferry.feeds.formats.csv import Columns
+from jobferry.feeds.formats.table import Columns, find_header, read_below
 from jobferry.feeds.rows import Row, UnreadableRow
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK, OLD_WORKBOOK, PACKED, Allowance, Chunks
@@ -65,15 +65,11 @@ def read_workbook(key: str, chunks: Chunks, settings: FeedSettings, allowance: A
 
 def _rows(key: str, sheet: CalamineSheet, settings: FeedSettings) -> Generator[Row, None, Columns]:
     """Yield the rows below the header, and return the header."""
-    columns: Columns | None = None
-    for number, row in enumerate(sheet.iter_rows(), 1):
-        cells = [_text(cell) for cell in row]
-        if columns is None:
-            columns = Columns(cells, settings) if any(cells) else None
-        elif any(cells):
-            yield number, None, columns.fields(cells)
-    if columns is None:
-        raise FeedUnreadableError(f"{key} has no header on its first sheet: an export that was cut off?")
+    header = find_header(key, ([_text(cell) for cell in row] for row in sheet.iter_rows()), settings)
+    rows = ((number, [_text(cell) for cell in row]) for number, row in enumerate(sheet.iter_rows(), 1))
+    cells = next((cells for number, cells in rows if number == header), [])
+    columns = Columns(key, header, cells, settings)
+    yield from read_below(columns, rows)
     return columns
 
 
