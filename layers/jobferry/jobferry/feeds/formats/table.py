@@ -38,7 +38,7 @@ _BOARD_FIELDS: Final = frozenset(map(plain_name, ONE_LINE | {
 }))  # fmt: skip
 
 #: The header is looked for in the first rows.
-_HEADER_ROWS: Final = 30
+HEADER_ROWS: Final = 30
 #: The longest footer. More rows like one are not a footer. Rows.
 _FOOTER_ROWS: Final = 10
 _FOOTER: Final = re.compile(
@@ -74,27 +74,32 @@ def find_header(key: str, rows: Iterable[Sequence[str]], settings: FeedSettings)
     """
     if settings.header_row is not None:
         return settings.header_row
-    filled = [
-        (number, found) for number, cells in enumerate(islice(rows, _HEADER_ROWS), 1) if (found := _filled(cells))
+    rows_with_values = [
+        (number, found) for number, cells in enumerate(islice(rows, HEADER_ROWS), 1) if (found := filled(cells))
     ]
-    if not filled:
+    if not rows_with_values:
         raise FeedUnreadableError(f"{key} has no header: an export that was cut off?")
-    first, names = filled[0]
-    ours = settings.fields.keys() | _BOARD_FIELDS
-    known = [sum(name in ours or plain_name(name) in ours for name in found) for _, found in filled]
+    first, names = rows_with_values[0]
+    known = [known_names(found, settings) for _, found in rows_with_values]
     likely = next((at for at, count in enumerate(known) if count > 1), None)
     if likely is None and not known[0] and len(names) == 1:
-        likely = next((at for at, (_, found) in enumerate(filled) if len(found) > 2), None)
+        likely = next((at for at, (_, found) in enumerate(rows_with_values) if len(found) > 2), None)
     if likely:
         raise FeedUnreadableError(
             f"{key}: the header is not in row {first}, which has {_quoted(names)}, but seems to be in row "
-            f'{filled[likely][0]}, which has {_quoted(filled[likely][1])}: say so in feed.json, "headerRow": '
-            f"{filled[likely][0]}, or export the table alone"
+            f'{rows_with_values[likely][0]}, which has {_quoted(rows_with_values[likely][1])}: say so in feed.json, "headerRow": '
+            f"{rows_with_values[likely][0]}, or export the table alone"
         )
     return first
 
 
-def _filled(cells: Sequence[str]) -> list[str]:
+def known_names(cells: Sequence[str], settings: FeedSettings) -> int:
+    """Count the names of the board's fields and those that the settings map. A header of jobs has several."""
+    ours = settings.fields.keys() | _BOARD_FIELDS
+    return sum(name in ours or plain_name(name) in ours for name in filled(cells))
+
+
+def filled(cells: Sequence[str]) -> list[str]:
     return [name for cell in cells if (name := cell.strip(_MARKS).strip())]
 
 
