@@ -158,6 +158,17 @@ def test_hidden_rows_are_read_with_a_warning() -> None:
     assert warnings == ["a row is hidden in the spreadsheet, but read like any other (1, jobs.xlsx row 3)"]
 
 
+def test_a_total_without_a_result_is_a_footer() -> None:
+    total = ["Total", None, None, ("formula", "<v></v>")]
+
+    jobs, problems, warnings = read(
+        "jobs.xlsx", workbook([*HEADER, "shiftsPerWeek"], ["a", "CRNA", "PA", 4], ["b", "NP", "TX", 3], total)
+    )
+
+    assert (len(jobs), problems, len(warnings)) == (2, [], 1)
+    assert warnings[0].endswith("(1, jobs.xlsx row 4)")
+
+
 # Where the jobs are
 
 

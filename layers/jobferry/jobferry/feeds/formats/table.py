@@ -284,6 +284,11 @@ class _RowReader:
         return fields
 
 
+def is_footer(fields: Fields | UnreadableRow) -> bool:
+    """Decide whether a row of a table would be a footer at its end."""
+    return isinstance(fields, dict) and bool(fields) and footer_text(fields) is not None
+
+
 def footer_text(fields: Fields) -> str | None:
     """Return the words by which a row is a footer: a total, for instance, with at most sums beside it."""
     text, *others = fields.values()

@@ -1,4 +1,4 @@
-"""An .xlsx workbook: its first sheet, whose first row that is not blank is the header.
+"""An .xlsx workbook: a header and rows on one of its sheets.
 
 A workbook cannot be streamed, because its texts are stored apart from its cells, so its size is limited instead.
 """
@@ -24,6 +24,7 @@ from jobferry.feeds.formats.table import (
     TableRow,
     filled,
     find_header,
+    is_footer,
     known_names,
     read_below,
 )
@@ -201,7 +202,7 @@ class _Workbook:
 def _below(columns: Columns, rows: Iterable[_SheetRow]) -> Iterator[TableRow]:
     """Yield the rows below the header."""
     for row in rows:
-        if row.faults:
+        if row.faults and not is_footer(columns.fields(row.cells)):  # a total needs no result
             yield row.number, _faulty(row, columns)
         elif row.hidden and any(map(str.strip, row.cells)):
             yield row.number, CellsWithWarning(row.cells, "is hidden in the spreadsheet, but read like any other")
@@ -225,6 +226,8 @@ def _faulty(row: _SheetRow, columns: Columns) -> UnreadableRow:
 def _text(cell: Cell) -> str:
     """Return a cell as a person reads it."""
     match cell:
+        case str():  # most cells
+            return cell
         case bool():
             return "true" if cell else "false"
         case float() if abs(cell) < _TOO_LONG:
