@@ -134,6 +134,14 @@ def test_a_cell_is_sent_as_a_person_reads_it(cell: Any, text: str) -> None:
     assert sent(["referenceNumber", "internalCode"], ["a", cell])[0]["internalCode"] == text
 
 
+@pytest.mark.parametrize("number", [1234567890123456, 12345678901234567890, 10**15])
+def test_a_number_with_more_digits_than_a_spreadsheet_keeps_is_no_reference_number(number: int) -> None:
+    message = problem(HEADER, ["a", "CRNA", "PA"], [number, "NP", "TX"])
+
+    assert "row 3" in message
+    assert "spreadsheet" in message
+
+
 def test_dates_may_count_from_1904() -> None:
     epoch = {"<sheets>": '<workbookPr date1904="1"/><sheets>'}
 

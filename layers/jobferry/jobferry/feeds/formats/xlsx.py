@@ -204,7 +204,7 @@ def _below(columns: Columns, rows: Iterable[_SheetRow]) -> Iterator[TableRow]:
     for row in rows:
         if row.faults and not is_footer(columns.fields(row.cells)):  # a total needs no result
             yield row.number, _faulty(row, columns)
-        elif row.hidden and any(map(str.strip, row.cells)):
+        elif row.hidden:
             yield row.number, CellsWithWarning(row.cells, "is hidden in the spreadsheet, but read like any other")
         else:
             yield row.number, row.cells
