@@ -6,8 +6,9 @@ import csv
 import gzip
 import io
 import json
+import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
@@ -18,6 +19,8 @@ from jobferry.feeds.settings import FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import LISTED_TERMS, Vocabulary
 from jobferry.payload.build import Payload, build
 
+#: The namespace of the relationships in a workbook.
+_KINDS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 LOCUMS = LISTED_TERMS["www.locumjobsonline.com"]
 #: The board's own example, and two that are different in every way that a format has trouble with.
 JOBS: list[dict[str, Any]] = [
@@ -144,10 +147,13 @@ def elements(*jobs: Mapping[str, Any], root: str = "jobs", row: str = "job") -> 
 def workbook(*rows: Sequence[Any], start: int = 1, changes: Mapping[str, str] | None = None) -> bytes:
     """An .xlsx file with one sheet: texts, numbers, true and false; `("date", 45353)` is a cell shown as a date.
 
+    Further cells are `("00000", 42)`, shown with leading zeros, `("error", "#N/A")`, and `("formula", "<v>7</v>")`, whose
+    result is stored as this XML.
+
     Args:
         rows: of the sheet.
         start: the number of the first.
-        changes: what to replace in the sheet's XML, and with what.
+        changes: what to replace in the XML of its files, and with what.
     """
     cells = []
     for number, row in enumerate(rows, start):
@@ -163,6 +169,10 @@ def workbook(*rows: Sequence[Any], start: int = 1, changes: Mapping[str, str] | 
                     cells.append(f"<c {at}><v>{value}</v></c>")
                 case ("date", serial):
                     cells.append(f'<c {at} s="1"><v>{serial}</v></c>')
+                case ("00000", number_shown):
+                    cells.append(f'<c {at} s="2"><v>{number_shown}</v></c>')
+                case ("formula", result):
+                    cells.append(f"<c {at}><f>X1</f>{result}</c>")
                 case ("error", error):
                     cells.append(f'<c {at} t="e"><v>{error}</v></c>')
                 case _:
@@ -170,31 +180,51 @@ def workbook(*rows: Sequence[Any], start: int = 1, changes: Mapping[str, str] | 
                     cells.append(f'<c {at} t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>')
         cells.append("</row>")
     main = quoteattr("http://schemas.openxmlformats.org/spreadsheetml/2006/main")
-    kinds = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
     files = {
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         '<Default Extension="xml" ContentType="application/xml"/></Types>',
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships">'
-        f'<Relationship Id="rId1" Type="{kinds}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns={main} xmlns:r="{kinds}"><sheets>'
+        f'<Relationship Id="rId1" Type="{_KINDS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns={main} xmlns:r="{_KINDS}"><sheets>'
         '<sheet name="Jobs" sheetId="1" r:id="rId1"/></sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
-        f'<Relationship Id="rId1" Type="{kinds}/worksheet" Target="worksheets/sheet1.xml"/>'
-        f'<Relationship Id="rId2" Type="{kinds}/styles" Target="styles.xml"/></Relationships>',
-        "xl/styles.xml": f'<styleSheet xmlns={main}><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs>'
-        "</styleSheet>",
+        f'<Relationship Id="rId1" Type="{_KINDS}/worksheet" Target="worksheets/sheet1.xml"/>'
+        f'<Relationship Id="rId2" Type="{_KINDS}/styles" Target="styles.xml"/></Relationships>',
+        "xl/styles.xml": f'<styleSheet xmlns={main}><numFmts count="1"><numFmt numFmtId="164" formatCode="00000"/></numFmts>'
+        '<cellXfs count="3"><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/></cellXfs></styleSheet>',
         "xl/worksheets/sheet1.xml": f"<worksheet xmlns={main}><sheetData>{''.join(cells)}</sheetData></worksheet>",
     }
     for old, new in (changes or {}).items():
-        assert old in files["xl/worksheets/sheet1.xml"]
-        files["xl/worksheets/sheet1.xml"] = files["xl/worksheets/sheet1.xml"].replace(old, new)
+        assert any(old in content for content in files.values())
+        files = {name: content.replace(old, new) for name, content in files.items()}
     book = io.BytesIO()
     with zipfile.ZipFile(book, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, f'<?xml version="1.0" encoding="UTF-8"?>{content}')
     return book.getvalue()
+
+
+def sheets(books: Mapping[str, bytes], hidden: Container[str] = ()) -> bytes:
+    """Put the sheets of several workbooks into one, with these names."""
+    listed, related = "", ""
+    parts: dict[str, str] = {}
+    for number, (name, book) in enumerate(books.items(), 1):
+        with zipfile.ZipFile(io.BytesIO(book)) as archive:
+            parts = {each: archive.read(each).decode() for each in archive.namelist()} | parts
+            parts[f"xl/worksheets/sheet{number}.xml"] = archive.read("xl/worksheets/sheet1.xml").decode()
+        state = ' state="hidden"' if name in hidden else ""
+        listed += f'<sheet name={quoteattr(name)} sheetId="{number}"{state} r:id="sheet{number}"/>'
+        related += f'<Relationship Id="sheet{number}" Type="{_KINDS}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+    parts["xl/workbook.xml"] = re.sub("<sheets>.*</sheets>", f"<sheets>{listed}</sheets>", parts["xl/workbook.xml"])
+    name = "xl/_rels/workbook.xml.rels"
+    parts[name] = parts[name].replace("</Relationships>", f"{related}</Relationships>")
+    result = io.BytesIO()
+    with zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return result.getvalue()
 
 
 def sheet(*jobs: Mapping[str, Any]) -> bytes:
@@ -240,6 +270,7 @@ __all__ = [
     "problems_of",
     "read",
     "sheet",
+    "sheets",
     "table",
     "texts",
     "warnings_of",

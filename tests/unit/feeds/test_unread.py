@@ -1,9 +1,7 @@
 """What looks like jobs and is not read, or not right, is told and protects all postings."""
 
 import inspect
-import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import pytest
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.feeds.formats.xml import read_elements
-from tests.feeds import jobs_of, payload_of, problems_of, sheet, table, warnings_of, workbook
+from tests.feeds import jobs_of, payload_of, problems_of, sheet, sheets, table, warnings_of, workbook
 from tests.stage import Stage
 
 ROWS = [{"referenceNumber": f"J{number:03d}", "title": "CRNA", "city": "York", "state": "PA"} for number in range(20)]
@@ -256,18 +254,7 @@ def test_an_answer_that_failed_or_is_one_page_of_several(said: dict[str, Any], f
 
 
 def two_sheets(first: bytes, second: bytes) -> bytes:
-    """Add the second workbook's sheet to the first workbook."""
-    result = io.BytesIO()
-    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"
-    added = f'<Relationship Id="rId3" Type="{kind}" Target="worksheets/sheet2.xml"/></Relationships>'
-    one, other = zipfile.ZipFile(io.BytesIO(first)), zipfile.ZipFile(io.BytesIO(second))
-    with one, other, zipfile.ZipFile(result, "w") as both:
-        for name in one.namelist():
-            text = one.read(name).decode()
-            text = text.replace("</sheets>", '<sheet name="Featured" sheetId="2" r:id="rId3"/></sheets>')
-            both.writestr(name, text.replace("</Relationships>", added) if name.startswith("xl/_rels") else text)
-        both.writestr("xl/worksheets/sheet2.xml", other.read("xl/worksheets/sheet1.xml"))
-    return result.getvalue()
+    return sheets({"Jobs": first, "Featured": second})
 
 
 def test_jobs_on_another_sheet_are_a_problem(tmp_path: Path) -> None:
@@ -276,7 +263,7 @@ def test_jobs_on_another_sheet_are_a_problem(tmp_path: Path) -> None:
     assert references(payload) == SOUND[:15]
     assert payload.unprotected == 1
     assert problems_of(payload)[0].startswith(
-        "jobs.xlsx: the object has rows with the columns of jobs on other sheets, which are not read: Featured; put all"
+        'jobs.xlsx: the object has rows with the columns of jobs on other sheets, which are not read: "Featured"; put all'
     )
 
 

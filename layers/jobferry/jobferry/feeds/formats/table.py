@@ -38,7 +38,7 @@ _BOARD_FIELDS: Final = frozenset(map(plain_name, ONE_LINE | {
 }))  # fmt: skip
 
 #: The header is looked for in the first rows.
-_HEADER_ROWS: Final = 30
+HEADER_ROWS: Final = 30
 #: The longest footer. More rows like one are not a footer. Rows.
 _FOOTER_ROWS: Final = 10
 #: So many rows show which columns always have a value.
@@ -76,34 +76,40 @@ def find_header(key: str, rows: Iterable[Sequence[str]], settings: FeedSettings)
     """
     if settings.header_row is not None:
         return settings.header_row
-    filled = [
-        (number, found) for number, cells in enumerate(islice(rows, _HEADER_ROWS), 1) if (found := _filled(cells))
+    likely_rows = [
+        (number, found) for number, cells in enumerate(islice(rows, HEADER_ROWS), 1) if (found := filled(cells))
     ]
-    if not filled:
+    if not likely_rows:
         raise FeedUnreadableError(f"{key} has no header: an export that was cut off?")
-    first, names = filled[0]
-    ours = settings.fields.keys() | _BOARD_FIELDS
-    known = [sum(name in ours or plain_name(name) in ours for name in found) for _, found in filled]
+    first, names = likely_rows[0]
+    known = [known_names(found, settings) for _, found in likely_rows]
     likely = next((at for at, count in enumerate(known) if count > 1), None)
-    widest = max(len(found) for _, found in filled)
+    widest = max(len(found) for _, found in likely_rows)
     if likely is None and not known[0] and len(names) * 2 <= widest > 2:
         likely = next(
-            (at for at, (_, found) in enumerate(filled) if len(found) * 2 > widest and _are_names(found)), None
+            (at for at, (_, found) in enumerate(likely_rows) if len(found) * 2 > widest and _are_names(found)), None
         )
     if likely:
         raise FeedUnreadableError(
             f"{key}: the header is not in row {first}, which has {_quoted(names)}, but seems to be in row "
-            f'{filled[likely][0]}, which has {_quoted(filled[likely][1])}: say so in feed.json, "headerRow": '
-            f"{filled[likely][0]}, or export the table alone"
+            f'{likely_rows[likely][0]}, which has {_quoted(likely_rows[likely][1])}: say so in feed.json, "headerRow": '
+            f"{likely_rows[likely][0]}, or export the table alone"
         )
     return first
+
+
+def known_names(cells: Sequence[str], settings: FeedSettings) -> int:
+    """Count the names of the board's fields and those that the settings map. A header of jobs has several."""
+    ours = settings.fields.keys() | _BOARD_FIELDS
+    return sum(name in ours or plain_name(name) in ours for name in filled(cells))
 
 
 def _are_names(texts: Sequence[str]) -> bool:
     return not any(letter.isdigit() for text in texts for letter in text)
 
 
-def _filled(cells: Sequence[str]) -> list[str]:
+def filled(cells: Sequence[str]) -> list[str]:
+    """Return the trimmed texts of the cells that are not blank."""
     return [name for cell in cells if (name := cell.strip(_MARKS).strip())]
 
 
@@ -209,7 +215,7 @@ class Columns:
 
     def is_blank_or_footer(self, cells: Sequence[str]) -> bool:
         fields = self.fields(cells)
-        return not fields or (isinstance(fields, dict) and footer_text(fields) is not None)
+        return not fields or is_footer(fields)
 
     def is_same_header(self, cells: Sequence[str]) -> bool:
         return self.names == _trimmed(cells)
@@ -325,6 +331,11 @@ class _RowReader:
             )
         self._always -= lacking
         return None
+
+
+def is_footer(fields: Fields | UnreadableRow) -> bool:
+    """Decide whether a row of a table would be a footer at its end."""
+    return isinstance(fields, dict) and bool(fields) and footer_text(fields) is not None
 
 
 def footer_text(fields: Fields) -> str | None:
