@@ -79,7 +79,7 @@ ROOMS: Final = (
     {"errors", "text", "exact_json", "workspace"},
     {"feeds"},
     {"jobs"},
-    {"payload", "records"},
+    {"payload", "records", "suggestion"},
     {"board", "deletions"},
     {"runs", "results", "notices"},
     {"adapters"},

@@ -98,7 +98,7 @@ def test_retry_needs_one_of_two(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 def test_every_command_says_what_it_does(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "--help") == 0
     listed = capsys.readouterr().out.partition("Commands:")[2]
-    names = "validate status submit confirm watch history show report retry pause resume schedule unschedule".split()  # noqa: SIM905
+    names = "validate suggest status submit confirm watch history show report retry pause resume schedule unschedule".split()  # noqa: SIM905
     assert [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line.strip()][
         : len(names)
     ] == names

@@ -26,6 +26,9 @@ def test_every_name_is_written_as_it_is_looked_up() -> None:
         ("location/@zip", "postalCode"),
         ("Zip / Postal Code", "postalCode"),
         ("Hours/Shift", "hoursPerShift"),
+        ("Address City", "city"),
+        ("loc_zip", "postalCode"),
+        ("AssignmentStartDate", "startDate"),
         ("job.baseSalary.value.minValue", "payAmountMin"),
     ],
 )
@@ -45,6 +48,10 @@ def test_a_known_name_is_recognized_however_it_is_written(name: str, field: str)
         "company.city",
         "location/@id",
         "facility.description",
+        "Client City",
+        "Location ID",
+        "Job Owner",
+        "Posting Start",
     ],
 )
 def test_a_name_that_may_mean_something_else_is_not(name: str) -> None:

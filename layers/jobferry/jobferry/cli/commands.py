@@ -17,7 +17,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from jobferry.cli import following, overview, pausing, retrying, scheduling, showing
+from jobferry.cli import following, overview, pausing, retrying, scheduling, showing, suggesting
 from jobferry.cli import validate as local_feed
 from jobferry.cli.completion import A_FEED, AN_IMPORT
 from jobferry.cli.faults import FAULTS, words
@@ -27,7 +27,7 @@ from jobferry.cli.screen import answer, complain, moment, say, text
 from jobferry.cli.stack import Stack, find
 from jobferry.errors import CannotBeDoneError
 from jobferry.feeds.settings import FEED_NAME, check_feed_name
-from jobferry.jobs.vocabulary import LISTED_TERMS, NOTHING_LISTED
+from jobferry.jobs.vocabulary import LISTED_TERMS, NOTHING_LISTED, Vocabulary
 from jobferry.notices import report as reports
 from jobferry.notices.advice.topics import ENDED
 from jobferry.notices.details import read_details
@@ -35,6 +35,7 @@ from jobferry.notices.failures import NAMED
 from jobferry.notices.view import ImportView
 from jobferry.records.imports import IMPORT_ID, Import, timestamp
 from jobferry.runs.triggers import parse_trigger
+from jobferry.suggestion.terms import Terms
 from jobferry.text import counted, one_line
 
 #: The options that find the stack: the environment's names for them, and what they are.
@@ -173,10 +174,41 @@ def validate(call: Call, path: Path, settings: Path | None, board: str | None, s
       jobferry validate jobs.csv
       jobferry validate exports/ --board www.locumjobsonline.com
     """
-    if board is not None and board not in LISTED_TERMS:
-        raise CannotBeDoneError(f"{board} has no lists of terms that jobferry knows. Use {' or '.join(LISTED_TERMS)}")
-    vocabulary = LISTED_TERMS[board] if board else NOTHING_LISTED
+    vocabulary = _vocabulary(board) if board else NOTHING_LISTED
     return local_feed.check(path, settings, vocabulary, show, as_json=call.as_json)
+
+
+@command
+@click.argument("path", type=_FILE)
+@click.option("--write", is_flag=True, help="Save the settings as feed.json beside the feed. A file there is kept.")
+@click.option("--board", metavar="HOST", help=f"Use only this board's lists of terms: {' or '.join(LISTED_TERMS)}.")
+def suggest(call: Call, path: Path, board: str | None, *, write: bool) -> int:
+    """Propose a feed.json for an export.
+
+    Says for each setting why, and what is left for you to decide. PATH is a file, or a folder with the files of a feed.
+    Needs no AWS.
+
+    \b
+    Examples:
+      jobferry suggest jobs.csv
+      jobferry suggest exports/ --write
+    """
+    terms = Terms([_vocabulary(board)]) if board else Terms()
+    found = suggesting.read(path, terms)
+    file = suggesting.settings_file(path) if write else None
+    if file:
+        suggesting.save(found, file)
+    if call.as_json:
+        answer(suggesting.data(found, file))
+    else:
+        say(*suggesting.lines(found, path, file))
+    return FINE if "referenceNumber" in found.fields else NEEDS_FIXING
+
+
+def _vocabulary(board: str) -> Vocabulary:
+    if board not in LISTED_TERMS:
+        raise CannotBeDoneError(f"{board} has no lists of terms that jobferry knows. Use {' or '.join(LISTED_TERMS)}")
+    return LISTED_TERMS[board]
 
 
 @command

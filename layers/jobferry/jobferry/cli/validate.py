@@ -54,6 +54,14 @@ class FeedFolder:
             raise FeedUnreadableError(f"{obj.key} cannot be opened: {error.strerror}") from error
 
 
+def objects_of(path: Path) -> tuple[FeedFolder, list[FeedObject]]:
+    """Return a file, or the files of a folder, as a feed's objects, and the folder that they are read from."""
+    if path.is_dir():
+        folder = FeedFolder(path)
+        return folder, folder.objects()
+    return FeedFolder(path.parent), [FeedObject(path.name, "", path.stat().st_size)]
+
+
 def check(path: Path, given: Path | None, vocabulary: Vocabulary, show: int | None = None, *, as_json: bool) -> int:
     """Check a file or a folder by the given settings or its own, and print the result.
 
@@ -108,12 +116,7 @@ def _settings(path: Path, given: Path | None) -> FeedSettings:
 
 
 def _build(path: Path, settings: FeedSettings, directory: Path, vocabulary: Vocabulary) -> Payload:
-    if path.is_dir():
-        files = FeedFolder(path)
-        objects = files.objects()
-    else:
-        files = FeedFolder(path.parent)
-        objects = [FeedObject(path.name, "", path.stat().st_size)]
+    files, objects = objects_of(path)
     return build(objects, files, settings, directory, vocabulary)
 
 

@@ -3,7 +3,7 @@
 Sources: the feed specifications of Indeed, ZipRecruiter, Appcast, LinkedIn and Recruitee; the APIs of Bullhorn, JobAdder,
 Greenhouse, Lever and SmartRecruiters; the fields of WP Job Manager and JobRelay; schema.org's JobPosting; and the column
 names of spreadsheets and databases. Names that may mean something else are left out: `date` is often the day of posting,
-`category` the industry, `location` a city with its state, `billRate` not what the job pays.
+`category` the industry, `location` a city with its state, `rate` what the client pays.
 """
 
 import re
@@ -22,8 +22,9 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         partnerjobid externaljobid externalid vacancyid vacancyreference positionid positionnumber assignmentid
         assignmentnumber openingid identifiervalue uniqueid uniquejobid""",
         """requisitionid requisitionnumber requisitionno requisition requisitioncode jobrequisitionid jobrequisitionnumber
-        jobrequisition reqid reqnumber reqno reqnum req jobreqid refreqid internaljobid""",
-        "id guid uuid identifier postid",
+        jobrequisition reqid reqnumber reqno reqnum req jobreqid refreqid""",
+        "id postid",
+        "guid uuid identifier internaljobid",
     ),
     "title": (
         """title jobtitle jobname positiontitle positionname postingtitle jobpostingtitle adtitle vacancytitle
@@ -45,7 +46,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "description": (
         # Bullhorn's `description` is internal, WordPress's is an excerpt.
         "publicdescription publisheddescription postingdescription contentencoded",
-        """description jobdescription descriptionhtml jobdescriptionhtml htmldescription fulldescription
+        """description jobdescription desc jobdesc descriptionhtml jobdescriptionhtml htmldescription fulldescription
         positiondescription jobbody body
         bodyhtml content jobcontent postcontent jobtext adtext jobad advert advertbody advertisement
         assignmentdescription longdescription jobdetails""",
@@ -60,7 +61,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         credentials credentialtype providertype profession discipline licensure""",
     ),
     "specialty": (
-        """specialty speciality specialties specialities specialtyname jobspecialty medicalspecialty
+        """specialty speciality specialties specialities specialtyname jobspecialty spec medicalspecialty
         primaryspecialty clinicalspecialty physicianspecialty providerspecialty""",
     ),
     "shift": ("shift jobshift shiftname shiftdescription shifttime shifttimes shiftschedule workshift",),
@@ -96,7 +97,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         salaryunit salaryper salaryperiod salaryinterval salaryfrequency salarytype salaryrateper jobsalaryunit
         compensationinterval compensationperiod compensationfrequency compensationunit rateunit rateper rateperiod
         ratetype ratefrequency salaryrangeinterval salarytimeunit wageperiod wagetype wageunit basesalaryvalueunittext
-        basesalaryunittext salaryrateperiod payratefrequency payschedule""",
+        basesalaryunittext salaryrateperiod payratefrequency""",
     ),
     "employmentType": (
         """employmenttype jobtype jobtypes typeofemployment employmenttypes jobemploymenttype worktype
@@ -130,58 +131,37 @@ NAMES: Final = {field.lower(): (field, 0) for field in FIELDS} | {
     name: (field, rank) for field, texts in _NAMES.items() for rank, text in enumerate(texts) for name in text.split()
 }
 #: A name of one pay instead of a lowest and a highest one: the board's `payAmountMin`, if there is no other.
-ONE_PAY: Final = frozenset(
-    [
-        "pay",
-        "payrate",
-        "payamount",
-        "salary",
-        "salaryamount",
-        "rate",
-        "hourlyrate",
-        "hourlypay",
-        "hourlypayrate",
-        "hourlywage",
-        "wage",
-        "wages",
-        "dailyrate",
-        "dailypay",
-        "annualsalary",
-        "basesalary",
-        "basesalaryvalue",
-        "basesalaryvaluevalue",
-        "basepay",
-        "compensation",
-        "jobsalary",
-        "payvalue",
-        "hourlycompensation",
-        "annualpay",
-    ]
-)
-#: Elements and objects that a job's fields are in. The rest of the path is the name: `job.title` is `title`.
+ONE_PAY: Final = frozenset({
+    "pay", "payrate", "payamount", "salary", "salaryamount", "hourlyrate", "hourlypay", "hourlypayrate", "hourlywage", "wage",
+    "wages", "dailyrate", "dailypay", "annualsalary", "basesalary", "basesalaryvalue", "basesalaryvaluevalue", "basepay",
+    "compensation", "jobsalary", "payvalue", "hourlycompensation", "annualpay",
+})  # fmt: skip
+#: Words before the name itself, also as elements and objects that the fields are in: `job.title` and `Job Title`.
 _CONTAINERS: Final = frozenset(
     [
         "job",
-        "jobdetails",
-        "details",
+        "jobs",
         "position",
-        "posting",
-        "jobposting",
-        "listing",
-        "joblisting",
         "vacancy",
-        "fields",
+        "assignment",
+        "joborder",
+        "jobdata",
+        "jobdetails",
+        "jobinfo",
+        "jobposting",
+        "detail",
+        "details",
+        "data",
+        "info",
+        "general",
+        "custom",
         "customfields",
+        "fields",
+        "field",
         "acf",
         "meta",
         "attributes",
         "portal",
-        "assignment",
-        "joborder",
-        "jobdata",
-        "data",
-        "info",
-        "general",
     ]
 )
 #: The same for fields of the place only.
@@ -191,17 +171,22 @@ _PLACES: Final = frozenset(
         "addresses",
         "location",
         "locations",
+        "loc",
         "joblocation",
         "jobaddress",
         "worklocation",
         "worksite",
+        "work",
+        "site",
         "facility",
+        "hospital",
         "place",
         "workplace",
     ]
 )
 _FIELDS_OF_PLACES: Final = frozenset({"city", "state", "postalCode"})
-_SEPARATORS: Final = re.compile(r"[./@:]+")
+#: The words of a name: a capital letter begins one after a small letter.
+_WORD: Final = re.compile(r"#|[0-9]+|[A-Z]*[^\W\d_A-Z]+|[A-Z]+")
 _OTHER_MARKS: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -213,16 +198,18 @@ def field_of(name: str) -> str | None:
 
 def meaning_of(name: str) -> tuple[str, int] | None:
     """Return the board's field that a name or path means, and the rank of the name."""
-    parts = [bare_name(part) for part in _SEPARATORS.split(name) if part]
+    if name.startswith("job_listing:"):  # WP Job Manager's prefix in RSS
+        name = name.partition(":")[2]
+    words = [bare_name(word) for word in _WORD.findall(name)]
     in_place = False
-    while parts:
-        found = NAMES.get("".join(parts))
+    while words:
+        found = NAMES.get("".join(words))
         if found and (not in_place or found[0] in _FIELDS_OF_PLACES):
             return found
-        in_place = in_place or parts[0] in _PLACES
-        if parts[0] not in _CONTAINERS | _PLACES:
+        in_place = in_place or words[0] in _PLACES
+        if words[0] not in _CONTAINERS | _PLACES:
             return None
-        parts = parts[1:]
+        words = words[1:]
     return None
 
 

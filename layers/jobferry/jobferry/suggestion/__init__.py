@@ -1,0 +1,1 @@
+"""Settings for an export that jobferry has never seen, proposed from its names and values."""
