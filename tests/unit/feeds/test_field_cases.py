@@ -21,18 +21,9 @@ from jobferry.text import place_of
 CASES = Path(__file__).parent / "field_cases"
 #: Cases that the readers and corrections do not get right yet.
 NOT_YET = {
-    "csv-column-twice",
-    "csv-end-of-file-mark",
-    "csv-last-line-of-spaces",
-    "csv-space-before-quotation-mark",
-    "csv-space-before-quoted-header",
-    "csv-title-above-header",
-    "csv-title-above-header-set",
-    "csv-total-row",
     "xlsx-cover-sheet-first",
     "xlsx-cover-sheet-first-set",
     "xlsx-error-cells",
-    "xlsx-rows-of-spaces",
     "xml-attributes-of-children",
     "xml-blank-line-first",
     "xml-markup-in-mapped-description",
