@@ -12,15 +12,8 @@ from pydantic_core import to_json
 
 from jobferry.board.accounts import Account
 from jobferry.deletions.live_set import Carried, carry_over, read_live_set
-from jobferry.deletions.rules import (
-    Changes,
-    Circumstances,
-    decide,
-    decide_again,
-    may_still_object,
-    require_fields,
-    whole_at,
-)
+from jobferry.deletions.lost_fields import require_fields
+from jobferry.deletions.rules import Changes, Circumstances, decide, decide_again, may_still_object, whole_at
 from jobferry.errors import (
     AccountChangedError,
     ClaimTakenError,
