@@ -161,7 +161,7 @@ def _size(stack: Stack, live_set: LiveSet | None) -> int | None:
         if not stack.bucket.fetch(live_set.key, path):
             return None
         with path.open("rb") as stream:
-            return sum(1 for _ in read_live_set(stream, whole=live_set.whole))
+            return sum(1 for _ in read_live_set(stream, whole=live_set.whole, deleted=live_set.deleted))
 
 
 def lines(feeds: list[FeedStatus], stack: Stack) -> list[str]:

@@ -1,19 +1,19 @@
 """The live set: the postings of a feed that, to our knowledge, may be on the board (docs/deletions.md).
 
-It is a gzip JSON Lines file beside the archive: first what an import sends, then what was carried over from the previous
-live set, with a mark. It is only streamed: a million postings take 8 MB of memory.
+It is a gzip JSON Lines file beside the archive: first what an import sends, then what else the previous live set had, marked
+as missing from the feed ("carried") or as held back in it ("held"). It is only streamed: a million postings take 8 MB of memory.
 """
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from isal import igzip
 from pydantic_core import from_json, to_json
 
 from jobferry.deletions.codes import confirmation_code
-from jobferry.payload.build import Part
+from jobferry.payload.build import Payload
 from jobferry.payload.manifest import open_gzip, read_manifest
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.records.imports import POSTINGS_NAMED, Posting
@@ -26,7 +26,7 @@ class Carried(NamedTuple):
 
     Attributes:
         size: the number of postings in the previous live set.
-        missing: the number of those that are not sent.
+        missing: the number of those that are not in the feed.
         first: the first missing ones.
         code: the confirmation code of exactly the missing ones, in any order.
         live_set: the file of the new live set.
@@ -48,22 +48,52 @@ class Live(NamedTuple):
     title: str | None
 
 
-def read_live_set(stream: BinaryIO, *, whole: bool) -> Iterator[Live]:
-    """Yield the postings of a stored live set, with or without those that were carried over."""
+def read_live_set(stream: BinaryIO, *, whole: bool, deleted: int = 0) -> Iterator[Live]:
+    """Yield the postings of a stored live set.
+
+    Args:
+        stream: the stored file.
+        whole: with those that were carried over.
+        deleted: so many of the first that were carried over are left out.
+    """
+    for value in _lines(stream):
+        if value.get("carried"):
+            deleted -= 1
+            if not whole or deleted >= 0:
+                continue
+        yield Live(value["referenceNumber"], value.get("title"))
+
+
+def read_sent(stream: BinaryIO) -> Iterator[Live]:
+    """Yield the postings that were sent with a stored live set, without any from before."""
+    for value in _lines(stream):
+        if "carried" not in value and "held" not in value:
+            yield Live(value["referenceNumber"], value.get("title"))
+
+
+def merge(*live_sets: Iterable[Live]) -> Iterator[Live]:
+    """Yield the postings of several live sets, each once."""
+    seen: list[ReferenceSet] = []
+    for live_set in live_sets:
+        new = ReferenceSet()
+        for posting in live_set:
+            if not any(posting.reference_number in each for each in seen):
+                new.add(posting.reference_number)
+                yield posting
+        seen.append(new)
+
+
+def _lines(stream: BinaryIO) -> Iterator[dict[str, Any]]:
     with igzip.open(stream) as lines:  # type: ignore[no-untyped-call]
-        for line in lines:
-            value = from_json(line)
-            if whole or not value.get("carried"):
-                yield Live(value["referenceNumber"], value.get("title"))
+        yield from map(from_json, lines)
 
 
-def carry_over(before: Iterable[Live], parts: list[Part], sent: ReferenceSet, directory: Path) -> Carried:
-    """Write the new live set and the list of postings that are missing from what is sent.
+def carry_over(before: Iterable[Live], payload: Payload, directory: Path) -> Carried:
+    """Write the new live set and the list of postings that are missing from the feed.
 
     Args:
         before: the previous live set; empty if there is none.
-        parts: what is sent.
-        sent: the reference numbers that are sent.
+        payload: what is sent, and what is held back.
         directory: for the files.
     """
     live_set, deletes = directory / "live.jsonl.gz", directory / "deletes.jsonl.gz"
@@ -73,17 +103,20 @@ def carry_over(before: Iterable[Live], parts: list[Part], sent: ReferenceSet, di
         open_gzip(live_set) as live,
         open_gzip(deletes) as missing_file,
     ):
-        for part in parts:
+        for part in payload.parts:
             for entry in read_manifest(part.manifest):
                 live.write(to_json({"referenceNumber": entry["referenceNumber"], "title": entry["title"]}) + b"\n")
         for posting in before:
             size += 1
-            if posting.reference_number in sent:
+            if posting.reference_number in payload.references:
+                continue
+            line: dict[str, Any] = {"referenceNumber": posting.reference_number, "title": posting.title}
+            if posting.reference_number in payload.held:
+                live.write(to_json(line | {"held": True}) + b"\n")
                 continue
             missing += 1
             if len(first) < POSTINGS_NAMED:
                 first.append(Posting(reference_number=posting.reference_number, title=posting.title))
-            line = {"referenceNumber": posting.reference_number, "title": posting.title}
             missing_file.write(to_json(line) + b"\n")
             live.write(to_json(line | {"carried": True}) + b"\n")
             # A sum does not depend on the order, so the list need not be sorted in memory.

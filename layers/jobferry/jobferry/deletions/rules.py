@@ -1,7 +1,8 @@
 """Whether an import may delete postings: the rules that protect live ones.
 
 Source: docs/deletions.md, which numbers the rules. `deleteJobs: true` makes the board delete every posting of
-the account that is not in the import, no matter who posted it, so it is sent only if there is no objection.
+the account that is not in the import, no matter who posted it. `deleteJobs: "listed"` deletes postings that this feed has
+posted before, by their reference numbers. Either is done only if there is no objection.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,15 +42,16 @@ class Circumstances(NamedTuple):
 
     Attributes:
         now: the time.
-        announced_at: when people were told that other postings will be deleted; None if they were not, for this account and
-            key (rule 3).
+        announced_at: when people were told that postings will be deleted; None if they were not, for this account, key and
+            way of deleting (rule 3).
         may_object: no person started the run, and people still have time to object (rule 3).
         unprotected: rows that cannot be matched to a posting, which might be deleted wrongly (rule 2).
         sources: the objects of the feed, as `Prepared.sources` describes them.
         before: the runs whose objects they are compared with (rule 8).
         earlier: the deletions of the last seven days (rule 4).
-        shared_with: other feeds of the same account (rule 5).
+        shared_with: other feeds of the same account (rule 5); none if only a list is deleted.
         whole_at: no person started the run, and the feed may be half exported until then; None if it is not (rule 8).
+        not_offered: no person started the run, and people know that the board does not offer deletion by reference number.
     """
 
     now: datetime
@@ -61,6 +63,7 @@ class Circumstances(NamedTuple):
     earlier: Sequence[Deleted]
     shared_with: Sequence[OtherFeed]
     whole_at: datetime | None = None
+    not_offered: bool = False
 
 
 def decide(
@@ -91,9 +94,10 @@ def decide(
             raise ConfirmationError(_refusal(carried, circumstances, objections))
         objections = []
     return Deletions(
-        full_sync=True,
+        full_sync=settings.full_sync,
+        listed=settings.listed,
         live_before=carried.size,
-        delete_jobs=not objections,
+        delete_jobs=settings.full_sync and not objections,
         expected=0 if objections else carried.missing,
         withheld=carried.missing if objections else 0,
         because=objections,
@@ -104,6 +108,7 @@ def decide(
         confirmed_with=confirmed_with,
         postings=carried.first,
         announced_at=circumstances.announced_at,
+        not_offered=settings.listed and circumstances.not_offered,
         # A further run within minutes would not delete either while people may still object.
         again_at=None if _NOT_YET & set(objections) else circumstances.whole_at,
     )
@@ -152,24 +157,30 @@ class Changes(NamedTuple):
 
 
 def decide_again(deletions: Deletions, changes: Changes) -> Deletions:
-    """Decide again about an import that deletes, right before it is sent, perhaps hours after it was prepared."""
-    if not changes.settings.delete_jobs or not changes.same_key:
-        return deletions.changed(delete_jobs=False, full_sync=False, expected=0, postings=[])
+    """Decide again about an import that deletes, right before it is sent, perhaps hours after it was prepared.
+
+    The same holds for its list. What of the list is deleted already remains deleted.
+    """
+    same_way = (changes.settings.full_sync, changes.settings.listed) == (deletions.full_sync, deletions.listed)
+    if not same_way or not changes.same_key:
+        return deletions.changed(
+            delete_jobs=False, full_sync=False, listed=False, expected=deletions.deleted, postings=[]
+        )
     objections = {
         Objection.SHARED_ACCOUNT: bool(changes.shared_with),
         Objection.NEWER_FEED: changes.newer_at is not None,
     }
     because = [objection for objection, holds in objections.items() if holds]
+    missing = deletions.expected - deletions.deleted
     if deletions.confirmed_with is None:
-        because += exceeded_limits(
-            changes.settings, deletions.expected, deletions.live_before, changes.earlier, changes.now
-        )
+        because += exceeded_limits(changes.settings, missing, deletions.live_before, changes.earlier, changes.now)
     if not because:
         return deletions
     return deletions.changed(
         delete_jobs=False,
-        expected=0,
-        withheld=deletions.expected,
+        expected=deletions.deleted,
+        withheld=missing,
+        postings=deletions.postings[deletions.deleted :],
         because=because,
         shared_with=changes.shared_with[:OTHERS_NAMED],
         sharing=len(changes.shared_with),
