@@ -108,6 +108,8 @@ def decide(
         confirmed_with=confirmed_with,
         postings=carried.first,
         announced_at=circumstances.announced_at,
+        former=carried.former,
+        first_former=carried.first_former,
         not_offered=settings.listed and circumstances.not_offered,
         # A further run within minutes would not delete either while people may still object.
         again_at=None if _NOT_YET & set(objections) else circumstances.whole_at,

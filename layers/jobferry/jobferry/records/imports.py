@@ -38,6 +38,8 @@ LATE: Final = "late"
 NAME_LENGTH: Final = 300
 #: Postings that a record names.
 POSTINGS_NAMED: Final = 25
+#: Postings of a former key that a record names.
+FORMER_NAMED: Final = 5
 #: Other feeds, and objects that lost rows, that a record names.
 OTHERS_NAMED: Final = 20
 
@@ -253,6 +255,8 @@ class Deletions(Frozen):
         list_attempts: invocations that worked on the list.
         list_end: why the list ended before all of it was deleted.
         list_reason: the same in words.
+        former: postings that were posted with a former API key and are not in the feed; no list deletes them.
+        first_former: the reference numbers of the first of these.
         not_offered: people were told earlier that the board does not offer deletion by reference number.
         withheld: postings that the feed no longer has and that stay.
         because: why deletions are withheld.
@@ -276,6 +280,8 @@ class Deletions(Frozen):
     list_attempts: int = 0
     list_end: ListEnd | None = None
     list_reason: str | None = None
+    former: int = 0
+    first_former: list[ShortText] = []
     not_offered: bool = False
     withheld: int = Field(0, alias="withheldDeletes")
     because: list[Objection] = Field([], alias="withheldBecause")

@@ -497,8 +497,8 @@ def complete(
         at = result.settled_at or record.created_at
         closed = _run_again(closed, f"{record.import_id}-late", at)
         live_set, sent_with = closed.live_set, record.prepared.live_set
-        account = account_id(record.destination.board, record.destination.account)
-        if live_set is not None and live_set.listed and live_set.account == account and sent_with:
+        same_key = live_set is not None and live_set.key_mark == record.destination.key_mark
+        if live_set is not None and live_set.listed and same_key and sent_with:
             # A full sync deletes what was posted again; a list has to name it.
             closed = closed.changed(resurfaced=[*closed.resurfaced, Resurfaced(key=sent_with, at=at)])
     return completed, closed
@@ -656,8 +656,8 @@ def _close_sent(feed: Feed, ended: Import) -> Feed:
         if not live_set.whole:
             feed = feed.changed(deletions=_with_deletions(feed.deletions, ended, deletions.expected))
         if deletions.listed or not live_set.whole:
-            same_account = before is not None and before.account == live_set.account
-            later = [each for each in feed.resurfaced if same_account and each.at >= ended.created_at]
+            same_key = before is not None and before.key_mark == live_set.key_mark
+            later = [each for each in feed.resurfaced if same_key and each.at >= ended.created_at]
             feed = feed.changed(resurfaced=later)
     return feed
 

@@ -234,11 +234,12 @@ def plan(
         live = None  # its 90 days in the archive are over: rule 3
     resurfaced = feed.resurfaced if settings.listed else []
     known = _on_board(live, before, resurfaced, world) if live is not None else ()
-    carried = carry_over(known, payload, directory)
+    new_key = live is not None and live.key_mark != key_mark
+    carried = carry_over(known, payload, directory, new_key=new_key, listed=settings.listed)
     # If the key in the secret has changed, it may still belong to the same account. So the live set is compared with the
-    # feed all the same, and postings are deleted only after a new announcement. The same holds for another way of deleting.
+    # feed all the same, and a full sync begins only after a new announcement. The same holds for another way of deleting.
     same_way = live is not None and (live.listed == settings.listed or bool(trigger.retry))
-    announced_at = live.announced_at if live is not None and live.key_mark == key_mark and same_way else None
+    announced_at = live.announced_at if live is not None and not new_key and same_way else None
     now, uploaded = world.now(), [each.modified for each in loaded.objects if each.modified]
     circumstances = Circumstances(
         now=now,

@@ -242,13 +242,27 @@ def _announced(record: Import, commands: Commands) -> Step:
         return Step(
             f"You have 12 hours to object: {begins} each posting that this feed has posted and no longer has is deleted by its "
             "reference number. No other posting of the account is touched. Nothing was deleted this time. To keep all "
-            f"postings, set deleteJobs to false in {settings}. Otherwise there is nothing to do."
+            f"postings, set deleteJobs to false in {settings}. {_former(record)}"
         )
     return Step(
         f"Within 12 hours, check your account on the board's own site: {begins} every posting that is not "
         "in this feed is deleted, even if it was posted by hand or by another system. Nothing was deleted this time. To keep "
         f'such postings, put them into the feed, or set deleteJobs to "listed" in {settings}: then only postings of this feed '
         "are deleted. If all postings come from this feed, there is nothing to do."
+    )
+
+
+def _former(record: Import) -> str:
+    """Say what to do about postings of a former key, which no list deletes."""
+    number, first = record.deletions.former, record.deletions.first_former
+    if not number:
+        return "Otherwise there is nothing to do."
+    named = ", ".join(one_line(each, 64) for each in first) + (
+        f" and {number - len(first):,} more" if number > len(first) else ""
+    )
+    return (
+        f"Check {counted(number, 'posting')} on the board's own site ({named}): the feed posted them with the former API key "
+        "and no longer has them. They are never deleted by list, because the new key may be that of another account."
     )
 
 
