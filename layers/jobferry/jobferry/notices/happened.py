@@ -106,13 +106,14 @@ def happened(record: Import, failures: Failures) -> str:
 
 
 def _left(record: Import) -> str:
+    """Say that postings of the list are left, and why."""
     deletions = record.deletions
     left = counted(deletions.left, "posting that the feed no longer has", "postings that the feed no longer has")
-    is_are = "is" if deletions.left == 1 else "are"
     if deletions.list_end is ListEnd.NOT_ACCEPTED:
-        return f"{left} {is_are} still there: the list was not sent, because the board had not accepted the import at the time."
-    why = one_line(deletions.list_reason or "no reason was recorded", REASON)
-    return f"{left} {is_are} not known to be deleted. The reason: {why}{'' if why.endswith('.') else '.'}"
+        return f"{left} stayed there: the board had not accepted the import when its list of deletions was due."
+    are = "may still be there" if deletions.list_end is ListEnd.UNANSWERED else "stayed there"
+    reason = one_line(deletions.list_reason or "none was recorded", REASON)
+    return f"{left} {are}. The reason: {reason}{'' if reason.endswith('.') else '.'}"
 
 
 def _overtaken(record: Import) -> str:

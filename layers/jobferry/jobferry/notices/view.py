@@ -226,13 +226,14 @@ def _counts(record: Import, failures: Failures) -> list[CountView]:
         deleted_words += f", {deletions.by_import:,} expected"
     is_off = result.unaccounted > 0
     sums = [*counts, CountView(total, words, is_off), *held_back]
-    if not deletions.listed or deleted:
+    by_list_only = deletions.listed and deletions.expected and not deleted
+    if not by_list_only:
         sums.append(CountView(deleted, deleted_words, deleted > deletions.by_import))
-    if deletions.listed:
+    if deletions.listed and deletions.expected:
         by_list = "posting deleted by list" if deletions.deleted == 1 else "postings deleted by list"
         sums.append(CountView(deletions.deleted, f"{by_list}, {deletions.expected:,} expected"))
     if deletions.left:
-        sums.append(CountView(deletions.left, "not known to be deleted", is_bad=True))
+        sums.append(CountView(deletions.left, "left for the next run", is_bad=True))
     return sums
 
 

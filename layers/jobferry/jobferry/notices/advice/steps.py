@@ -147,7 +147,7 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
             "again. If the next notice says the same, write to the board's support and name the import "
             f"{_name_for_board(record)}."
         )
-    if Topic.DELETED in about:
+    if Topic.DELETED in about and not record.deletions.left:
         yield Step(
             "Check the list under DELETED: the feed no longer has these jobs, so their postings were deleted. If a job should "
             "still be on the board, put it back into your export, and the next run posts it again. Otherwise there is nothing "
