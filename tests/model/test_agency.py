@@ -19,7 +19,7 @@ from tests.model.history import Forget, Poll, Run, Step, Subscribe, Wait, Work
 
 HISTORIES = int(os.environ.get("JOBFERRY_HISTORIES", "250"))
 
-calls = st.integers(1, 70)
+calls = st.integers(1, 110)
 cuts = st.one_of(st.just((0,)), st.lists(st.one_of(st.just(0), calls), min_size=1, max_size=3).map(tuple))
 requests = st.sampled_from(["lost", "unknown", "refused", "unreachable", "not offered"])
 few = st.sampled_from([0, 0, 1, 2, 4])

@@ -35,8 +35,8 @@ STEPS = int(os.environ.get("JOBFERRY_STEPS", "12"))
 
 feeds = st.sampled_from(["one", "one", "one", "two"])
 numbers = st.integers(0, 40)
-#: SubmitImport makes some seventy calls.
-calls = st.integers(1, 80)
+#: SubmitImport makes some seventy calls, and thirty more if it deletes by list.
+calls = st.integers(1, 110)
 cuts = st.one_of(st.just((0,)), st.lists(st.one_of(st.just(0), calls), min_size=1, max_size=3).map(tuple))
 
 
@@ -146,6 +146,7 @@ LISTED: tuple[Step, ...] = (
     Run("one"),
     Run("two"),
     Work(2),
+    Poll(),
     Wait(13 * 60),
 )
 #: What a history begins with, how its feeds mostly delete, and what part of the histories it is.

@@ -365,7 +365,11 @@ def test_lists_delete_what_the_feed_no_longer_has_and_nothing_else(system: Local
     assert (record["deleteJobs"], record["expectedDeletes"], record["deletedByList"]) == (False, 2, 2)
     assert agency.postings == {"by-hand", *(f"R-{number}" for number in range(38))}
     notice = agency.notices(2)[1]
-    assert (notice["deletions"]["mode"], notice["deletions"]["deleted"], notice["deletions"]["left"]) == ("listed", 2, 0)
+    assert (notice["deletions"]["mode"], notice["deletions"]["deleted"], notice["deletions"]["left"]) == (
+        "listed",
+        2,
+        0,
+    )
 
 
 def test_a_board_without_the_jobs_resource_is_told_of(system: LocalSystem) -> None:
