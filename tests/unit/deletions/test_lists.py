@@ -150,6 +150,19 @@ def test_another_feed_on_the_account_is_no_reason_to_withhold(stage: Stage) -> N
     assert stage.postings() == [*TWENTY[1:], "O1", "T1", "T2", "by-hand"]
 
 
+def test_a_posting_that_another_feed_of_the_account_has_stays_until_that_feed_drops_it(stage: Stage) -> None:
+    stage.settings("other", deleteJobs="listed")
+    stage.put_jobs("O1", "J00", feed="other")
+    stage.complete("other")
+    stage.put_jobs(*TWENTY[2:])
+    stage.complete()
+    assert stage.deleted() == [["J01"]]
+    assert stage.live_set() == ["J00", *TWENTY[2:]], "it is not forgotten"
+    stage.put_jobs("O1", feed="other")
+    stage.complete("other")
+    assert stage.deleted() == [["J01"], ["J00"]]
+
+
 def test_a_long_list_is_sent_some_hundred_at_a_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 100 <= deletion_lists.AT_ONCE <= 900
     monkeypatch.setattr(deletion_lists, "AT_ONCE", 2)

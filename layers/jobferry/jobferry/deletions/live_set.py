@@ -1,7 +1,7 @@
 """The live set: the postings of a feed that, to our knowledge, may be on the board (docs/deletions.md).
 
 It is a gzip JSON Lines file beside the archive: first what an import sends, then what else the previous live set had, marked
-as missing from the feed ("carried") or as held back in it ("held"). What was posted with an API key that was replaced since
+as missing from the feed ("carried"), or as kept because it is held back in the feed or another feed has it ("held"). What was posted with an API key that was replaced since
 is marked, too ("former"). The file is only streamed: a million postings take 8 MB of memory.
 """
 
@@ -95,7 +95,13 @@ def _lines(stream: BinaryIO) -> Iterator[dict[str, Any]]:
 
 
 def carry_over(
-    before: Iterable[Live], payload: Payload, directory: Path, *, new_key: bool = False, listed: bool = False
+    before: Iterable[Live],
+    payload: Payload,
+    directory: Path,
+    *,
+    new_key: bool = False,
+    listed: bool = False,
+    others: ReferenceSet | None = None,
 ) -> Carried:
     """Write the new live set and the list of postings that are missing from the feed.
 
@@ -105,6 +111,7 @@ def carry_over(
         directory: for the files.
         new_key: the previous live set was posted with another key, which may be that of another account.
         listed: what is missing is deleted by list, so nothing may be in it that was posted with another key.
+        others: the reference numbers that other feeds of the account have sent, which are not missing either.
     """
     live_set, deletes = directory / "live.jsonl.gz", directory / "deletes.jsonl.gz"
     size, missing, total, former = 0, 0, 0, 0
@@ -128,7 +135,7 @@ def carry_over(
                 if len(first_former) < FORMER_NAMED:
                     first_former.append(posting.reference_number)
                 continue
-            if posting.reference_number in payload.held:
+            if posting.reference_number in payload.held or (others is not None and posting.reference_number in others):
                 live.write(to_json(line | mark | {"held": True}) + b"\n")
                 continue
             missing += 1

@@ -30,6 +30,7 @@ from jobferry.feeds.settings import FEED_NAME, FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import vocabulary_of
 from jobferry.payload.build import Payload, build, reason_not_to_send
 from jobferry.payload.problems import Problem
+from jobferry.payload.reference_set import ReferenceSet
 from jobferry.records import transitions
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed, LiveSet, Resurfaced
@@ -235,7 +236,8 @@ def plan(
     resurfaced = feed.resurfaced if settings.listed else []
     known = _on_board(live, before, resurfaced, world) if live is not None else ()
     new_key = live is not None and live.key_mark != key_mark
-    carried = carry_over(known, payload, directory, new_key=new_key, listed=settings.listed)
+    others = _sent_by_others(trigger.feed, key_mark, directory, world) if settings.listed else None
+    carried = carry_over(known, payload, directory, new_key=new_key, listed=settings.listed, others=others)
     # If the key in the secret has changed, it may still belong to the same account. So the live set is compared with the
     # feed all the same, and a full sync begins only after a new announcement. The same holds for another way of deleting.
     same_way = live is not None and (live.listed == settings.listed or bool(trigger.retry))
@@ -270,6 +272,19 @@ def _on_board(live: LiveSet, before: Path, resurfaced: Sequence[Resurfaced], wor
         yield from merge(
             read_live_set(stream, whole=live.whole, deleted=live.deleted), *(posted_again(each) for each in resurfaced)
         )
+
+
+def _sent_by_others(feed: str, key_mark: str, directory: Path, world: World) -> ReferenceSet:
+    """Return the reference numbers that other feeds have sent to the same account with their latest imports."""
+    found = ReferenceSet()
+    path = directory / "other.jsonl.gz"
+    for other in world.bucket.feeds():
+        live = world.store.get_feed(other).live_set if other != feed else None
+        if live is not None and live.key_mark == key_mark and world.bucket.fetch(live.key, path):
+            with path.open("rb") as stream:
+                for posting in read_sent(stream):
+                    found.add(posting.reference_number)
+    return found
 
 
 def settings_to_send(record: Import, world: World) -> FeedSettings:
