@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jobferry.cli.showing import preview
 from jobferry.errors import (
     BoardError,
     BoardRefusedError,
@@ -193,6 +194,14 @@ def test_a_split_feed_announces_once(stage: Stage) -> None:
     stage.complete("third")
     stage.put_jobs("T1", "T2", feed="third")
     assert stage.complete("third").deletions.deleted == 1
+
+
+def test_a_dry_run_says_what_would_be_listed(stage: Stage) -> None:
+    stage.put_jobs(*TWENTY[2:])
+    answer = stage.event({"feed": FEED, "dryRun": True}).answer()
+    assert (answer["listed"], answer["deleteJobs"], answer["deletes"], answer["note"]) == (True, False, 2, None)
+    assert "with 2 deletions by list" in preview(answer)[0]
+    assert stage.deleted() == []
 
 
 # The announcement
