@@ -83,8 +83,9 @@ def words(record: Import) -> str:
             return f"pending: the board has {jobs} and has not begun"
         case State.RUNNING:
             return f"running: the board is working on {jobs}"
-        case State.COMPLETE if record.deletions.list_is_open:
-            return f"complete: {counts(record)}; {counted(record.deletions.left, 'deletion')} by list on the way"
+        case State.COMPLETE if record.deletions.left:
+            then = "on the way" if record.deletions.list_is_open else "left for the next run"
+            return f"complete: {counts(record)}; {counted(record.deletions.left, 'deletion')} by list {then}"
         case State.COMPLETE:
             return f"complete: {counts(record)}"
         case _:

@@ -62,7 +62,8 @@ class FeedStatus:
     def state(self) -> str:
         """Return the state in a word or two."""
         if self.open_imports:
-            state = self.open_imports[0].state.value
+            first = self.open_imports[0]
+            state = "deleting by list" if first.state is State.COMPLETE else first.state.value
         else:
             state = worst(self.last_run).state.value if self.last_run else "never ran"
         return f"paused ({state})" if self.paused else f"{state}, overdue" if self.overdue else state
