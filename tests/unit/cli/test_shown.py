@@ -54,7 +54,7 @@ def test_a_list_of_deletions_is_shown_while_it_is_open_and_when_it_has_ended(per
     person.have(complete(list_end="unanswered", list_reason="no answer", revision=1, **listed))
     shown = " ".join(person.lines("show", ID))
     assert "3 of 5 deleted by list; the rest is listed again by the next run" in shown
-    assert "WERE TO GO (5)" in shown
+    assert "WERE TO BE DELETED (5)" in shown
 
 
 def test_the_postings_that_the_advice_speaks_of_are_shown(person: Person) -> None:
