@@ -234,6 +234,14 @@ class Request:
         return self.callback_url.rpartition("/")[2].partition("?")[0]
 
 
+@dataclass(frozen=True)
+class Deletion:
+    """A request to delete postings, as the board received it."""
+
+    key: str
+    reference_numbers: list[str]
+
+
 class MemoryBoard:
     """The board in memory. It queues imports, and processes them with the sandbox board's own rules.
 
@@ -241,7 +249,9 @@ class MemoryBoard:
         keys: the API keys that it knows, one for each account.
         is_down: whether it leaves every request unanswered.
         requests: the accepted requests, each with the id of its import.
+        deletions: the requests to delete postings that it did.
         before_create, after_create: are called before and after a request is accepted, to refuse it or to lose the answer.
+        before_delete, after_delete: the same for a request to delete postings.
         before_retrieve: is called before an import is retrieved.
     """
 
@@ -249,8 +259,11 @@ class MemoryBoard:
         self.keys = set(keys)
         self.is_down = False
         self.requests: list[tuple[str, Request]] = []
+        self.deletions: list[Deletion] = []
         self.before_create: Callable[[Request], None] = lambda _: None
         self.after_create: Callable[[Request], None] = lambda _: None
+        self.before_delete: Callable[[Deletion], None] = lambda _: None
+        self.after_delete: Callable[[Deletion], None] = lambda _: None
         self.before_retrieve: Callable[[], None] = lambda: None
         self._now = now
         self._postings: dict[str, Postings] = defaultdict(dict)
@@ -298,11 +311,15 @@ class MemoryBoard:
         return parse_job_import(self.describe(board_import_id))
 
     def delete(self, key: str, reference_numbers: Sequence[str]) -> None:
+        request = Deletion(key, list(reference_numbers))
         self._require_up()
+        self.before_delete(request)
         if key not in self.keys:
             raise BoardRefusedError("the board answered 401 (it does not know the API key)", 401)
         for number in reference_numbers:
             self._postings[key].pop(number, None)
+        self.deletions.append(request)
+        self.after_delete(request)
 
     def _require_up(self) -> None:
         if self.is_down:

@@ -172,11 +172,16 @@ class Stage:
         live = self.store.get_feed(feed).live_set
         assert live is not None, f"{feed} has no live set"
         stream = io.BytesIO(self.bucket.contents[live.key])
-        return sorted(each.reference_number for each in read_live_set(stream, whole=live.whole))
+        known = read_live_set(stream, whole=live.whole, deleted=live.deleted)
+        return sorted(each.reference_number for each in known)
 
     def postings(self, key: str = KEY) -> list[str]:
         """Return the reference numbers on the board."""
         return sorted(self.board.postings(key))
+
+    def deleted(self) -> list[list[str]]:
+        """Return the lists of reference numbers that the board deleted, oldest first."""
+        return [each.reference_numbers for each in self.board.deletions]
 
     def sent(self) -> list[tuple[list[str | None], bool]]:
         """Return what the board accepted, oldest first: the reference numbers and deleteJobs."""

@@ -7,13 +7,12 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from jobferry.adapters.aws import CONFIG
 from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.adapters.http_board import HttpBoard
-from jobferry.adapters.metrics import emit_overdue
+from jobferry.adapters.metrics import add_sent, emit_overdue
 from jobferry.adapters.s3 import FeedsBucket
 from jobferry.adapters.secrets import SecretAccounts, read_secret
 from jobferry.errors import StrayObjectError
@@ -53,8 +52,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())
     outcome = submit(trigger, Invocation(context.aws_request_id, now + left), world)
     logger.info("run", extra={"state": outcome.state, "jobs": outcome.jobs, "invalid": outcome.invalid})
-    if outcome.submitted:
-        metrics.add_metric("ImportsSubmitted", MetricUnit.Count, outcome.submitted)
-        metrics.add_metric("JobsInvalid", MetricUnit.Count, outcome.invalid)
-        metrics.add_metric("DeletesWithheld", MetricUnit.Count, outcome.withheld)
+    add_sent(metrics, outcome)
     return outcome.answer()

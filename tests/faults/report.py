@@ -15,7 +15,7 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "fault-matrix.md"
 COMMAND: Final = "UPDATE_FAULT_MATRIX=1 .venv/bin/pytest tests/faults/test_matrix.py"
 NOT_POSSIBLE: Final = "-"
 #: What a person may notice at the end, although nothing was lost.
-NOT_BEGUN, NOTHING_SENT, WRONG_KEY, TWICE = "a", "b", "c", "d"
+NOT_BEGUN, NOTHING_SENT, WRONG_KEY, TWICE, LEFT = "a", "b", "c", "d", "e"
 _INTRODUCTION: Final = """# The fault matrix
 
 The tests write this page: `{command}`. [Reliability](reliability.md#fault-matrix) explains it.
@@ -28,7 +28,8 @@ that were tried after the fault; in each of them the import reached its end. The
 - a: without any of Lambda's own retries the run was not begun, and the event is in the dead-letter queue;
 - b: without any of Lambda's own retries the run ended as `blocked`, and a notice said that nothing was sent;
 - c: the board refused the key, a notice said so, and nothing was sent;
-- d: the notice was published twice, because nothing can tell whether the first one went out.
+- d: the notice was published twice, because nothing can tell whether the first one went out;
+- e: the board refused the key for a list of deletions, a notice said so, and the next run lists the postings again.
 """
 #: By scene: its calls, and for each kind of fault what each call led to.
 type Table = dict[str, tuple[list[str], dict[str, dict[int, str]]]]

@@ -27,6 +27,7 @@ class Scene:
         ways: the ways to continue, named after their steps. Afterwards the poller runs while there is anything to do.
         ends: the state in which the import ends, by way, unless it is complete.
         imports: the imports that exist at the end.
+        listed: the feed deletes by list.
     """
 
     function: str
@@ -35,6 +36,7 @@ class Scene:
     ways: Mapping[str, tuple[Step, ...]]
     ends: Mapping[str, str]
     imports: tuple[str, ...] = (ID,)
+    listed: bool = False
 
 
 def play_two_nights(machine: Machine) -> Saved:
@@ -74,6 +76,20 @@ def play_two_nights(machine: Machine) -> Saved:
 
 def _feed(machine: Machine, *rows: str) -> None:
     machine.put("feeds/default/jobs.csv", (_HEADER + "\n".join(rows) + "\n").encode())
+
+
+#: The posting that the feed no longer has on the third night.
+GONE: Final = "A-3"
+
+
+def _delete_by_list(machine: Machine) -> None:
+    """Have the feed delete by list from now on. One run announces that, and a day passes."""
+    machine.put("feeds/default/feed.json", json.dumps({"deleteJobs": "listed", "maxInvalidPercent": 50}).encode())
+    assert machine.tries("SubmitImport", {"feed": "default", "scheduledAt": "2026-11-26T01:00:00Z"}, "announcing")
+    assert machine.call_back()
+    machine.deliver_stream()
+    machine.forget()
+    machine.pass_time(86400)
 
 
 # Steps
@@ -147,6 +163,13 @@ _cut_off_after_the_claim: Final = _killed_after("TransactWriteItems import, feed
 def _cut_off_and_left(machine: Machine) -> None:
     """Kill the process while it sends, and wait until its claim has ended without a retry."""
     _cut_off_while_sending(machine)
+    machine.pass_time(1800)
+
+
+def _list_left(machine: Machine) -> None:
+    """Kill the process while it sends its list, and wait until its claim has ended without a retry."""
+    _delete_by_list(machine)
+    _killed_after("board DELETE", submit)(machine)
     machine.pass_time(1800)
 
 
@@ -272,6 +295,27 @@ SCENES: Final[Mapping[str, Scene]] = {
         },
         {},
         (ID, SECOND),
+    ),
+    "SubmitImport, deleting by list": Scene(
+        "SubmitImport",
+        _delete_by_list,
+        submit,
+        {
+            "retry, callback": (retry, callback),
+            "retry, poll": (retry, poll),
+            "callback, retry": (callback, retry),
+            "no retry": (),
+        },
+        {"no retry": "complete or abandoned"},
+        listed=True,
+    ),
+    "PollImports, continuing a list": Scene(
+        "PollImports",
+        _list_left,
+        poll,
+        {"poll": (poll,), "callback": (callback,), "retry": (retry,)},
+        {},
+        listed=True,
     ),
     "ReceiveCallback": Scene(
         "ReceiveCallback",

@@ -5,7 +5,7 @@ The calls are those of a run without faults, so a new call is covered automatica
 
 from __future__ import annotations
 
-import gzip
+import io
 import json
 from collections import defaultdict
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from jobferry.deletions.live_set import read_live_set
 from tests.faults import report
 from tests.faults.machine import (
     CONFLICT,
@@ -26,7 +27,7 @@ from tests.faults.machine import (
     Machine,
     Saved,
 )
-from tests.faults.scenes import ID, SCENES, Scene, until_idle
+from tests.faults.scenes import GONE, ID, SCENES, Scene, until_idle
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ _known: dict[tuple[str, str, str], End] = {}
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", list(SCENES))
-def test_nothing_is_lost(machine: Machine, good_night: dict[str, Any], name: str, kind: str) -> None:
+def test_nothing_is_lost(machine: Machine, good_nights: dict[bool, dict[str, Any]], name: str, kind: str) -> None:
     scene = SCENES[name]
+    good_night = good_nights[scene.listed]
     scene.prepare(machine)
     base = machine.save()
     calls = _good_run(machine.restore(base), scene)
@@ -72,15 +74,20 @@ def _good_run(machine: Machine, scene: Scene) -> list[Call]:
 
 
 @pytest.fixture(scope="module")
-def good_night(prepared: tuple[Machine, Saved]) -> dict[str, Any]:
-    """Return the failed jobs, postings and live set after a night without faults."""
+def good_nights(prepared: tuple[Machine, Saved]) -> dict[bool, dict[str, Any]]:
+    """Return the failed jobs, postings and live set after a night without faults, in a full sync and with a list."""
     machine, saved = prepared
-    machine.restore(saved)
-    scene = SCENES["SubmitImport"]
-    scene.act(machine)
-    for step in scene.ways["retry, callback"]:
-        step(machine)
-    return {"failed": _failed(machine, ID), "postings": machine.board.postings(KEY), "live": _live(machine)}
+    nights = {}
+    for scene in (SCENES["SubmitImport"], SCENES["SubmitImport, deleting by list"]):
+        machine.restore(saved)
+        scene.prepare(machine)
+        scene.act(machine)
+        for step in scene.ways["retry, callback"]:
+            step(machine)
+        night = {"failed": _failed(machine, ID), "postings": machine.board.postings(KEY), "live": _live(machine)}
+        assert GONE not in {*night["postings"], *night["live"]}
+        nights[scene.listed] = night
+    return nights
 
 
 def _try(
@@ -148,8 +155,15 @@ def _end(machine: Machine, scene: Scene, way: str, good_night: dict[str, Any], w
         assert transitions in ([state], ["expired", "complete"]), f"{where}: {transitions}"
         copies += notices[record["importId"]["S"]] - len(transitions)
     if states.get(scene.imports[0]) == "complete":
-        assert machine.board.postings(KEY) == good_night["postings"], where
-        assert _live(machine) == good_night["live"], where
+        refused = "listEnd" in records[scene.imports[0]]
+        if refused:
+            assert records[scene.imports[0]]["listEnd"] == {"S": "refused"}, where
+            assert "401" in records[scene.imports[0]]["listReason"]["S"], where
+            note = report.LEFT
+        left = {GONE} if refused else set()
+        assert machine.board.postings(KEY).keys() - good_night["postings"].keys() == left, where
+        assert good_night["postings"].items() <= machine.board.postings(KEY).items(), where
+        assert set(_live(machine)) == {*good_night["live"], *left}, where
     return End(note, copies)
 
 
@@ -206,8 +220,9 @@ def _live(machine: Machine) -> list[str]:
     """Return the feed's live set."""
     (feed,) = (item for item in machine.items() if item["item"] == {"S": "feed"})
     live_set = feed["liveSet"]["M"]
-    lines = map(json.loads, gzip.decompress(machine.object(live_set["key"]["S"])).splitlines())
-    return [line["referenceNumber"] for line in lines if live_set["whole"]["BOOL"] or "carried" not in line]
+    stream = io.BytesIO(machine.object(live_set["key"]["S"]))
+    known = read_live_set(stream, whole=live_set["whole"]["BOOL"], deleted=int(live_set["deleted"]["N"]))
+    return [each.reference_number for each in known]
 
 
 _ENDED: Final = frozenset({"complete", "blocked", "rejected", "expired"})

@@ -16,7 +16,7 @@ from jobferry.adapters import dynamodb as adapter
 from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.errors import ConflictError, StoreError
 from jobferry.records.failed_jobs import FailedJob, FailedKind
-from jobferry.records.feeds import Deleted, Feed, LiveSet
+from jobferry.records.feeds import Deleted, Feed, LiveSet, Resurfaced
 from jobferry.records.imports import LATE, OPEN, Import, OtherFeed, Posting, ReducedObject, State, Unreadable
 from local.template import Stack
 from tests.events import load_event
@@ -64,6 +64,14 @@ def full_import() -> Import:
         board_import_id="44eJr7YHDO9PqC834E_q5",
         delete_jobs=True,
         full_sync=True,
+        listed=True,
+        deleted_by_list=3,
+        list_attempts=2,
+        list_end="refused",
+        list_reason="the board answered 403",
+        former=2,
+        first_former=["A-8", "A-9"],
+        not_offered=True,
         jobs=4416,
         invalid=2,
         warnings=3,
@@ -124,7 +132,15 @@ def full_import() -> Import:
 
 def full_feed() -> Feed:
     live_set = LiveSet(
-        key="k", import_id="i", created_at=NOW, account="b a", key_mark="m", whole=True, announced_at=NOW
+        key="k",
+        import_id="i",
+        created_at=NOW,
+        account="b a",
+        key_mark="m",
+        whole=True,
+        deleted=3,
+        announced_at=NOW,
+        listed=True,
     )
     return Feed(
         feed="default",
@@ -139,6 +155,8 @@ def full_feed() -> Feed:
         baseline="default-20261122T020000Z",
         deletions=[Deleted(at=NOW, live_before=9, postings=1)],
         secret="BoardApiKey",
+        resurfaced=[Resurfaced(key="k", at=NOW)],
+        not_offered="https://board.example.com/api",
         runs_again=2,
         run_again="default-20261124T030000Z",
         run_again_at=NOW,

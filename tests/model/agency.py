@@ -7,7 +7,8 @@ checked does not depend on how jobferry decides:
   in the files shows that its job is missing. In that case the limits of deletions bound the loss.
 - No run deletes more than the limits allow without a person's confirmation, and none deletes before people were told.
 - A posting's title and description are not lost while the agency's system has them, nor filled with other jobs' rows.
-- The postings of other accounts stay as they are.
+- The postings of other accounts stay as they are. If deletions are by list, so do those of another feed on the same account,
+  and those posted by hand.
 - When all faults are over, and a person does what the notices ask, the board has the agency's jobs within some nights.
 """
 
@@ -15,11 +16,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jobferry.feeds.objects import FeedObject
 from jobferry.records.imports import Import, State
-from tests.fakes import Request
+from tests.fakes import Deletion, Request
 from tests.model.exporter import ERRORS, Export, Files, Job, job
 from tests.model.history import History, Poll, Run, Special, Wait, Work, _range
 from tests.model.rules import Wishes, allowed
@@ -78,7 +79,7 @@ class LoseSettings(Special):
 
 @dataclass(frozen=True)
 class Change(Special):
-    """A person changes some of the settings."""
+    """A person changes some of the settings. `delete_jobs` turns deletions on or off."""
 
     percent: int | None = None
     weekly: int | None = None
@@ -88,6 +89,8 @@ class Change(Special):
     def play(self, history: Agency) -> None:
         before = history.wishes[FEED]
         changes = {name: value for name, value in vars(self).items() if value is not None}
+        if self.delete_jobs:
+            changes["delete_jobs"] = history.mode
         history.wish(FEED, replace(before, **changes))
 
 
@@ -119,6 +122,14 @@ class Read:
     at: datetime | None = None
 
 
+class Sending(NamedTuple):
+    """What was sent: the archived payload, the settings that held at some moment, and the code that a person gave."""
+
+    payload: str
+    wishes: set[Wishes]
+    code: str | None
+
+
 @dataclass(frozen=True)
 class Loss:
     """What the board deleted of the feed, unconfirmed: when, of how many, how many."""
@@ -135,8 +146,17 @@ class Agency(History):
         jobs: the truth.
     """
 
-    def __init__(self, form: str = "csv", objects: int = 1, *, packed: bool = False, dated: bool = False) -> None:
+    def __init__(
+        self,
+        form: str = "csv",
+        objects: int = 1,
+        *,
+        packed: bool = False,
+        dated: bool = False,
+        mode: bool | str = True,
+    ) -> None:
         super().__init__()
+        self.mode = mode
         self.form, self.objects, self.packed, self.dated = form, objects, packed, dated
         self.jobs: dict[str, Job] = {}
         self.opened_jobs = 0
@@ -153,14 +173,33 @@ class Agency(History):
         #: Postings that are not in the live set any more, so they are like postings by hand: only announced.
         self.forgotten: set[str] = set()
         self.losses: list[Loss] = []
-        self.sent_by: dict[str, tuple[str, set[Wishes], str | None]] = {}
+        self.sent_by: dict[str, Sending] = {}
+        self.wishes_of: dict[str, set[Wishes]] = {}
         self.notices_read = 0
         self.open_jobs(30)
         self.stage.board.postings(DEFAULT_KEY).update({each: dict(each_job) for each, each_job in self.jobs.items()})
         for each in self.stage.board.postings(DEFAULT_KEY).values():
             each["title"] = "Another account's posting"
         self.default_postings = dict(self.stage.board.postings(DEFAULT_KEY))
-        self.wish(FEED, WISHES)
+        #: The postings of the account that a list must not touch.
+        self.foreign: dict[str, Any] = {}
+        if mode == "listed":
+            self.share_the_account()
+        self.wish(FEED, replace(WISHES, delete_jobs=mode))
+
+    def share_the_account(self) -> None:
+        """Have another feed and people post on the account, too."""
+        board = self.stage.board
+        hooks = board.before_create, board.after_create
+        board.before_create = board.after_create = lambda _: None
+        self.stage.store.before_save = lambda _: None
+        self.stage.settings("two", apiKeySecret=ACCOUNT)
+        self.stage.put_jobs("two-1", "two-2", feed="two")
+        self.stage.complete("two")
+        board.before_create, board.after_create = hooks
+        self.stage.store.before_save = self.saved
+        board.postings(KEY)["by-hand"] = {"referenceNumber": "by-hand", "title": "Posted by hand"}
+        self.foreign = {each: dict(posting) for each, posting in board.postings(KEY).items()}
 
     # The agency
 
@@ -229,18 +268,47 @@ class Agency(History):
     def judge(self, request: Request, sent: set[str]) -> None:
         """Check that people were told before the board is asked to delete."""
         attempt = self.attempts[-1]
+        self.judge_time(request.import_id)
+        if (request.key, True) not in attempt.wanted:
+            self.fail(f"{request.import_id} deletes, and the settings do not say so")
+
+    def judge_time(self, import_id: str) -> None:
         told, now = self.told_at, self.stage.clock()
         if told is None:
-            self.fail(f"{request.import_id} deletes, and nobody was told that deletions begin")
-        elif not self.is_by_person(request.import_id) and now < told + timedelta(hours=12):
-            self.fail(f"{request.import_id} deletes, and nobody had the time to object")
-        if request.key not in attempt.wanted:
-            self.fail(f"{request.import_id} deletes, and the settings do not say so")
+            self.fail(f"{import_id} deletes, and nobody was told that deletions begin")
+        elif not self.is_by_person(import_id) and now < told + timedelta(hours=12):
+            self.fail(f"{import_id} deletes, and nobody had the time to object")
+
+    def judge_list(self, record: Import, request: Deletion) -> None:
+        """Check a list that reaches the board: people were told, and what it deletes may be deleted."""
+        attempt = self.attempts[-1]
+        self.judge_time(record.import_id)
+        if (request.key, "listed") not in attempt.wanted:
+            self.fail(f"{record.import_id} deletes, and the settings do not say so")
+        before = self.stage.board.postings(request.key).keys()
+        gone = before & set(request.reference_numbers)
+        payload = record.prepared.payload or ""
+        # What the settings were when it was decided counts, too: they may have been looser then.
+        wishes = self.wishes_of.setdefault(payload, set()) | attempt.wishes
+        sending = Sending(payload, wishes, self.confirmations.get(payload))
+        self.check_gone(record.import_id, sending, before - self.foreign.keys(), gone)
+
+    def deleted(self, request: Deletion) -> None:
+        self.maybe_live -= set(request.reference_numbers)
+        self.require_foreign()
+        super().deleted(request)
+
+    def require_foreign(self) -> None:
+        now = self.stage.board.postings(KEY)
+        changed = {each for each, posting in self.foreign.items() if now.get(each) != posting}
+        if changed:
+            self.fail(f"postings that this feed never posted were changed: {sorted(changed)}")
 
     def accepted(self, request: Request) -> None:
         made = self.stage.board.requests[-1][0]
         payload = self.payload_of(request.import_id)
-        self.sent_by[made] = (payload, set(self.attempts[-1].wishes), self.confirmations.get(payload))
+        self.sent_by[made] = Sending(payload, set(self.attempts[-1].wishes), self.confirmations.get(payload))
+        self.wishes_of.setdefault(payload, set()).update(self.attempts[-1].wishes)
         sent = {str(each.get("referenceNumber")) for each in request.jobs}
         self.maybe_live |= sent
         self.forgotten -= sent
@@ -275,7 +343,8 @@ class Agency(History):
         self.tell(
             f"the board has done {done}, of {request.import_id}" + (f": DELETED {_range(sorted(gone))}" if gone else "")
         )
-        self.check_deleted(waiting[0], request, before.keys(), gone)
+        if gone:
+            self.check_gone(request.import_id, self.sent_by[waiting[0]], before.keys(), gone)
         self.check_contents(self.stage.record(request.import_id), before, after)
         if self.stage.board.postings(DEFAULT_KEY) != self.default_postings:
             self.fail("the postings of another account were changed")
@@ -283,17 +352,15 @@ class Agency(History):
             self.maybe_live = set(after)
         return done
 
-    def check_deleted(self, made: str, request: Request, before: Any, gone: set[str]) -> None:
+    def check_gone(self, import_id: str, sent: Sending, before: Any, gone: set[str]) -> None:
         """Check that nothing is deleted wrongly, and not more than the limits allow."""
-        if not gone:
-            return
-        payload, wishes, code = self.sent_by[made]
+        payload, wishes, code = sent
         confirmed = self.issued.get((FEED, code), set()) if code else set()
         unconfirmed = gone - confirmed - self.forgotten
         if confirmed:
             self.losses.clear()
         wrongly = unconfirmed & self.jobs.keys()
-        if wrongly and (fault := self.fault_of(payload, request)):
+        if wrongly and (fault := self.fault_of(payload, import_id)):
             self.fail(f"the agency still has {sorted(wrongly)}: they were deleted though {fault}")
         now = self.stage.clock()
         live = len({*before, *self.maybe_live})
@@ -309,14 +376,14 @@ class Agency(History):
             if unconfirmed and sum(each.postings for each in week) > most:
                 self.fail(f"{sum(each.postings for each in week)} were deleted within a week, unconfirmed")
 
-    def fault_of(self, payload: str, request: Request) -> str | None:
+    def fault_of(self, payload: str, import_id: str) -> str | None:
         """Return what shows that the files which were read are not whole; None if nothing does."""
         read = self.reads[payload]
         assert read.at is not None
         if len({file.export for file in read.files.values()}) > 1:
             # A person who starts a run while an export is under way is believed, and nobody can tell after some time.
             newest = max(file.uploaded_at for file in read.files.values())
-            by_person = self.is_by_person(request.import_id)
+            by_person = self.is_by_person(import_id)
             return None if by_person or read.at >= newest + TIME_TO_EXPORT else "the upload was under way"
         before = self.baseline or {}
         if len(read.files) < len(before):
@@ -352,7 +419,7 @@ class Agency(History):
         self.finish()
         self.come_to_rest()
         self.require_results()
-        wishes = replace(self.wishes[FEED], delete_jobs=True, paused=False)
+        wishes = replace(self.wishes[FEED], delete_jobs=self.mode, paused=False)
         self.wish(FEED, wishes)
         for _ in range(NIGHTS):
             self.notices_read = len(self.stage.topic.published)
@@ -363,7 +430,14 @@ class Agency(History):
             self.settle_all()
             self.act()
         truth = {reference: each["title"] for reference, each in self.jobs.items()}
-        posted = {reference: each.get("title") for reference, each in self.stage.board.postings(KEY).items()}
+        posted = {
+            reference: each.get("title")
+            for reference, each in self.stage.board.postings(KEY).items()
+            # What is not in the live set any more is like a posting by hand: no list deletes it.
+            if reference not in self.foreign
+            and (reference in truth or self.mode is True or reference not in self.forgotten)
+        }
+        self.require_foreign()
         if posted != truth:
             wrong = sorted(truth.items() ^ posted.items())
             self.fail(f"after {NIGHTS} nights without faults, the board differs from the agency: {wrong}")

@@ -21,9 +21,11 @@ from jobferry.errors import (
     CallbackError,
     ClaimTakenError,
     ConflictError,
+    DeletionNotOfferedError,
     SecretError,
 )
 from jobferry.feeds.objects import FeedObject
+from jobferry.records import transitions
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import Import, State
 from jobferry.results.callbacks import Callback, Receiver, receive
@@ -31,7 +33,7 @@ from jobferry.results.polling import Poller, poll
 from jobferry.runs.submission import submit
 from jobferry.runs.triggers import parse_trigger
 from jobferry.runs.world import Invocation
-from tests.fakes import Killed, Request
+from tests.fakes import Deletion, Killed, Request
 from tests.model.frail import Frail
 from tests.model.rules import Content, Ended, Known, Reading, Wishes, learn, objections
 from tests.stage import SIGNING_KEY, TIMEOUT, Stage, job
@@ -83,7 +85,7 @@ class Run:
         how: hand, schedule or upload; again repeats the last event; right, stale, wrong and fields are confirmations.
         cuts: for the first attempt and each retry, after how many calls the process ends; 0 means never.
         meanwhile: after how many calls of the first attempt something else happens, and what.
-        board: what happens to the requests: lost, unknown, refused, unreachable.
+        board: what happens to the requests: lost, unknown, refused, unreachable, not offered.
     """
 
     feed: str
@@ -187,7 +189,7 @@ class Attempt:
         calls: the number of calls so far.
         cut: the number of calls after which it ends.
         alone: the keys whose account no other feed named at some moment of it.
-        wanted: the keys for which the settings asked for deletions at some moment of it.
+        wanted: the keys for which the settings asked for deletions at some moment of it, and of which way.
         wishes: the settings that the feed had at some moment of it.
     """
 
@@ -198,7 +200,7 @@ class Attempt:
     calls: int = 0
     reading: Reading | None = None
     alone: set[str] = field(default_factory=set)
-    wanted: set[str] = field(default_factory=set)
+    wanted: set[tuple[str, bool | str]] = field(default_factory=set)
     wishes: set[Wishes] = field(default_factory=set)
 
 
@@ -235,6 +237,9 @@ class History:
         self.may_go: dict[str, set[str]] = {}
         #: Postings from before the last announcement that the rest of the account will be deleted, as if posted by hand.
         self.strangers: dict[str, set[str]] = {feed: set() for feed in FEEDS}
+        #: What each import has deleted by list, as far as its record knows, and how many postings were live before.
+        self.gone: dict[str, set[str]] = {}
+        self.live_before: dict[str, int] = {}
         self.answered: set[str] = set()
         self.last_event: dict[str, dict[str, Any]] = {}
         self.silent = False
@@ -252,6 +257,8 @@ class History:
         stage.store.before_save = self.saved
         stage.board.before_create = self.asked
         stage.board.after_create = self.accepted
+        stage.board.before_delete = self.asked_to_delete
+        stage.board.after_delete = self.deleted
         stage.board.before_retrieve = self.retrieved
 
     # The story
@@ -355,7 +362,7 @@ class History:
             "apiKeySecret": wishes.secret,
             "maxInvalidPercent": 100,
         }
-        if wishes.split and not wishes.delete_jobs:
+        if wishes.split and wishes.delete_jobs is not True:
             settings["maxJobsPerImport"] = wishes.split
         self.stage.settings(feed, **settings)
         self.tell(f"{feed} is set to {wishes}")
@@ -548,7 +555,7 @@ class History:
             if all(self.secrets[self.wishes.get(each, Wishes()).secret] != key for each in others):
                 attempt.alone.add(key)
             if mine.delete_jobs and not mine.paused and self.secrets[mine.secret] == key:
-                attempt.wanted.add(key)
+                attempt.wanted.add((key, mine.delete_jobs))
 
     def exists(self, feed: str) -> bool:
         return any(key.startswith(f"feeds/{feed}/") for key in self.stage.bucket.contents)
@@ -595,13 +602,7 @@ class History:
     def asked(self, request: Request) -> None:
         """Check a request that reaches the board."""
         attempt = self.attempts[-1]
-        fault = attempt.faults.pop(0) if attempt.faults else None
-        if fault == "unreachable":
-            raise BoardUnreachableError("the board answered 503", None, 503)
-        if fault == "refused":
-            raise BoardRefusedError("the board answered 400", 400)
-        if fault == "unknown":
-            raise BoardUnknownError("no answer from the board")
+        self.fail_before(attempt)
         sent = [each.get("referenceNumber") for each in request.jobs]
         self.tell(
             f"   the board gets {request.import_id}: {_range(sorted(filter(None, sent)))}"
@@ -610,8 +611,74 @@ class History:
         self.strangers[attempt.feed] -= set(sent)
         if request.delete_jobs:
             self.judge(request, {each for each in sent if each})
+
+    def fail_before(self, attempt: Attempt) -> None:
+        """Raise the fault of a request that has one, unless only its answer is lost."""
+        fault = attempt.faults[0] if attempt.faults else "lost"
         if fault == "lost":
-            attempt.faults.insert(0, "lost")
+            return
+        attempt.faults.pop(0)
+        match fault:
+            case "unreachable":
+                raise BoardUnreachableError("the board answered 503", None, 503)
+            case "refused":
+                raise BoardRefusedError("the board answered 400", 400)
+            case "not offered":
+                raise DeletionNotOfferedError("the board answered 404", 404)
+            case _:
+                raise BoardUnknownError("no answer from the board")
+
+    def fail_after(self, attempt: Attempt) -> None:
+        """Lose the answer of a request that was accepted, if that is its fault."""
+        if attempt.faults and attempt.faults[0] == "lost":
+            attempt.faults.pop(0)
+            self.tell("   its ANSWER IS LOST")
+            raise BoardUnknownError("no answer from the board")
+
+    def asked_to_delete(self, request: Deletion) -> None:
+        """Check a list of deletions that reaches the board."""
+        attempt = self.attempts[-1]
+        self.fail_before(attempt)
+        [record] = [
+            record
+            for each in self.stage.store.get_feed(attempt.feed).open_imports
+            if (record := self.stage.record(each)).deletions.list_is_open
+        ]
+        self.tell(f"   the board gets the list of {record.import_id}: DELETE {_range(request.reference_numbers)}")
+        self.judge_list(record, request)
+
+    def judge_list(self, record: Import, request: Deletion) -> None:
+        attempt = self.attempts[-1]
+        payload, listed = record.prepared.payload or "", self.archived_list(record)
+        known, code = self.known.get(attempt.feed), self.confirmations.get(payload)
+        found = objections(
+            self.readings[payload],
+            known,
+            request.key,
+            None if code is None else self.issued.get((attempt.feed, code), set()),
+            alone=request.key in attempt.alone,
+            wanted=(request.key, "listed") in attempt.wanted,
+            unattended_at=None if self.is_by_person(record.import_id) else self.stage.clock(),
+            now=self.stage.clock(),
+            listed=set(listed),
+        )
+        self.live_before.setdefault(record.import_id, len(known.references) if known else 0)
+        if not set(request.reference_numbers) <= set(listed):
+            found.append("what is deleted is not what was archived")
+        if record.state not in transitions.ACCEPTED:
+            found.append(f"it is {record.state}")
+        if foreign := [each for each in request.reference_numbers if each[0] != attempt.feed[0]]:
+            found.append(f"{foreign} are not of this feed")
+        if found:
+            self.fail(f"{record.import_id} must not delete its list: {'; '.join(found)}")
+
+    def deleted(self, _: Deletion) -> None:
+        self.fail_after(self.attempts[-1])
+
+    def archived_list(self, record: Import) -> list[str]:
+        """Return the reference numbers of an import's list, in order."""
+        content = gzip.decompress(self.stage.bucket.contents[record.prepared.deletes or ""])
+        return [json.loads(line)["referenceNumber"] for line in content.splitlines()]
 
     def judge(self, request: Request, sent: set[str]) -> None:
         attempt = self.attempts[-1]
@@ -625,7 +692,7 @@ class History:
             request.key,
             None if code is None else self.issued.get((attempt.feed, code), set()),
             alone=request.key in attempt.alone,
-            wanted=request.key in attempt.wanted,
+            wanted=(request.key, True) in attempt.wanted,
             unattended_at=self.stage.clock() if unattended else None,
             now=self.stage.clock(),
         )
@@ -639,12 +706,8 @@ class History:
         known = self.known.get(self.feed_of(request.import_id))
         if request.delete_jobs and known is not None:
             self.may_go[made] = known.references - {each.get("referenceNumber") for each in request.jobs}
-        attempt = self.attempts[-1]
-        if attempt.faults and attempt.faults[0] == "lost":
-            attempt.faults.pop(0)
-            self.tell(f"   the board accepts it as {made}, and its ANSWER IS LOST")
-            raise BoardUnknownError("no answer from the board")
         self.tell(f"   the board accepts it as {made}")
+        self.fail_after(self.attempts[-1])
 
     def retrieved(self) -> None:
         if self.silent:
@@ -666,27 +729,37 @@ class History:
         if old is State.COMPLETE and record.state is not State.COMPLETE:
             self.fail(f"{record.import_id} has left complete")
         if record.deletions.confirm_code and not (before and before.deletions.confirm_code):
-            assert record.prepared.live_set is not None
-            listed = gzip.decompress(
-                self.stage.bucket.contents[record.prepared.live_set.replace(".live.", ".deletes.")]
-            )
-            shown = {json.loads(line)["referenceNumber"] for line in listed.splitlines()}
-            self.issued[record.feed, record.deletions.confirm_code] = shown
+            self.issued[record.feed, record.deletions.confirm_code] = set(self.archived_list(record))
             self.codes[record.feed].append(record.deletions.confirm_code)
         if record.ending.fields_code:
             self.field_codes.append(record.ending.fields_code)
+        if before is not None:
+            self.look_at_list(record, before)
         if record.state not in (State.COMPLETE, State.EXPIRED):
             return
         if before is not None and (old, before.result.verified) == (record.state, record.result.verified):
             return
         self.ended(record)
 
+    def look_at_list(self, record: Import, before: Import) -> None:
+        """Learn which postings of its list an import has deleted."""
+        known = self.known.get(record.feed)
+        if record.deletions.deleted > before.deletions.deleted:
+            gone = self.gone[record.import_id] = set(self.archived_list(record)[: record.deletions.deleted])
+            if known is not None and known.created == record.created_at:
+                known.references -= gone
+        closed = before.deletions.list_is_open and not record.deletions.list_is_open
+        if closed and record.deletions.deleted and known is not None:
+            confirmed = record.deletions.confirmed_with is not None
+            week = (record.created_at, self.live_before[record.import_id], record.deletions.deleted)
+            known.deletions = [] if confirmed else [*known.deletions, week]
+
     def ended(self, record: Import) -> None:
         """Learn from an import that has a result, or that is given up."""
         reading = self.readings[record.prepared.payload or ""]
         sent = (
             reading.references
-            if reading.wishes.delete_jobs
+            if reading.wishes.delete_jobs is True
             else {each for content in reading.objects.values() for each in content.valid}
         )
         requests = [each for _, each in self.stage.board.requests if each.import_id == record.import_id]
@@ -697,7 +770,9 @@ class History:
             deleted_others=record.deletions.delete_jobs,
             complete=record.state is State.COMPLETE,
             verified=record.result.verified,
-            announces=record.deletions.full_sync,
+            announces=record.deletions.full_sync or record.deletions.listed,
+            listed=record.deletions.listed,
+            gone=frozenset(self.gone.get(record.run or record.import_id, ())),
             rows=reading.rows,
             withheld=record.deletions.withheld,
             confirmed=record.deletions.confirmed_with is not None,
@@ -775,7 +850,7 @@ class History:
         """Require that a clean run completes, and that withheld deletions can be confirmed."""
         wishes = replace(self.wishes.get(feed, Wishes()), paused=False, percent=20)
         for other in FEEDS:
-            if other != feed and self.exists(other):
+            if other != feed and self.exists(other) and wishes.delete_jobs is True:
                 self.lose(other, everything=True)
         self.wish(feed, wishes)
         self.export(Export(feed, 35, 40))
@@ -795,8 +870,11 @@ class History:
         on_board = set(self.stage.board.postings(key))
         if not content <= on_board:
             self.fail(f"{sorted(content - on_board)} are not on the board")
-        if wishes.delete_jobs and (not record.deletions.delete_jobs or on_board != content):
+        if wishes.delete_jobs is True and (not record.deletions.delete_jobs or on_board != content):
             self.fail(f"{sorted(on_board - content)} should have gone")
+        own = {each for each in on_board if each[0] == feed[0]} - self.strangers[feed]
+        if wishes.delete_jobs == "listed" and own > content:
+            self.fail(f"{sorted(own - content)} should have gone")
 
     def clean_run(self, event: dict[str, Any]) -> Import:
         self.stage.clock.forward(seconds=1)

@@ -34,7 +34,7 @@ class Content:
 class Wishes:
     """The settings of a feed."""
 
-    delete_jobs: bool = False
+    delete_jobs: bool | str = False
     percent: int = 20
     weekly: int = 50
     paused: bool = False
@@ -67,7 +67,8 @@ class Known:
         key: the account's API key.
         created: when the import that taught this was claimed.
         references: the reference numbers that may be on the board.
-        announced_at: when people were told that the rest of the account will be deleted, if they were.
+        announced_at: when people were told that postings will be deleted, if they were.
+        listed: they were told of lists, not of the rest of the account.
         baseline: the rows of each object when deletions were last not withheld; None before the first complete import.
         last: the rows of each object at the last complete import.
         deletions: when postings were deleted, how many were live before, and how many were deleted; since the last time
@@ -78,6 +79,7 @@ class Known:
     created: Any
     references: set[str]
     announced_at: Any
+    listed: bool = False
     baseline: Mapping[str, int] | None = None
     last: Mapping[str, int] | None = None
     deletions: list[tuple[Any, int, int]] = field(default_factory=list)
@@ -93,6 +95,8 @@ class Ended:
         announces: whether the settings had deleteJobs.
         withheld: how many deletions were withheld.
         shared: whether another feed had the account.
+        listed: whether the settings had deleteJobs "listed".
+        gone: what was deleted by list.
     """
 
     key: str
@@ -106,18 +110,22 @@ class Ended:
     withheld: int
     confirmed: bool
     shared: bool
+    listed: bool = False
+    gone: frozenset[str] = frozenset()
 
 
 def learn(known: Known | None, ended: Ended) -> Known:
-    """Return what is known after an import has ended. An older import teaches nothing."""
+    """Return what is known after an import has ended. An older import teaches nothing but what it may have posted again."""
     if known is not None and known.created > ended.created:
+        if known.listed and known.key == ended.key and ended.complete:
+            known.references |= ended.sent
         return known
     before = known if known is not None and known.key == ended.key else None
     baseline, last = (known.baseline, known.last) if known is not None else (None, None)
     if ended.complete:
         baseline = baseline if ended.withheld and baseline is not None else ended.rows
         last = ended.rows
-    told = before is not None and ended.announces and not ended.shared
+    told = before is not None and ended.announces and not ended.shared and before.listed == ended.listed
     only_sent = ended.complete and ended.verified and ended.deleted_others
     deletions = list(known.deletions) if known is not None else []
     if only_sent and before is not None:
@@ -126,8 +134,9 @@ def learn(known: Known | None, ended: Ended) -> Known:
     return Known(
         key=ended.key,
         created=ended.created,
-        references=set(ended.sent) | (before.references if before and not only_sent else set()),
+        references=set(ended.sent) | (before.references - ended.gone if before and not only_sent else set()),
         announced_at=before.announced_at if before and told else None,
+        listed=ended.listed,
         baseline=baseline,
         last=last,
         deletions=deletions,
@@ -160,6 +169,7 @@ def objections(
     wanted: bool,
     unattended_at: Any,
     now: Any,
+    listed: set[str] | None = None,
 ) -> list[str]:
     """Return why an import must not delete: the design's rules, one after the other.
 
@@ -172,18 +182,23 @@ def objections(
         wanted: whether the settings still ask for deletions.
         now: the time.
         unattended_at: the time, if no person started the run.
+        listed: what is deleted by list; None if the import itself deletes all but its own jobs.
     """
     found = []
     if not any(each.valid for each in reading.objects.values()):
         found.append("1: there is no valid job")
-    if not (known and known.key == key and known.announced_at):
+    if not (known and known.key == key and known.announced_at and known.listed == (listed is not None)):
         return [*found, "3: nobody was told"]
     if unattended_at and unattended_at < known.announced_at + timedelta(hours=12):
         found.append("3: nobody had the time to object")
     goes = known.references - reading.references
-    if not alone:
+    if listed is not None:
+        if not listed <= goes:
+            found.append(f"what is listed is in the feed, or was not posted by it: {sorted(listed - goes)}")
+        goes = listed
+    elif not alone:
         found.append("5: another feed names the account")
-    if not (reading.wishes.delete_jobs and wanted):
+    if not (reading.wishes.delete_jobs == ("listed" if listed is not None else True) and wanted):
         found.append("the settings do not say so")
     if confirmed is not None and goes <= confirmed:
         return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -18,8 +19,9 @@ from tests.model.history import Forget, Poll, Run, Step, Subscribe, Wait, Work
 
 HISTORIES = int(os.environ.get("JOBFERRY_HISTORIES", "250"))
 
-calls = st.integers(1, 70)
+calls = st.integers(1, 110)
 cuts = st.one_of(st.just((0,)), st.lists(st.one_of(st.just(0), calls), min_size=1, max_size=3).map(tuple))
+requests = st.sampled_from(["lost", "unknown", "refused", "unreachable", "not offered"])
 few = st.sampled_from([0, 0, 1, 2, 4])
 person = st.one_of(
     st.builds(
@@ -52,7 +54,7 @@ def histories_with(*faults: str | None) -> st.SearchStrategy[list[Step]]:
         ways,
         cuts,
         st.one_of(st.none(), st.none(), st.tuples(calls, others)),
-        st.lists(st.sampled_from(["lost", "unknown", "refused", "unreachable"]), max_size=2).map(tuple),
+        st.lists(requests, max_size=3).map(tuple),
     )
     # What happens in a day: an export, a run of it, and more or less of what should follow.
     days = st.tuples(uploads, runs, st.lists(others, max_size=1), works, waits).map(
@@ -93,18 +95,23 @@ UNDER_WAY: tuple[Step, ...] = (
 )
 
 
-def play(exporter: Exporter, history: list[Step]) -> Agency:
-    played = Agency(exporter.form, exporter.objects, packed=exporter.packed, dated=exporter.dated)
+def play(exporter: Exporter, history: list[Step], mode: bool | str = True) -> Agency:
+    played = Agency(exporter.form, exporter.objects, packed=exporter.packed, dated=exporter.dated, mode=mode)
     for step in [*UNDER_WAY, *history]:
         played.play(step)
     played.end()
     return played
 
 
+#: The ways of deleting.
+MODES: Final = (True, "listed")
+
+
 @pytest.mark.timeout(600 + HISTORIES)
-def test_no_fault_of_an_exporter_costs_a_posting() -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_no_fault_of_an_exporter_costs_a_posting(mode: bool | str) -> None:
     @settings(
-        max_examples=HISTORIES,
+        max_examples=HISTORIES // len(MODES),
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
@@ -113,7 +120,7 @@ def test_no_fault_of_an_exporter_costs_a_posting() -> None:
     )
     @given(exporters, histories)
     def holds(exporter: Exporter, history: list[Step]) -> None:
-        play(exporter, history)
+        play(exporter, history, mode)
 
     holds()
 
@@ -125,8 +132,8 @@ NIGHT: tuple[Step, ...] = (Run(FEED, "schedule"), Work(), Poll(), Wait(23 * 60))
 @pytest.mark.parametrize("form", WRITERS)
 @pytest.mark.parametrize("fault", [*FAULTS, *STORED_FAULTS])
 def test_a_fault_in_one_night(fault: str, form: str) -> None:
-    for number in (8, 211):
-        play(Exporter(form, 3, dated=number % 2 == 0), [Upload(1, 2, fault, number), *NIGHT])
+    for number, mode in ((8, True), (211, "listed")):
+        play(Exporter(form, 3, dated=number % 2 == 0), [Upload(1, 2, fault, number), *NIGHT], mode)
 
 
 #: Histories that once broke the promise.
@@ -143,7 +150,8 @@ def test_a_history_that_once_broke_the_promise(name: str) -> None:
     play(*BROKE_IT[name])
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("form", WRITERS)
-def test_a_healthy_exporter(form: str) -> None:
-    played = play(Exporter(form, 2), [Upload(2, 3), Run(FEED, "schedule"), Work(), Wait(23 * 60)])
+def test_a_healthy_exporter(form: str, mode: bool | str) -> None:
+    played = play(Exporter(form, 2), [Upload(2, 3), Run(FEED, "schedule"), Work(), Wait(23 * 60)], mode)
     assert played.losses, "the closed jobs were deleted"

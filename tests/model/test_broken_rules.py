@@ -7,7 +7,7 @@ Rule 1 is not in the table: a feed without a valid job has lost all its fields, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Final
 
@@ -15,11 +15,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from jobferry.deletions.live_set import Live
 from jobferry.feeds.settings import FeedSettings, parse_settings
+from jobferry.payload.reference_set import ReferenceSet
 from jobferry.records.imports import Objection
 from tests.model import test_agency, test_histories
 from tests.model.agency import FEED, Change, LoseSettings, Upload
-from tests.model.history import BrokenError, Export, Poll, Run, Set, Step, Subscribe, Wait, Work
+from tests.model.history import BrokenError, Export, Poll, Rekey, Run, Set, Step, Subscribe, Wait, Work
 from tests.model.rules import Wishes
 
 #: Within so many histories a broken rule must be noticed.
@@ -39,6 +41,7 @@ class Broken:
         by: makes the replacement from the function.
         faults: those of the exporters whose histories notice it; if there are none, the histories of the rules do.
         first: what these histories begin with.
+        beginning: what the histories of the rules begin with before that.
     """
 
     rule: str
@@ -46,6 +49,7 @@ class Broken:
     by: Replacement
     faults: tuple[str | None, ...] = ()
     first: tuple[Step, ...] = ()
+    beginning: str = "under-way"
 
 
 def without(*objections: Objection) -> Replacement:
@@ -173,6 +177,38 @@ TABLE: Final = (
         first=(Upload(closed=13), *NIGHT, *NIGHT),
     ),
     Broken(
+        "lists: an invalid job keeps its posting",
+        f"{PREPARATION}:carry_over",
+        lambda carry: (
+            lambda before, payload, directory, **named: carry(
+                before, replace(payload, held=ReferenceSet()), directory, **named
+            )
+        ),
+        first=(Export("one", 0, 30, 2, invalid=1), Run("one")),
+        beginning="listed",
+    ),
+    Broken(
+        "lists: what was posted with a former key stays",
+        f"{PREPARATION}:carry_over",
+        lambda carry: lambda *given, **named: carry(*given, **named | {"listed": False}),
+        first=(Rekey("BoardApiKey", "key-2"), Run("one"), Work(), Wait(13 * 60), Export("one", 2, 30, 2), Run("one")),
+        beginning="listed",
+    ),
+    Broken(
+        "lists: only what the feed has posted",
+        f"{PREPARATION}:read_live_set",
+        lambda read: lambda stream, **named: [*read(stream, **named), Live("h00", None)],
+        first=(Run("one"),),
+        beginning="listed",
+    ),
+    Broken(
+        "lists: one that was left is continued or ended",
+        "jobferry.results.polling:_check_list",
+        returns(None),
+        first=(Export("one", 2, 30, 2), Run("one", "schedule", cuts=(90,))),
+        beginning="listed",
+    ),
+    Broken(
         "a run that was cut off is continued or ended",
         "jobferry.results.polling:_check_unsent",
         returns(None),
@@ -208,8 +244,9 @@ def test_a_broken_rule_is_noticed(broken: Broken, monkeypatch: pytest.MonkeyPatc
             history = data.draw(test_agency.histories_with(*broken.faults))
             test_agency.play(data.draw(test_agency.exporters), [*broken.first, *history])
         else:
-            history = data.draw(test_histories.histories)
-            test_histories.play("under-way", [*broken.first, *history])
+            _, mode, _ = test_histories.BEGINNINGS[broken.beginning]
+            history = data.draw(test_histories.histories_of(mode))
+            test_histories.play(broken.beginning, [*broken.first, *history])
 
     with pytest.raises(BrokenError):
         holds()

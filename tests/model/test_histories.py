@@ -35,8 +35,8 @@ STEPS = int(os.environ.get("JOBFERRY_STEPS", "12"))
 
 feeds = st.sampled_from(["one", "one", "one", "two"])
 numbers = st.integers(0, 40)
-#: SubmitImport makes some sixty calls.
-calls = st.integers(1, 70)
+#: SubmitImport makes some seventy calls, and thirty more if it deletes by list.
+calls = st.integers(1, 110)
 cuts = st.one_of(st.just((0,)), st.lists(st.one_of(st.just(0), calls), min_size=1, max_size=3).map(tuple))
 
 
@@ -57,15 +57,19 @@ def exports(draw: st.DrawFn, feed: st.SearchStrategy[str] = feeds) -> Export:
     )
 
 
-wishes = st.builds(
-    Wishes,
-    delete_jobs=st.sampled_from([True, True, True, False]),
-    percent=st.sampled_from([20, 20, 0, 60, 100]),
-    weekly=st.sampled_from([50, 50, 50, 0, 100, 700]),
-    paused=st.sampled_from([False, False, False, False, True]),
-    secret=st.sampled_from(["BoardApiKey", "BoardApiKey", "BoardApiKey", "Other", "Same"]),
-    split=st.sampled_from([None, None, 7]),
-)
+def wishes(mode: bool | str) -> st.SearchStrategy[Wishes]:
+    """Return settings that mostly delete in one way."""
+    return st.builds(
+        Wishes,
+        delete_jobs=st.sampled_from([*[mode] * 8, False, False, True, "listed"]),
+        percent=st.sampled_from([20, 20, 0, 60, 100]),
+        weekly=st.sampled_from([50, 50, 50, 0, 100, 700]),
+        paused=st.sampled_from([False, False, False, False, True]),
+        secret=st.sampled_from(["BoardApiKey", "BoardApiKey", "BoardApiKey", "Other", "Same"]),
+        split=st.sampled_from([None, None, 7]),
+    )
+
+
 works = st.builds(
     Work,
     st.integers(1, 3),
@@ -73,38 +77,46 @@ works = st.builds(
     st.sampled_from([0, 0, 0, *range(1, 20)]),
     st.sampled_from([False, False, False, True]),
 )
-others = st.one_of(
-    exports(),
-    st.builds(Lose, feeds, everything=st.sampled_from([False, False, True])),
-    st.builds(Set, feeds, wishes),
-    works,
-    st.builds(CallBack, st.integers(0, 20), st.booleans()),
-    st.builds(Wait, st.sampled_from([1, 15, 16, 60, 13 * 60])),
-    st.builds(Post, st.sampled_from(sorted(set(KEYS.values()))), st.integers(0, 3)),
-    st.builds(Rekey, st.sampled_from(["BoardApiKey", "BoardApiKey", "Same"]), st.sampled_from(["key-1", "key-2"])),
-    st.builds(Forget, feeds),
-    st.builds(Subscribe, st.sampled_from([0, 1, 1])),
-)
 polls = st.builds(Poll, st.sampled_from([0, 0, 0, *range(1, 20)]), st.sampled_from([False, False, True]), cuts)
 plain_runs = st.builds(Run, feeds, st.sampled_from(["hand", "schedule", "upload", "again", "right", "stale"]))
-runs = st.builds(
-    Run,
-    feeds,
-    st.sampled_from(["hand", "hand", "schedule", "upload", "again", "right", "right", "stale", "wrong"]),
-    cuts,
-    st.one_of(st.none(), st.none(), st.tuples(calls, st.one_of(others, plain_runs, polls))),
-    st.lists(st.sampled_from(["lost", "unknown", "refused", "unreachable"]), max_size=2).map(tuple),
-)
-#: As often as they are named here; `one_of` would take each once.
-KINDS: list[st.SearchStrategy[Step]] = [
-    *[runs] * 6,
-    *[works] * 5,
-    *[exports()] * 3,
-    *[polls] * 2,
-    *[others] * 3,
-    *[st.builds(Set, feeds, wishes)] * 2,
-]
-steps: st.SearchStrategy[Step] = st.integers(0, len(KINDS) - 1).flatmap(KINDS.__getitem__)
+requests = st.sampled_from(["lost", "unknown", "refused", "unreachable", "not offered"])
+
+
+def histories_of(mode: bool | str) -> st.SearchStrategy[list[Step]]:
+    """Return what may follow a beginning, with feeds that mostly delete in one way."""
+    settings_written = st.builds(Set, feeds, wishes(mode))
+    others = st.one_of(
+        exports(),
+        st.builds(Lose, feeds, everything=st.sampled_from([False, False, True])),
+        settings_written,
+        works,
+        st.builds(CallBack, st.integers(0, 20), st.booleans()),
+        st.builds(Wait, st.sampled_from([1, 15, 16, 60, 13 * 60])),
+        st.builds(Post, st.sampled_from(sorted(set(KEYS.values()))), st.integers(0, 3)),
+        st.builds(Rekey, st.sampled_from(["BoardApiKey", "BoardApiKey", "Same"]), st.sampled_from(["key-1", "key-2"])),
+        st.builds(Forget, feeds),
+        st.builds(Subscribe, st.sampled_from([0, 1, 1])),
+    )
+    runs = st.builds(
+        Run,
+        feeds,
+        st.sampled_from(["hand", "hand", "schedule", "upload", "again", "right", "right", "stale", "wrong"]),
+        cuts,
+        st.one_of(st.none(), st.none(), st.tuples(calls, st.one_of(others, plain_runs, polls))),
+        st.lists(requests, max_size=3).map(tuple),
+    )
+    #: As often as they are named here; `one_of` would take each once.
+    kinds: list[st.SearchStrategy[Step]] = [
+        *[runs] * 6,
+        *[works] * 5,
+        *[exports()] * 3,
+        *[polls] * 2,
+        *[others] * 3,
+        *[settings_written] * 2,
+    ]
+    steps: st.SearchStrategy[Step] = st.integers(0, len(kinds) - 1).flatmap(kinds.__getitem__)
+    return st.lists(steps, min_size=2, max_size=STEPS)
+
 
 #: A full sync that is under way, since most histories would never come to one.
 UNDER_WAY: tuple[Step, ...] = (
@@ -124,16 +136,31 @@ TWO_FEEDS: tuple[Step, ...] = (
     Run("two"),
     Work(),
 )
-#: With what part of the histories each begins.
-BEGINNINGS: dict[str, tuple[tuple[Step, ...], float]] = {
-    "from-nothing": ((), 0.2),
-    "under-way": (UNDER_WAY, 0.4),
-    "two-feeds": (TWO_FEEDS, 0.4),
+#: Two feeds that delete by list, on one account that also has postings by hand.
+LISTED: tuple[Step, ...] = (
+    Post("key-1", 0),
+    Set("one", Wishes(delete_jobs="listed")),
+    Set("two", Wishes(delete_jobs="listed")),
+    Export("one", 0, 30, 2),
+    Export("two", 0, 20),
+    Run("one"),
+    Run("two"),
+    Work(2),
+    Poll(),
+    Wait(13 * 60),
+)
+#: What a history begins with, how its feeds mostly delete, and what part of the histories it is.
+BEGINNINGS: dict[str, tuple[tuple[Step, ...], bool | str, float]] = {
+    "from-nothing": ((), True, 0.1),
+    "from-nothing-listed": ((), "listed", 0.1),
+    "under-way": (UNDER_WAY, True, 0.3),
+    "two-feeds": (TWO_FEEDS, True, 0.3),
+    "listed": (LISTED, "listed", 0.4),
 }
 
 
-#: What follows the beginning.
-histories = st.lists(steps, min_size=2, max_size=STEPS)
+#: What follows the beginning of a full sync.
+histories = histories_of(True)
 
 
 def play(beginning: str, history: list[Step]) -> None:
@@ -146,15 +173,17 @@ def play(beginning: str, history: list[Step]) -> None:
 @pytest.mark.timeout(600 + HISTORIES)
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_every_history_keeps_the_rules(beginning: str) -> None:
+    _, mode, share = BEGINNINGS[beginning]
+
     @settings(
-        max_examples=max(int(HISTORIES * BEGINNINGS[beginning][1]), 1),
+        max_examples=max(int(HISTORIES * share), 1),
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink),
         print_blob=False,
     )
-    @given(histories)
+    @given(histories_of(mode))
     def holds(history: list[Step]) -> None:
         play(beginning, history)
 

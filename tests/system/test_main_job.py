@@ -67,6 +67,11 @@ class Agency:
     def complete(self, at: str = AT, **event: Any) -> dict[str, Any]:
         return self.system.wait_for_import(self.run(at, **event)["importId"])
 
+    def complete_by_hand(self) -> dict[str, Any]:
+        """Run the feed as a person does, who need not wait after an announcement."""
+        outcome = self.system.invoke_async("SubmitImport", {"feed": self.name}).result(PATIENCE)
+        return self.system.wait_for_import(outcome.payload["importId"])
+
     @property
     def postings(self) -> set[str]:
         return set(self.system.board.account(self.key))
@@ -341,6 +346,44 @@ def test_many_deletions_wait_for_a_confirmation(system: LocalSystem) -> None:
     record = system.wait_for_import(confirmed["importId"])
     assert record["deleteJobs"] is True
     assert agency.postings == {f"R-{number}" for number in range(20)}
+
+
+def test_lists_delete_what_the_feed_no_longer_has_and_nothing_else(system: LocalSystem) -> None:
+    agency = Agency(system, "by-list", deleteJobs="listed")
+    system.board.post_by_hand(agency.key, {"referenceNumber": "by-hand", "state": "PA", "postalCode": "17603"})
+    agency.export(jobs(40))
+    system.wait_until_notified(agency.complete()["importId"])
+    agency.export(jobs(38))
+    system.board.faults.add(
+        Fault("too_many_requests", on="DELETE"),
+        Fault("error_after", on="DELETE"),
+        Fault("reset_after", on="DELETE"),
+    )
+
+    record = agency.complete_by_hand()
+
+    assert (record["deleteJobs"], record["expectedDeletes"], record["deletedByList"]) == (False, 2, 2)
+    assert agency.postings == {"by-hand", *(f"R-{number}" for number in range(38))}
+    notice = agency.notices(2)[1]
+    assert (notice["deletions"]["mode"], notice["deletions"]["deleted"], notice["deletions"]["left"]) == (
+        "listed",
+        2,
+        0,
+    )
+
+
+def test_a_board_without_the_jobs_resource_is_told_of(system: LocalSystem) -> None:
+    agency = Agency(system, "no-lists", deleteJobs="listed")
+    agency.export(jobs(40))
+    system.wait_until_notified(agency.complete()["importId"])
+    agency.export(jobs(39))
+    system.board.faults.add(Fault("error_before", status=405, on="DELETE"))
+
+    record = agency.complete_by_hand()
+
+    assert (record["state"], record["deletedByList"], record["listEnd"]) == ("complete", 0, "not-offered")
+    assert agency.notices(2)[1]["about"] == ["deletions-not-offered"]
+    assert len(agency.postings) == 40
 
 
 # The end

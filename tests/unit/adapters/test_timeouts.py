@@ -14,7 +14,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from jobferry.adapters.aws import ATTEMPTS, CONFIG, CONNECT_SECONDS, READ_SECONDS
 from jobferry.results import callbacks, polling
-from jobferry.runs import submission
+from jobferry.runs import pauses
 from tests.stack import TEMPLATE, make_stack
 
 APPS: Final = sorted((TEMPLATE.parent / "functions").glob("*/app.py"))
@@ -52,8 +52,8 @@ def test_the_poller_ends_before_its_time() -> None:
 
 
 def test_a_request_leaves_time_to_record_what_came_of_it() -> None:
-    assert submission.MARGIN.total_seconds() > LONGEST
-    assert submission.REQUEST_SECONDS + submission.MARGIN.total_seconds() < seconds("SubmitImport")
+    assert pauses.MARGIN.total_seconds() > LONGEST
+    assert pauses.REQUEST_SECONDS + pauses.MARGIN.total_seconds() < seconds("SubmitImport")
 
 
 def test_publishing_one_notice_fits() -> None:

@@ -45,6 +45,18 @@ def test_a_report_is_read_where_no_command_line_is(person: Person, tmp_path: Pat
     assert "      jobferry submit default" in person.lines("show", ID)
 
 
+def test_a_list_of_deletions_is_shown_while_it_is_open_and_when_it_has_ended(person: Person) -> None:
+    listed: dict[str, Any] = {"listed": True, "expected_deletes": 5, "deleted_by_list": 3, "deletes": postings(5)}
+    still_open = complete(open="open", **listed)
+    assert words(still_open).endswith("3 deleted; 2 deletions by list on the way")
+    person.have(still_open)
+    assert "3 of 5 deleted by list, the rest is on its way" in " ".join(person.lines("show", ID))
+    person.have(complete(list_end="unanswered", list_reason="no answer", revision=1, **listed))
+    shown = " ".join(person.lines("show", ID))
+    assert "3 of 5 deleted by list; the rest is listed again by the next run" in shown
+    assert "WERE TO BE DELETED (5)" in shown
+
+
 def test_the_postings_that_the_advice_speaks_of_are_shown(person: Person) -> None:
     person.have(complete(full_sync=True, withheld_deletes=20, withheld_because=["too-many"], deletes=postings(20)))
     lines = person.lines("show", ID)

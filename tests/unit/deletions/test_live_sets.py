@@ -11,6 +11,7 @@ import pytest
 
 from jobferry.deletions.live_set import Live, carry_over, read_live_set
 from jobferry.errors import BoardRefusedError, BoardUnknownError
+from jobferry.payload.build import Payload
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.records.imports import Import, Posting, State
 from tests.fakes import Request
@@ -201,12 +202,16 @@ def test_postings_of_others_are_not_in_it() -> None:
 # Streams
 
 
+def payload_of(sent: ReferenceSet, directory: Path) -> Payload:
+    return Payload([], [], directory / "problems.jsonl", sent)
+
+
 def test_it_is_written_with_what_was_carried_over_marked(tmp_path: Path) -> None:
     known = [Live("A", "a"), Live("B", None)]
     sent = ReferenceSet()
     sent.add("B")
 
-    carried = carry_over(known, [], sent, tmp_path)
+    carried = carry_over(known, payload_of(sent, tmp_path), tmp_path)
 
     assert (carried.size, carried.missing, carried.first) == (2, 1, [Posting(reference_number="A", title="a")])
     with carried.live_set.open("rb") as stream:
@@ -219,7 +224,7 @@ def test_it_is_written_with_what_was_carried_over_marked(tmp_path: Path) -> None
 def test_the_code_is_of_the_list_alone(tmp_path: Path) -> None:
     def code(*references: str) -> str:
         known = [Live(each, f"{len(references)}") for each in references]
-        return carry_over(known, [], ReferenceSet(), tmp_path).code
+        return carry_over(known, payload_of(ReferenceSet(), tmp_path), tmp_path).code
 
     codes = [code(), code("A"), code("B"), code("A", "B"), code("AB"), code("A", "B", "C"), code("A", "A")]
     assert len(set(codes)) == len(codes)
@@ -247,7 +252,7 @@ def peak(count: int, directory: Path) -> int:
             yield Live(f"REF-{number:07d}", "Locum Tenens Physician, three weeks in Lancaster")
 
     tracemalloc.start()
-    carried = carry_over(known(), [], sent, directory)
+    carried = carry_over(known(), payload_of(sent, directory), directory)
     with carried.live_set.open("rb") as stream:
         again = sum(1 for _ in read_live_set(stream, whole=True))
     highest = tracemalloc.get_traced_memory()[1]

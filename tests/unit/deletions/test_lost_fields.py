@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobferry.deletions.rules import require_fields
+from jobferry.deletions.lost_fields import require_fields
 from jobferry.errors import EventError, FieldsGoneError
 from jobferry.records.imports import Import, Prepared, State
 from tests.fakes import Killed

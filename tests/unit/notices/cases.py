@@ -405,6 +405,86 @@ CASES: Final[dict[str, Case]] = {
             notify_on_deletes=True,
         )
     ),
+    # Deletions by list
+    "listed-first": Case(
+        complete(results(3, 7, 390), listed=True, withheld_deletes=3, withheld_because=["first"], deletes=postings(3))
+    ),
+    "listed-first-with-a-new-key": Case(
+        complete(
+            results(3, 7, 390),
+            listed=True,
+            withheld_because=["first"],
+            former=7,
+            first_former=[f"LT-{number}" for number in range(5)],
+        )
+    ),
+    "listed-deleted": Case(
+        complete(
+            results(3, 7, 390),
+            listed=True,
+            expected_deletes=5,
+            deleted_by_list=5,
+            deletes=postings(5),
+            notify_on_deletes=True,
+        )
+    ),
+    "listed-withheld": Case(
+        complete(
+            results(3, 7, 390),
+            listed=True,
+            withheld_deletes=80,
+            withheld_because=["too-many"],
+            confirm_code=CODE,
+            deletes=postings(25),
+        )
+    ),
+    "listed-not-offered": Case(
+        complete(
+            results(3, 7, 390),
+            listed=True,
+            expected_deletes=5,
+            list_end="not-offered",
+            list_reason="the board answered 404: it does not offer deletion by reference number",
+            deletes=postings(5),
+        )
+    ),
+    "listed-refused": Case(
+        complete(
+            results(3, 7, 390),
+            listed=True,
+            expected_deletes=5,
+            list_end="refused",
+            list_reason="the board answered 403 (it does not know the API key, or the key may not do this): read-only key",
+            deletes=postings(5),
+        )
+    ),
+    "listed-unanswered": Case(
+        complete(
+            results(3, 7, 390),
+            listed=True,
+            expected_deletes=500,
+            deleted_by_list=300,
+            list_end="unanswered",
+            list_reason="no answer from the board within 120 s",
+            deletes=postings(25),
+            notify_on_deletes=True,
+        )
+    ),
+    "listed-held-back": Case(
+        complete(
+            results(3, 7, 390),
+            listed=True,
+            expected_deletes=1,
+            list_end="held-back",
+            list_reason='the feed is paused: its feed.json says "paused": true',
+            deletes=postings(1),
+        )
+    ),
+    "listed-not-accepted": Case(
+        complete(
+            results(3, 7, 390), listed=True, expected_deletes=5, list_end="not-accepted", late=True, deletes=postings(5)
+        )
+    ),
     "deleted-one-and-failed-one": Case(
         complete(
             results(3, 7, 389, 1, deleted=1),

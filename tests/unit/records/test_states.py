@@ -16,7 +16,7 @@ import pytest
 from jobferry.errors import Cause
 from jobferry.records import transitions
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import LATE, OPEN, Claim, Deletions, Ending, Import, Result, State
+from jobferry.records.imports import LATE, OPEN, Claim, Deletions, Ending, Import, ListEnd, Result, State
 from tests.records import an_import
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -25,7 +25,7 @@ ENDING = Ending(cause=Cause.BOARD_REFUSED, reason="refused")
 PAGE = (Path(__file__).parents[3] / "docs/states.md").read_text()
 STATES = {state for state in State if state is not State.DRY_RUN}
 #: Functions of the module that only answer a question.
-QUESTIONS = {"may_send", "takes_result", "account_id", "announces", "why_not_to_retry"}
+QUESTIONS = {"may_send", "may_delete", "works_on_list", "takes_result", "account_id", "announces", "why_not_to_retry"}
 
 CALLS: dict[str, list[Callable[[Import, Feed], transitions.Records]]] = {
     "claim_run": [
@@ -61,6 +61,13 @@ CALLS: dict[str, list[Callable[[Import, Feed], transitions.Records]]] = {
         for verified in (True, False)
     ],
     "add_earlier_deletions": [lambda record, _: transitions.add_earlier_deletions(record, 3)],
+    "begin_list": [lambda record, _: transitions.begin_list(record, CLAIM, NOW)],
+    "note_deleted": [
+        lambda record, feed, deleted=deleted: transitions.note_deleted(record, feed, "me", deleted)  # type: ignore[misc]
+        for deleted in (1, 2)
+    ],
+    "end_list": [lambda record, feed: transitions.end_list(record, feed, "me", ListEnd.REFUSED, "refused")],
+    "withhold_list": [lambda record, feed: transitions.withhold_list(record, feed, "me", Deletions(listed=True))],
     "note_poll": [lambda record, _: transitions.note_poll(record, NOW)],
     "note_poll_handled": [lambda record, _: transitions.note_poll_handled(record)],
     "stop_asking": [lambda record, _: transitions.stop_asking(record, NOW + timedelta(hours=48))],
@@ -79,7 +86,9 @@ def variants(state: State) -> Iterator[Import]:
     ]
     # Only an expired import is open for a late result.
     values = (LATE, None) if state is State.EXPIRED else (OPEN, None)
-    for claim, run, verified, opened in product(claims, (None, "f-20261124T020000Z"), (True, False), values):
+    for claim, run, verified, opened, listed in product(
+        claims, (None, "f-20261124T020000Z"), (True, False), values, (0, 2)
+    ):
         yield an_import(
             import_id="f-20261124T020000Z-2",
             feed="f",
@@ -89,6 +98,8 @@ def variants(state: State) -> Iterator[Import]:
             verified=verified,
             open=opened,
             unanswered=1,
+            listed=listed > 0,
+            expected_deletes=listed,
             results={"added": 1, "deleted": 0} if state is State.COMPLETE else None,
             **claim,
         )

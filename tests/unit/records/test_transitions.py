@@ -10,7 +10,7 @@ import pytest
 from jobferry.errors import Cause
 from jobferry.records import transitions
 from jobferry.records.feeds import Feed, LiveSet
-from jobferry.records.imports import OPEN, Claim, Deletions, Ending, Import, Objection, Result, State
+from jobferry.records.imports import OPEN, Claim, Deletions, Ending, Import, ListEnd, Objection, Result, State
 from tests.records import an_import, changed
 
 NOW = datetime(2026, 11, 24, 2, 10, tzinfo=UTC)
@@ -326,3 +326,68 @@ def test_a_notice_of_another_state_marks_nothing() -> None:
     assert not transitions.mark_notified(
         record(State.COMPLETE, notified_at=NOW), feed(), State.COMPLETE, NOW, subscribed=True
     )
+
+
+# A list of deletions
+
+
+def listing(state: State = State.PENDING, **attributes: Any) -> Import:
+    """An import of which five postings are to be deleted by list, claimed by this invocation."""
+    given = {"listed": True, "expected_deletes": 5, "live_before": 100, "claimed_by": "me", "claimed_until": MINE.until}
+    return record(state, **(given | attributes))
+
+
+def test_an_import_with_an_open_list_keeps_its_claim_its_place_and_its_feed() -> None:
+    accepted = only(transitions.accept(listing(State.SUBMITTING), feed(), "b", NOW))
+    assert (accepted.state, accepted.claim) == (State.PENDING, MINE)
+    completed, locked = both(transitions.complete(accepted, feed(), result(), "b", None))
+    assert (completed.claim, completed.open, locked.open_imports) == (MINE, OPEN, [ID])
+
+
+def test_the_last_postings_close_the_list_and_free_the_feed() -> None:
+    completed, locked = both(transitions.complete(listing(), feed(), result(), "b", None))
+    some = only(transitions.note_deleted(completed, locked, "me", 3))
+    assert (some.deletions.left, some.open) == (2, OPEN)
+    closed, free = both(transitions.note_deleted(some, locked, "me", 5))
+    assert (closed.deletions.left, closed.open, closed.claim, free.open_imports) == (0, None, Claim(), [])
+    assert free.live_set is not None
+    assert (free.live_set.whole, free.live_set.deleted) == (True, 5)
+    assert [(each.live_before, each.postings) for each in free.deletions] == [(100, 5)]
+
+
+def test_a_list_that_ends_before_the_result_leaves_the_import_open() -> None:
+    ended, after = both(transitions.note_deleted(listing(), feed(), "me", 5))
+    assert (ended.state, ended.open, after.open_imports) == (State.PENDING, OPEN, [ID])
+    _, free = both(transitions.complete(ended, after, result(), "b", None))
+    assert free.live_set is not None
+    assert free.live_set.deleted == 5
+    assert len(free.deletions) == 1, "they count once"
+
+
+def test_only_the_invocation_that_claimed_a_list_says_what_became_of_it() -> None:
+    mine = listing()
+    assert not transitions.note_deleted(mine, feed(), "other", 3)
+    assert not transitions.end_list(mine, feed(), "other", ListEnd.REFUSED, "refused")
+    assert not transitions.withhold_list(mine, feed(), "other", Deletions(listed=True))
+    assert not transitions.may_delete(mine, "other", NOW)
+    assert transitions.may_delete(mine, "other", NOW + timedelta(hours=1))
+    assert not transitions.may_delete(listing(list_attempts=3), "me", NOW)
+
+
+@pytest.mark.parametrize("state", [State.SUBMITTING, State.PREPARING])
+def test_the_list_of_an_import_that_was_not_accepted_is_over(state: State) -> None:
+    ended, _ = both(
+        transitions.reject(listing(state), feed(), "me", REFUSED, sent_before=False, may_have_arrived=False)
+    )
+    assert ended.deletions.list_end is ListEnd.NOT_ACCEPTED
+    late, _ = both(transitions.accept(ended, Feed(feed="f"), "b", NOW))
+    assert not transitions.may_delete(late, "me", NOW), "a newer run may have been sent since"
+
+
+def test_an_expired_import_ends_its_list_and_keeps_what_was_deleted() -> None:
+    expired, after = both(
+        transitions.expire(listing(deleted_by_list=3, claimed_until=NOW), feed(), NOW + timedelta(hours=13))
+    )
+    assert (expired.state, expired.deletions.list_end, expired.deletions.left) == (State.EXPIRED, ListEnd.UNANSWERED, 2)
+    assert after.live_set is not None
+    assert (after.live_set.whole, after.live_set.deleted, len(after.deletions)) == (True, 3, 1)

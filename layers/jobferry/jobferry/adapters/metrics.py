@@ -1,12 +1,17 @@
-"""CloudWatch metrics in the embedded metric format: settled imports and overdue feeds."""
+"""CloudWatch metrics in the embedded metric format: what was sent, settled imports and overdue feeds."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from jobferry.records.imports import Import
+
+if TYPE_CHECKING:
+    from jobferry.runs.submission import Outcome
 
 #: The alarm FeedOverdue names at most this many feeds. It sends all its messages at once, and SNS cancels an e-mail
 #: subscription that gets more than ten messages in a second.
@@ -21,6 +26,16 @@ _COUNTS: Final = {
     "JobsFailed": "failed",
     "PostingsDeleted": "deleted",
 }
+
+
+def add_sent(metrics: Metrics, outcome: Outcome) -> None:
+    """Add the metrics of what SubmitImport sent, if it sent anything."""
+    if outcome.submitted:
+        metrics.add_metric("ImportsSubmitted", MetricUnit.Count, outcome.submitted)
+        metrics.add_metric("JobsInvalid", MetricUnit.Count, outcome.invalid)
+        metrics.add_metric("DeletesWithheld", MetricUnit.Count, outcome.withheld)
+    if outcome.deleted:
+        metrics.add_metric("PostingsDeleted", MetricUnit.Count, outcome.deleted)
 
 
 def add_settled(metrics: Metrics, record: Import) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, TextIO
 
-from jobferry.cli.outcomes import FINAL, RecordSource, words
+from jobferry.cli.outcomes import RecordSource, is_over, words
 from jobferry.errors import CannotBeDoneError
 from jobferry.records.imports import Import, part_id
 from jobferry.text import duration, one_line
@@ -71,7 +71,7 @@ def follow(
                 parts = [part_id(import_id, number) for number in range(2, record.parts + 1)]
                 following += [each for each in parts if each not in following]
                 changed, wait = now(), _FIRST_WAIT
-            if all(each in seen and seen[each].state in FINAL for each in following):
+            if all(each in seen and is_over(seen[each]) for each in following):
                 return [seen[each] for each in following]
             if missing := [each for each in following if each not in seen]:
                 _check_patience(missing[0], now())
@@ -83,7 +83,11 @@ def follow(
 
 
 def _same(before: Import | None, record: Import) -> bool:
-    return before is not None and (before.state, before.prepared.jobs) == (record.state, record.prepared.jobs)
+    return before is not None and _shown(before) == _shown(record)
+
+
+def _shown(record: Import) -> tuple[object, ...]:
+    return record.state, record.prepared.jobs, record.deletions.left, record.deletions.list_end
 
 
 def _check_patience(import_id: str, now: datetime) -> None:

@@ -47,6 +47,11 @@ def exit_status(record: Import, *, corrected: bool = False) -> int:
             return FINE
 
 
+def is_over(record: Import) -> bool:
+    """Tell whether nothing more happens to an import by itself."""
+    return record.state in FINAL and not record.deletions.list_is_open
+
+
 def run_of(first: Import, store: RecordSource) -> list[Import]:
     """Return the imports of the run that an import begins: several if the feed was split, otherwise only itself."""
     further = (store.get(part_id(first.import_id, number)) for number in range(2, first.parts + 1))
@@ -78,6 +83,9 @@ def words(record: Import) -> str:
             return f"pending: the board has {jobs} and has not begun"
         case State.RUNNING:
             return f"running: the board is working on {jobs}"
+        case State.COMPLETE if record.deletions.left:
+            then = "on the way" if record.deletions.list_is_open else "left for the next run"
+            return f"complete: {counts(record)}; {counted(record.deletions.left, 'deletion')} by list {then}"
         case State.COMPLETE:
             return f"complete: {counts(record)}"
         case _:
@@ -86,8 +94,8 @@ def words(record: Import) -> str:
 
 def counts(record: Import) -> str:
     """Return the board's counts in words."""
-    names = ("added", "updated", "unchanged", "failed", "deleted")
-    return ", ".join(f"{record.result.count(name):,} {name}" for name in names)
+    names = ("added", "updated", "unchanged", "failed")
+    return ", ".join([*(f"{record.result.count(name):,} {name}" for name in names), f"{record.deleted:,} deleted"])
 
 
 def import_data(record: Import) -> dict[str, Any]:

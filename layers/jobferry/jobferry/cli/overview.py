@@ -62,7 +62,8 @@ class FeedStatus:
     def state(self) -> str:
         """Return the state in a word or two."""
         if self.open_imports:
-            state = self.open_imports[0].state.value
+            first = self.open_imports[0]
+            state = "deleting by list" if first.state is State.COMPLETE else first.state.value
         else:
             state = worst(self.last_run).state.value if self.last_run else "never ran"
         return f"paused ({state})" if self.paused else f"{state}, overdue" if self.overdue else state
@@ -161,7 +162,7 @@ def _size(stack: Stack, live_set: LiveSet | None) -> int | None:
         if not stack.bucket.fetch(live_set.key, path):
             return None
         with path.open("rb") as stream:
-            return sum(1 for _ in read_live_set(stream, whole=live_set.whole))
+            return sum(1 for _ in read_live_set(stream, whole=live_set.whole, deleted=live_set.deleted))
 
 
 def lines(feeds: list[FeedStatus], stack: Stack) -> list[str]:

@@ -46,7 +46,7 @@ def _row(record: Import) -> list[object]:
         None if record.state is State.BLOCKED else record.prepared.jobs,
         *map(count, ("added", "failed")),
         record.prepared.invalid,
-        count("deleted"),
+        record.deleted if record.state is State.COMPLETE else None,
         record.deletions.withheld,
     ]
 
@@ -161,6 +161,8 @@ def preview(answer: Mapping[str, Any]) -> list[str]:
         deletes = "without deletions"
         if answer.get("deleteJobs"):
             deletes = f"with {counted(answer['deletes'], 'deletion')} of this feed's postings"
+        elif answer.get("listed") and answer.get("deletes"):
+            deletes = f"with {counted(answer['deletes'], 'deletion')} by list"
         elif answer.get("withheldDeletes"):
             deletes = f"with {counted(answer['withheldDeletes'], 'deletion')} withheld"
         lines.append(f"{counted(answer['jobs'], 'job')} would be sent, {deletes}.")
@@ -184,7 +186,7 @@ def preview(answer: Mapping[str, Any]) -> list[str]:
     postings = answer.get("firstDeletes") or []
     if postings:
         number = answer.get("deletes") or answer.get("withheldDeletes") or len(postings)
-        title = "Would be deleted" if answer.get("deleteJobs") else "Not in the feed any more"
+        title = "Would be deleted" if answer.get("deletes") else "Not in the feed any more"
         lines += ["", heading(title, number, len(postings))]
         lines += _postings((each["referenceNumber"], each["title"]) for each in postings)
     return lines

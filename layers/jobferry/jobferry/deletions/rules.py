@@ -1,16 +1,17 @@
 """Whether an import may delete postings: the rules that protect live ones.
 
 Source: docs/deletions.md, which numbers the rules. `deleteJobs: true` makes the board delete every posting of
-the account that is not in the import, no matter who posted it, so it is sent only if there is no objection.
+the account that is not in the import, no matter who posted it. `deleteJobs: "listed"` deletes postings that this feed has
+posted before, by their reference numbers. Either is done only if there is no objection.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from jobferry.deletions.codes import confirmation_code, is_code
+from jobferry.deletions.codes import is_code
 from jobferry.deletions.live_set import Carried
-from jobferry.errors import ConfirmationError, FieldsGoneError
+from jobferry.errors import ConfirmationError
 from jobferry.feeds.settings import FeedSettings
 from jobferry.records.feeds import Deleted
 from jobferry.records.imports import (
@@ -23,7 +24,6 @@ from jobferry.records.imports import (
     Prepared,
     ReducedObject,
 )
-from jobferry.text import counted
 
 #: This many deletions pass rule 4, if they are at most half of the live set and the percentage is not 0.
 ALWAYS_PASS: Final = 10
@@ -31,15 +31,6 @@ ALWAYS_PASS: Final = 10
 _TIME_TO_EXPORT: Final = timedelta(minutes=10)
 #: Objects that were uploaded further apart come from different exports.
 _LONGEST_EXPORT: Final = timedelta(hours=1)
-#: Rule 9: a field that at least this share of the jobs had, and at most that share has. Percent.
-_MOST: Final = 80
-_HARDLY_ANY: Final = 10
-#: Every valid job has this field, so its count is the number of valid jobs.
-_ALWAYS: Final = "referenceNumber"
-#: In a feed with fewer jobs, a field may disappear with one ended job. So only the fields that every job has count.
-_FEW_JOBS: Final = 5
-_FIELDS_OF_EVERY_JOB: Final = frozenset({"title", "city", "state", "description"})
-_WITHOUT_DIGITS: Final = dict.fromkeys(map(ord, "0123456789"))
 #: With these, deletions wait for hours.
 _NOT_YET: Final = frozenset({Objection.FIRST, Objection.TIME_TO_OBJECT})
 #: A person cannot confirm deletions against these.
@@ -51,15 +42,16 @@ class Circumstances(NamedTuple):
 
     Attributes:
         now: the time.
-        announced_at: when people were told that other postings will be deleted; None if they were not, for this account and
-            key (rule 3).
+        announced_at: when people were told that postings will be deleted; None if they were not, for this account, key and
+            way of deleting (rule 3).
         may_object: no person started the run, and people still have time to object (rule 3).
         unprotected: rows that cannot be matched to a posting, which might be deleted wrongly (rule 2).
         sources: the objects of the feed, as `Prepared.sources` describes them.
         before: the runs whose objects they are compared with (rule 8).
         earlier: the deletions of the last seven days (rule 4).
-        shared_with: other feeds of the same account (rule 5).
+        shared_with: other feeds of the same account (rule 5); none if only a list is deleted.
         whole_at: no person started the run, and the feed may be half exported until then; None if it is not (rule 8).
+        not_offered: no person started the run, and people know that the board does not offer deletion by reference number.
     """
 
     now: datetime
@@ -71,6 +63,7 @@ class Circumstances(NamedTuple):
     earlier: Sequence[Deleted]
     shared_with: Sequence[OtherFeed]
     whole_at: datetime | None = None
+    not_offered: bool = False
 
 
 def decide(
@@ -101,9 +94,10 @@ def decide(
             raise ConfirmationError(_refusal(carried, circumstances, objections))
         objections = []
     return Deletions(
-        full_sync=True,
+        full_sync=settings.full_sync,
+        listed=settings.listed,
         live_before=carried.size,
-        delete_jobs=not objections,
+        delete_jobs=settings.full_sync and not objections,
         expected=0 if objections else carried.missing,
         withheld=carried.missing if objections else 0,
         because=objections,
@@ -114,6 +108,9 @@ def decide(
         confirmed_with=confirmed_with,
         postings=carried.first,
         announced_at=circumstances.announced_at,
+        former=carried.former,
+        first_former=carried.first_former,
+        not_offered=settings.listed and circumstances.not_offered,
         # A further run within minutes would not delete either while people may still object.
         again_at=None if _NOT_YET & set(objections) else circumstances.whole_at,
     )
@@ -162,24 +159,30 @@ class Changes(NamedTuple):
 
 
 def decide_again(deletions: Deletions, changes: Changes) -> Deletions:
-    """Decide again about an import that deletes, right before it is sent, perhaps hours after it was prepared."""
-    if not changes.settings.delete_jobs or not changes.same_key:
-        return deletions.changed(delete_jobs=False, full_sync=False, expected=0, postings=[])
+    """Decide again about an import that deletes, right before it is sent, perhaps hours after it was prepared.
+
+    The same holds for its list. What of the list is deleted already remains deleted.
+    """
+    same_way = (changes.settings.full_sync, changes.settings.listed) == (deletions.full_sync, deletions.listed)
+    if not same_way or not changes.same_key:
+        return deletions.changed(
+            delete_jobs=False, full_sync=False, listed=False, expected=deletions.deleted, postings=[]
+        )
     objections = {
         Objection.SHARED_ACCOUNT: bool(changes.shared_with),
         Objection.NEWER_FEED: changes.newer_at is not None,
     }
     because = [objection for objection, holds in objections.items() if holds]
+    missing = deletions.expected - deletions.deleted
     if deletions.confirmed_with is None:
-        because += exceeded_limits(
-            changes.settings, deletions.expected, deletions.live_before, changes.earlier, changes.now
-        )
+        because += exceeded_limits(changes.settings, missing, deletions.live_before, changes.earlier, changes.now)
     if not because:
         return deletions
     return deletions.changed(
         delete_jobs=False,
-        expected=0,
-        withheld=deletions.expected,
+        expected=deletions.deleted,
+        withheld=missing,
+        postings=deletions.postings[deletions.deleted :],
         because=because,
         shared_with=changes.shared_with[:OTHERS_NAMED],
         sharing=len(changes.shared_with),
@@ -273,91 +276,3 @@ def _refusal(carried: Carried, circumstances: Circumstances, objections: list[Ob
         f"the code in confirmDeletes does not match the current list of {carried.missing:,} deletions: run the feed "
         "without it, and the next notice has the current list and its code"
     )
-
-
-def require_fields(
-    before: Prepared, fields: Mapping[str, int], sources: Sequence[Mapping[str, Any]], confirmed_with: str | None
-) -> None:
-    """Require that the feed, and each object of it, still has the fields that most of its jobs had (rule 9).
-
-    Args:
-        before: the last complete import.
-        fields: how many valid jobs of the feed have each field.
-        sources: the objects of the feed, as `Payload.sources` describes them. They are matched by their keys, or by what
-            their keys are without digits, such as dates. If two files were mistaken for each other, each would seem to have
-            lost what only the other one has, so a name that two of them share matches nothing. An object that is
-            new, or had no valid jobs, is compared with the whole feed, in the fields that every job should have.
-        confirmed_with: the code with which a person confirmed that fields are gone, if one did.
-
-    Raises:
-        FieldsGoneError: fields are gone, and the code does not confirm exactly these.
-    """
-    gone = list(_gone_fields("", before.fields, fields))
-    of_feed = {each.name for each in gone}
-    by_key = {each["key"]: each for each in before.sources}
-    undated_before, undated = _by_undated_key(before.sources), _by_undated_key(sources)
-    of_every_job = {name: before.fields[name] for name in before.fields.keys() & {_ALWAYS, *_FIELDS_OF_EVERY_JOB}}
-    for each in sources:
-        name = each["key"].translate(_WITHOUT_DIGITS)
-        earlier = by_key.get(each["key"]) or (undated.get(name) and undated_before.get(name)) or {}
-        known = earlier.get("fields", {})
-        compared, of_before = (known, "") if known.get(_ALWAYS) else (of_every_job, " of the feed")
-        found = _gone_fields(f" of {each['key']}", compared, each["fields"], of_before)
-        gone += [lost for lost in found if lost.name not in of_feed]
-    code = confirmation_code("; ".join(f"{each.name}{each.of}" for each in gone))
-    if gone and not (confirmed_with is not None and is_code(confirmed_with, code)):
-        raise FieldsGoneError("; ".join(map(str, gone)), code)
-
-
-def _by_undated_key(sources: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any] | None]:
-    """Return the objects by their keys without digits; None for a name that several have."""
-    found: dict[str, Mapping[str, Any] | None] = {}
-    for each in sources:
-        name = each["key"].translate(_WITHOUT_DIGITS)
-        found[name] = None if name in found else each
-    return found
-
-
-class _GoneField(NamedTuple):
-    """A field that most jobs had, and that hardly any has now.
-
-    Attributes:
-        name: the field.
-        of: the object whose jobs lost it, in words; empty if those of the feed did.
-        having: how many jobs have it.
-        jobs: the number of valid jobs.
-        having_before: how many had it at the last complete import.
-        jobs_before: the number of valid jobs then.
-        of_before: whose jobs had it, in words; empty if the same ones.
-    """
-
-    name: str
-    of: str
-    having: int
-    jobs: int
-    having_before: int
-    jobs_before: int
-    of_before: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name} is in {self.having:,} of {counted(self.jobs, 'valid job')}{self.of}, and was in "
-            f"{self.having_before:,} of {self.jobs_before:,}{self.of_before} at the last complete import"
-        )
-
-
-def _gone_fields(
-    of: str, before: Mapping[str, int], now: Mapping[str, int], of_before: str = ""
-) -> Iterator[_GoneField]:
-    jobs_before, jobs = before.get(_ALWAYS, 0), now.get(_ALWAYS, 0)
-    few = min(jobs_before, jobs) < _FEW_JOBS
-    for name, having_before in sorted(before.items()):
-        having = now.get(name, 0)
-        had_by_most = having_before * 100 >= jobs_before * _MOST
-        if (
-            jobs
-            and had_by_most
-            and having * 100 <= jobs * _HARDLY_ANY
-            and not (few and name not in _FIELDS_OF_EVERY_JOB)
-        ):
-            yield _GoneField(name, of, having, jobs, having_before, jobs_before, of_before)

@@ -3,9 +3,9 @@
 import codecs
 import re
 from collections.abc import Collection
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -39,6 +39,17 @@ def _secret_name(name: str) -> str:
     return name
 
 
+def _delete_jobs(value: object) -> bool | Literal["listed"]:
+    if value == "listed":
+        return "listed"
+    if not isinstance(value, bool):
+        raise PydanticCustomError("delete_jobs", 'it should be false, "listed" or true')
+    return value
+
+
+#: Whether postings that are not in the feed are deleted: not at all; only those that this feed posted, by their reference
+#: numbers; or, as a full sync, every other posting of the account.
+type DeleteJobs = Annotated[bool | Literal["listed"], PlainValidator(_delete_jobs)]
 type FieldName = Annotated[str, Field(min_length=1)]
 #: A value or a default for one field. "" and null mean that the field is absent.
 type Value = str | int | float | bool | list[str] | None
@@ -51,8 +62,7 @@ class FeedSettings(BaseModel):
 
     #: The name of the account's secret under the stack's prefix.
     api_key_secret: Annotated[str, AfterValidator(_secret_name)] = "BoardApiKey"  # noqa: S105  # its name
-    #: Full sync: postings not in the feed are deleted.
-    delete_jobs: bool = False
+    delete_jobs: DeleteJobs = False
     #: Deletions of a larger part of the live set are withheld. Percent.
     max_delete_percent: Annotated[int, Field(ge=0, le=100)] = 20
     #: The same for all deletions of seven days. Beyond 100, it also allows postings to be replaced within the week. Percent.
@@ -86,15 +96,25 @@ class FeedSettings(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if self.delete_jobs and self.max_jobs_per_import is not None:
+        if self.full_sync and self.max_jobs_per_import is not None:
             raise PydanticCustomError(
                 "split",
                 "deleteJobs and maxJobsPerImport exclude each other: each import of a split feed would delete the "
-                "jobs of the others",
+                'jobs of the others. With "deleteJobs": "listed", a feed can be split',
             )
         if "referenceNumber" in self.defaults:
             raise PydanticCustomError("reference", "defaults.referenceNumber would give many jobs one reference number")
         return self
+
+    @property
+    def full_sync(self) -> bool:
+        """Tell whether an import deletes every posting of the account that is not in it."""
+        return self.delete_jobs is True
+
+    @property
+    def listed(self) -> bool:
+        """Tell whether postings of this feed are deleted by their reference numbers."""
+        return self.delete_jobs == "listed"
 
     @property
     def names_secret(self) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 from jobferry.notices.advice.causes import advice_on_ending, was_not_sent
 from jobferry.notices.advice.topics import Topic, topics
 from jobferry.notices.failures import Failures
-from jobferry.records.imports import Import, State
+from jobferry.records.imports import Import, ListEnd, State
 from jobferry.text import counted, one_line, when
 
 #: Characters of a reason that are shown.
@@ -38,6 +38,10 @@ def _results(record: Import, failures: Failures) -> list[str]:
     if Topic.WITHHELD in about:
         withheld = deletions.withheld
         words.append(f"{counted(withheld, 'deletion')} withheld" if withheld else "deletions withheld")
+    if Topic.NOT_OFFERED in about:
+        words.append("the board does not delete by list")
+    if Topic.LEFT in about:
+        words.append(f"{counted(deletions.left, 'posting')} not deleted yet")
     if Topic.FIRST in about and not deletions.need_a_person:
         words.append("deletions begin in 12 hours")
     if failed := max(failures.refused, result.count("failed")) + failures.held_back:
@@ -47,7 +51,7 @@ def _results(record: Import, failures: Failures) -> list[str]:
     elif failures.accepted:
         words.append(f"{counted(failures.accepted, 'job')} to check")
     if Topic.DELETED in about:
-        words.append(f"{counted(result.count('deleted'), 'posting')} deleted")
+        words.append(f"{counted(record.deleted, 'posting')} deleted")
     if Topic.UNACCOUNTED in about:
         words.append(f"{counted(result.unaccounted, 'job')} unaccounted for")
     if Topic.UNVERIFIED in about:
@@ -90,13 +94,26 @@ def happened(record: Import, failures: Failures) -> str:
         text.append(f"{jobs[0].upper()}{jobs[1:]} on the board.")
     if record.deletions.withheld:
         text.append(f"{counted(record.deletions.withheld, 'posting')} not in the feed stayed there too.")
+    if {Topic.NOT_OFFERED, Topic.LEFT} & set(about):
+        text.append(_left(record))
     if Topic.DELETED in about:
-        deleted = record.result.count("deleted")
+        deleted = record.deleted
         them = "it" if deleted == 1 else "them"
         text.append(
             f"{counted(deleted, 'posting was', 'postings were')} deleted, because the feed no longer has {them}."
         )
     return " ".join(text)
+
+
+def _left(record: Import) -> str:
+    """Say that postings of the list are left, and why."""
+    deletions = record.deletions
+    left = counted(deletions.left, "posting that the feed no longer has", "postings that the feed no longer has")
+    if deletions.list_end is ListEnd.NOT_ACCEPTED:
+        return f"{left} stayed there: the board had not accepted the import when its list of deletions was due."
+    are = "may still be there" if deletions.list_end is ListEnd.UNANSWERED else "stayed there"
+    reason = one_line(deletions.list_reason or "none was recorded", REASON)
+    return f"{left} {are}. The reason: {reason}{'' if reason.endswith('.') else '.'}"
 
 
 def _overtaken(record: Import) -> str:

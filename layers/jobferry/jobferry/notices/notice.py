@@ -296,7 +296,11 @@ def _data(view: ImportView, links: Links | None) -> dict[str, Any]:
         "results": {name: result.count(name) for name in _RESULTS} if record.state is State.COMPLETE else None,
         "deletions": {
             "sent": deletions.delete_jobs,
+            "mode": "full-sync" if deletions.full_sync else "listed" if deletions.listed else "none",
             "expected": deletions.expected,
+            "deleted": record.deleted,
+            "left": deletions.left,
+            "leftBecause": deletions.list_end,
             "withheld": deletions.withheld,
             "because": deletions.because,
             "sharedWith": [one_line(each, 64) for each in deletions.shared_with[:NAMED]],

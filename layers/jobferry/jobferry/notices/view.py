@@ -220,22 +220,35 @@ def _counts(record: Import, failures: Failures) -> list[CountView]:
     words = "in total, matching what was sent" if total == jobs else f"in total, though {jobs:,} were sent"
     if processed != total:
         words += f"; the board itself counts {processed:,}"
-    deleted, expected = result.count("deleted"), record.deletions.expected
-    deletions = "posting deleted" if deleted == 1 else "postings deleted"
-    if record.deletions.delete_jobs or deleted:
-        deletions += f", {expected:,} expected"
+    deletions, deleted = record.deletions, result.count("deleted")
+    deleted_words = "posting deleted" if deleted == 1 else "postings deleted"
+    if deletions.delete_jobs or deleted:
+        deleted_words += f", {deletions.by_import:,} expected"
     is_off = result.unaccounted > 0
-    return [*counts, CountView(total, words, is_off), *held_back, CountView(deleted, deletions, deleted > expected)]
+    sums = [*counts, CountView(total, words, is_off), *held_back]
+    by_list_only = deletions.listed and deletions.expected and not deleted
+    if not by_list_only:
+        sums.append(CountView(deleted, deleted_words, deleted > deletions.by_import))
+    if deletions.listed and deletions.expected:
+        by_list = "posting deleted by list" if deletions.deleted == 1 else "postings deleted by list"
+        sums.append(CountView(deletions.deleted, f"{by_list}, {deletions.expected:,} expected"))
+    if deletions.left:
+        sums.append(CountView(deletions.left, "left for the next run", is_bad=True))
+    return sums
 
 
 def _deletions(record: Import) -> PostingsView:
     deletions = record.deletions
-    needs_attention = bool({Topic.WITHHELD, Topic.EXPIRED, Topic.DELETED_MORE, Topic.DELETED} & set(topics(record)))
+    told = {Topic.WITHHELD, Topic.EXPIRED, Topic.DELETED_MORE, Topic.DELETED, Topic.NOT_OFFERED, Topic.LEFT}
+    needs_attention = bool(told & set(topics(record)))
     if deletions.withheld:
         return PostingsView("Would be deleted", deletions.withheld, "not in the feed, and kept", needs_attention)
-    as_expected = record.state is State.COMPLETE and record.result.count("deleted") <= deletions.expected
-    title = "Deleted" if as_expected else "Were to be deleted"
-    return PostingsView(title, deletions.expected, "not in the feed any more", needs_attention)
+    as_expected = record.state is State.COMPLETE and record.result.count("deleted") <= deletions.by_import
+    title = "Deleted" if as_expected and not deletions.left else "Were to be deleted"
+    words = "not in the feed any more"
+    if deletions.left and deletions.deleted:
+        words += f", of which the first {deletions.deleted:,} are deleted"
+    return PostingsView(title, deletions.expected, words, needs_attention)
 
 
 def _facts(record: Import, commands: Commands) -> dict[str, str]:
@@ -247,9 +260,11 @@ def _facts(record: Import, commands: Commands) -> dict[str, str]:
             deletes = f"with deletions, {deletions.expected:,} expected"
         elif deletions.withheld:
             deletes += f", {deletions.withheld:,} withheld: {why_withheld(deletions.because)}"
+        elif deletions.listed and deletions.expected:
+            deletes = f"with a list of {counted(deletions.expected, 'deletion')}"
         facts["sent"] = f"{when(sent_at)}, {counted(record.prepared.jobs, 'job')} {deletes}"
-    if waiting := _waiting(deletions):
-        facts["deletions"] = waiting
+    if words := _list(deletions) or _waiting(deletions):
+        facts["deletions"] = words
     if settled_at:
         took = duration((settled_at - record.created_at).total_seconds())
         sure = "confirmed" if record.result.verified else "not yet confirmed" if record.open else "not confirmed"
@@ -262,6 +277,16 @@ def _facts(record: Import, commands: Commands) -> dict[str, str]:
     if record.sent.board_import_id:
         facts["its id"] = record.sent.board_import_id
     return facts
+
+
+def _list(deletions: Deletions) -> str | None:
+    """Return how far the list of deletions is; None if there is none."""
+    if not deletions.deletes or not deletions.listed:
+        return None
+    words = f"{deletions.deleted:,} of {deletions.expected:,} deleted by list"
+    if deletions.list_is_open:
+        return f"{words}, the rest is on its way"
+    return f"{words}; the rest is listed again by the next run" if deletions.left else words
 
 
 def _waiting(deletions: Deletions) -> str | None:

@@ -64,13 +64,14 @@ class Payload:
         parts: the imports in order; none if no job can be sent.
         sources: the objects: key, etag, stored bytes, rows, and how many valid rows have each of the board's fields.
         rows: the number of rows read, and of problems with what else the objects hold.
-        jobs: the number of jobs to send. With deleteJobs, this includes invalid ones.
+        jobs: the number of jobs to send. In a full sync, this includes invalid ones.
         invalid: the number of rows with errors, whether they are sent or held back.
         warnings: the number of corrections and unusual values.
         warning_groups: the warnings by kind.
         problems: the spool of all problems; `read_problems` reads it.
         references: the reference numbers of the jobs to send.
         understanding: how well the feed's names are understood.
+        held: those of invalid jobs that are not sent. They are in the feed, so their postings stay.
         unprotected: the number of rows that protect no posting: they cannot be sent, have no reference number or a garbled
             one, contradict another row, or have a spreadsheet's error, which the board would publish. What looks like jobs
             but is not read counts as a row.
@@ -87,6 +88,7 @@ class Payload:
     warning_groups: list[WarningGroup] = field(default_factory=list)
     understanding: Understanding = field(default_factory=Understanding)
     unprotected: int = 0
+    held: ReferenceSet = field(default_factory=ReferenceSet)
 
     @property
     def fields(self) -> dict[str, int]:
@@ -233,7 +235,7 @@ class _Spool:
     def __init__(self, settings: FeedSettings, directory: Path) -> None:
         self._directory = directory
         self._limit = settings.max_jobs_per_import
-        self._sends_invalid = settings.delete_jobs
+        self._sends_invalid = settings.full_sync
         self._groups: dict[tuple[str, ...], WarningGroup] = {}
         self.fields = FieldCounts()
         self._part = Part(0, directory / "jobs.jsonl", directory / "jobs.jsonl.gz", directory / "manifest.jsonl.gz")
@@ -274,6 +276,8 @@ class _Spool:
         else:
             self._problem(Problem(source, tuple(result.errors), reference, title), protected=not self._sends_invalid)
             self._held.add(reference, title, *source)
+            if not self._sends_invalid:
+                self.payload.held.add(reference)
 
     def unreadable(self, source: Source, message: str) -> None:
         """Record a row, or what else an object holds, that cannot be sent at all."""

@@ -15,12 +15,14 @@ class LiveSet(Frozen):
 
     Attributes:
         key: the object that lists them.
-        import_id: the import with which it was stored.
+        import_id: the import with which it was stored; the first one of a split feed.
         created_at: when that import was claimed.
         account: board and secret whose postings they are.
         key_mark: identifies the key that was in the secret.
         whole: includes the postings that were carried over. If the import's deletions are confirmed, they are gone.
-        announced_at: when people were told that a full sync deletes other postings; None if they were not.
+        deleted: of the postings that were carried over, so many of the first were deleted by list.
+        announced_at: when people were told that postings will be deleted; None if they were not.
+        listed: they were told of deletions by list, not of a full sync.
     """
 
     key: str
@@ -29,7 +31,9 @@ class LiveSet(Frozen):
     account: str
     key_mark: str | None = None
     whole: bool
+    deleted: int = 0
     announced_at: Instant | None = None
+    listed: bool = False
 
 
 class Deleted(Frozen):
@@ -46,6 +50,18 @@ class Deleted(Frozen):
     postings: int
 
 
+class Resurfaced(Frozen):
+    """What an older import may have posted again, because the board did it after a newer one.
+
+    Attributes:
+        key: the live set that the import was sent with.
+        at: when its result came.
+    """
+
+    key: str
+    at: Instant
+
+
 class Feed(Frozen):
     """The record of a feed.
 
@@ -59,6 +75,8 @@ class Feed(Frozen):
         last_sent_at: when the latest run that may have reached the board was claimed; a retry is not a run.
         last_retry_at: when the corrected jobs of the latest retry were uploaded.
         live_set: the postings that may be on the board.
+        resurfaced: what may be on the board besides the live set.
+        not_offered: the board that does not offer deletion by reference number, after a list was refused.
         baseline: the latest complete run whose deletions were not withheld, or the first; rule 8 compares with it.
         deletions: those of the last seven days; a deletion that a person confirmed starts anew.
         secret: the account's secret by the last feed.json that was read; None if the feed never had a feed.json.
@@ -79,6 +97,8 @@ class Feed(Frozen):
     last_sent_at: Instant | None = None
     last_retry_at: Instant | None = None
     live_set: LiveSet | None = None
+    resurfaced: list[Resurfaced] = Field(default_factory=list)
+    not_offered: str | None = None
     baseline: str | None = None
     deletions: list[Deleted] = Field(default_factory=list)
     secret: str | None = None

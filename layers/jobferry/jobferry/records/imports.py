@@ -23,6 +23,8 @@ LAMBDA_RETRIES: Final = timedelta(minutes=10)
 TIME_TO_OBJECT: Final = timedelta(hours=12)
 #: An import is sent at most this many times; then it waits for its result, or expires.
 MAX_SENDS: Final = 12
+#: At most this many invocations work on an import's list of deletions. What they leave is listed by the next run.
+MAX_LIST_ATTEMPTS: Final = 3
 #: maxWeeklyDeletePercent limits the deletions of this time.
 WEEK: Final = timedelta(days=7)
 #: Records are kept for this time.
@@ -36,6 +38,8 @@ LATE: Final = "late"
 NAME_LENGTH: Final = 300
 #: Postings that a record names.
 POSTINGS_NAMED: Final = 25
+#: Postings of a former key that a record names.
+FORMER_NAMED: Final = 5
 #: Other feeds, and objects that lost rows, that a record names.
 OTHERS_NAMED: Final = 20
 
@@ -72,6 +76,21 @@ class Objection(StrEnum):
 
 #: These objections end without a person's action.
 PASSING: Final = frozenset({Objection.FIRST, Objection.TIME_TO_OBJECT, Objection.HALF_EXPORTED, Objection.NEWER_FEED})
+
+
+class ListEnd(StrEnum):
+    """Why a list of deletions ended before all of it was deleted."""
+
+    #: The board does not offer deletion by reference number.
+    NOT_OFFERED = "not-offered"
+    #: The board refused a request.
+    REFUSED = "refused"
+    #: The board did not confirm a request in time.
+    UNANSWERED = "unanswered"
+    #: The feed's settings, its account or the archive do not allow it any more.
+    HELD_BACK = "held-back"
+    #: The board did not accept the import.
+    NOT_ACCEPTED = "not-accepted"
 
 
 class SettledBy(StrEnum):
@@ -227,10 +246,18 @@ class Deletions(Frozen):
     """What was decided about deletions.
 
     Attributes:
-        full_sync: the feed's setting deleteJobs.
+        full_sync: the feed's setting deleteJobs is true.
+        listed: the feed's setting deleteJobs is "listed": after the import was accepted, its list of deletions is sent.
         live_before: postings in the live set with which the feed was compared.
         delete_jobs: what is actually sent.
-        expected: postings that the import deletes.
+        expected: postings that the import, or its list, deletes.
+        deleted: how many postings of the list the board has deleted; they are the first ones.
+        list_attempts: invocations that worked on the list.
+        list_end: why the list ended before all of it was deleted.
+        list_reason: the same in words.
+        former: postings that were posted with a former API key and are not in the feed; no list deletes them.
+        first_former: the reference numbers of the first of these.
+        not_offered: people were told earlier that the board does not offer deletion by reference number.
         withheld: postings that the feed no longer has and that stay.
         because: why deletions are withheld.
         reduced: the first objects that lost most of their rows.
@@ -245,9 +272,17 @@ class Deletions(Frozen):
     """
 
     full_sync: bool = False
+    listed: bool = False
     live_before: int = 0
     delete_jobs: bool = False
     expected: int = Field(0, alias="expectedDeletes")
+    deleted: int = Field(0, alias="deletedByList")
+    list_attempts: int = 0
+    list_end: ListEnd | None = None
+    list_reason: str | None = None
+    former: int = 0
+    first_former: list[ShortText] = []
+    not_offered: bool = False
     withheld: int = Field(0, alias="withheldDeletes")
     because: list[Objection] = Field([], alias="withheldBecause")
     reduced: list[ReducedObject] = []
@@ -259,6 +294,26 @@ class Deletions(Frozen):
     announced_at: Instant | None = None
     nobody_subscribed: bool = False
     again_at: Instant | None = Field(None, alias="deletesAgainAt")
+
+    @property
+    def deletes(self) -> bool:
+        """Tell whether postings are deleted, by the import itself or by its list."""
+        return self.delete_jobs or (self.listed and self.expected > 0)
+
+    @property
+    def by_import(self) -> int:
+        """The postings that the import itself deletes."""
+        return self.expected if self.delete_jobs else 0
+
+    @property
+    def left(self) -> int:
+        """The postings of the list that are not known to be deleted."""
+        return self.expected - self.deleted if self.listed else 0
+
+    @property
+    def list_is_open(self) -> bool:
+        """Tell whether postings of the list are still to be deleted."""
+        return self.left > 0 and self.list_end is None
 
     @property
     def announces_deletions(self) -> bool:
@@ -410,6 +465,11 @@ class Import(Frozen):
     notified_at: Instant | None = None
     open: str | None = None
     revision: int = 0
+
+    @property
+    def deleted(self) -> int:
+        """The postings that the board has deleted, with the import and by its list."""
+        return self.result.count("deleted") + self.deletions.deleted
 
     @property
     def deadline(self) -> datetime:

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from jobferry.errors import Cause
-from jobferry.records.feeds import Deleted, Feed, LiveSet
+from jobferry.records.feeds import Deleted, Feed, LiveSet, Resurfaced
 from jobferry.records.imports import (
     LAMBDA_RETRIES,
     LATE,
+    MAX_LIST_ATTEMPTS,
     MAX_SENDS,
     OPEN,
     WEEK,
@@ -21,6 +22,7 @@ from jobferry.records.imports import (
     Deletions,
     Ending,
     Import,
+    ListEnd,
     Objection,
     Result,
     State,
@@ -35,6 +37,9 @@ MAY_COMPLETE: Final = AWAITING | {State.EXPIRED, State.REJECTED}
 MAX_UNANSWERED: Final = 3
 #: It is not certain that the board has the import, so it may be sent, perhaps again.
 MAY_BE_SENT: Final = frozenset({State.PREPARING, State.SUBMITTING})
+
+#: The board has the import, so its list of deletions may be sent.
+ACCEPTED: Final = frozenset({State.PENDING, State.RUNNING, State.COMPLETE})
 
 #: With these, an import that may have been sent is not sent again.
 _HOLDING_BACK: Final = frozenset({Cause.PAUSED, Cause.SETTINGS, Cause.SETTINGS_MISSING, Cause.ACCOUNT_CHANGED})
@@ -269,19 +274,13 @@ def start_sending(
     """
     if claim.by is None or not may_send(record, claim.by, now):
         return _NOTHING
-    if deletions.delete_jobs and not record.deletions.delete_jobs:
+    if deletions.deletes and not record.deletions.deletes:
         return _NOTHING  # a delivery of the same event at the same time has decided against deletions
     records: list[Import | Feed] = []
     is_new = record.state is State.PREPARING or record.deletions.again_at is None
     if deletions.again_at is not None and is_new:
-        if feed.runs_again < _MAX_RUNS_AGAIN:
-            again = _run_again(feed, record.import_id, deletions.again_at)
-            # This import already sends the jobs without the confirmed fields. Only its deletions are left.
-            again = _with_codes(again, record.changed(confirm_fields=None))
-            records.append(again.changed(runs_again=feed.runs_again + 1))
-        else:
-            deletions = deletions.changed(again_at=None)
-            records.append(feed.changed(runs_again=0))
+        deletions, again = _put_off(feed, record, deletions, deletions.again_at)
+        records.append(again)
     elif feed.runs_again and is_new and not record.retry:
         records.append(feed.changed(runs_again=0))
     sent = record.sent.changed(attempts=record.sent.attempts + 1, submitted_at=record.sent.submitted_at or now)
@@ -295,11 +294,20 @@ def start_sending(
     return submitting, *records
 
 
+def _put_off(feed: Feed, record: Import, deletions: Deletions, at: datetime) -> tuple[Deletions, Feed]:
+    """Have the feed run again for deletions that wait; after too many such runs, tell a person instead."""
+    if feed.runs_again >= _MAX_RUNS_AGAIN:
+        return deletions.changed(again_at=None), feed.changed(runs_again=0)
+    # This import already sends the jobs without the confirmed fields. Only its deletions are left.
+    again = _with_codes(_run_again(feed, record.import_id, at), record.changed(confirm_fields=None))
+    return deletions, again.changed(runs_again=feed.runs_again + 1)
+
+
 def accept(record: Import, feed: Feed, board_import_id: str, requested_at: datetime | None) -> Records:
     """Record the board's 202. The result may have come before it, or the import may have been given up."""
     sent = record.sent.changed(board_import_id=board_import_id, requested_at=requested_at)
     if record.state in (State.SUBMITTING, State.REJECTED, State.EXPIRED):
-        pending = record.changed(state=State.PENDING, sent=sent, claim=Claim(), ending=Ending(), open=OPEN)
+        pending = record.changed(state=State.PENDING, sent=sent, claim=_claim_after(record), ending=Ending(), open=OPEN)
         if record.import_id in feed.open_imports:
             return (pending,)
         return pending, feed.changed(open_imports=[*feed.open_imports, record.import_id])
@@ -343,6 +351,95 @@ def note_answer(record: Import, claimed_by: str, ending: Ending) -> Records:
     return (record.changed(ending=ending, sent=sent),)
 
 
+# The list of deletions
+
+
+def may_delete(record: Import, claimed_by: str, now: datetime) -> bool:
+    """Tell whether an invocation may send an import's list: it is open, no other invocation works on it, attempts are left."""
+    is_free = record.claim.by == claimed_by or not record.claim.is_held(now)
+    return _has_open_list(record) and is_free and record.deletions.list_attempts < MAX_LIST_ATTEMPTS
+
+
+def works_on_list(record: Import, claimed_by: str | None) -> bool:
+    """Tell whether an import's list is still open, and this invocation has claimed it."""
+    return _has_open_list(record) and record.claim.by == claimed_by
+
+
+def begin_list(record: Import, claim: Claim, now: datetime) -> Records:
+    """Record that an invocation sends the list, so that one which is killed by it is counted."""
+    if claim.by is None or not may_delete(record, claim.by, now):
+        return _NOTHING
+    deletions = record.deletions
+    return (record.changed(claim=claim, deletions=deletions.changed(list_attempts=deletions.list_attempts + 1)),)
+
+
+def note_deleted(record: Import, feed: Feed, claimed_by: str, deleted: int) -> Records:
+    """Record that the board has deleted the first postings of the list.
+
+    Args:
+        claimed_by: the invocation that sent them; another one's list stays as it is.
+        deleted: their number.
+    """
+    if not works_on_list(record, claimed_by) or deleted <= record.deletions.deleted:
+        return _NOTHING
+    noted = record.changed(deletions=record.deletions.changed(deleted=deleted))
+    return (noted,) if noted.deletions.list_is_open else _close_list(noted, feed)
+
+
+def end_list(record: Import, feed: Feed, claimed_by: str | None, end: ListEnd, reason: str) -> Records:
+    """End the list before all of it is deleted. The rest stays in the live set, so the next run lists it again.
+
+    Args:
+        claimed_by: the invocation that sent it; another one's list stays as it is.
+        end: why.
+        reason: the same in words.
+    """
+    if not works_on_list(record, claimed_by):
+        return _NOTHING
+    deletions = record.deletions.changed(list_end=end, list_reason=reason)
+    return _close_list(record.changed(deletions=deletions), feed)
+
+
+def withhold_list(record: Import, feed: Feed, claimed_by: str, deletions: Deletions) -> Records:
+    """End the list because the rest of it must not be deleted now, and have the feed run again if that is enough.
+
+    Args:
+        claimed_by: the invocation that was to send it; another one's list stays as it is.
+        deletions: what was decided.
+    """
+    if not works_on_list(record, claimed_by):
+        return _NOTHING
+    if deletions.again_at is not None:
+        deletions, feed = _put_off(feed, record, deletions, deletions.again_at)
+    return _close_list(record.changed(deletions=deletions), feed)
+
+
+def _has_open_list(record: Import) -> bool:
+    return record.state in ACCEPTED and record.deletions.list_is_open
+
+
+def _claim_after(record: Import) -> Claim:
+    """Return the claim of an import that the board has: nobody's, unless its list is still to be sent."""
+    return record.claim if record.deletions.list_is_open else Claim()
+
+
+def _close_list(record: Import, feed: Feed) -> tuple[Import, Feed]:
+    """Return both records after the list has ended. What is not known to be deleted stays in the live set."""
+    deletions = record.deletions
+    awaits_result = record.state is not State.COMPLETE or not record.result.verified
+    closed = record.changed(claim=Claim(), open=record.open if awaits_result else None)
+    if record.state is State.COMPLETE:
+        feed = _close_unsent(feed, record)
+    live_set = feed.live_set
+    if live_set is not None and live_set.key == record.prepared.live_set:
+        feed = feed.changed(live_set=live_set.changed(deleted=deletions.deleted))
+    if deletions.deleted:
+        feed = feed.changed(deletions=_with_deletions(feed.deletions, record, deletions.deleted), not_offered=None)
+    if deletions.list_end is ListEnd.NOT_OFFERED:
+        feed = feed.changed(not_offered=record.destination.board)
+    return closed, feed
+
+
 # The result
 
 
@@ -372,6 +469,8 @@ def complete(
 
     If a newer run was sent before the result came, the board may have done this import after the newer one, and changed or
     deleted postings of that one. So the feed runs again.
+
+    While the import's list of deletions is open, its feed stays locked, because a newer run may post again what is in it.
     """
     if not takes_result(record, verified=result.verified):
         return _NOTHING
@@ -386,16 +485,22 @@ def complete(
         result=result.changed(
             counts=counts, late=late or record.result.late, overtaken=overtaken or record.result.overtaken
         ),
-        claim=Claim(),
+        claim=_claim_after(record),
         ending=Ending(),
         notified_at=None if late else record.notified_at,
-        open=OPEN if record.open and not result.verified else None,
+        open=OPEN if record.open and (record.deletions.list_is_open or not result.verified) else None,
         unanswered=0,
     )
     closed = _close_sent(feed, completed)
     if overtaken:
         # This id must differ from that of a run that this import asked for before: no two runs may share an id.
-        closed = _run_again(closed, f"{record.import_id}-late", result.settled_at or record.created_at)
+        at = result.settled_at or record.created_at
+        closed = _run_again(closed, f"{record.import_id}-late", at)
+        live_set, sent_with = closed.live_set, record.prepared.live_set
+        same_key = live_set is not None and live_set.key_mark == record.destination.key_mark
+        if live_set is not None and live_set.listed and same_key and sent_with:
+            # A full sync deletes what was posted again; a list has to name it.
+            closed = closed.changed(resurfaced=[*closed.resurfaced, Resurfaced(key=sent_with, at=at)])
     return completed, closed
 
 
@@ -435,9 +540,12 @@ def expire(record: Import, feed: Feed, now: datetime, answer: str | None = None)
         answer: what the board answered last, if it was no result.
     """
     if record.state is State.COMPLETE and not record.result.verified and record.open:
-        return (record.changed(open=None),)
+        return () if record.deletions.list_is_open else (record.changed(open=None),)
     if record.state not in AWAITING or record.claim.is_held(now):
         return _NOTHING
+    if _has_open_list(record):
+        end = {"list_end": ListEnd.UNANSWERED, "list_reason": "it was not finished within 12 hours"}
+        record, feed = _close_list(record.changed(deletions=record.deletions.changed(**end)), feed)
     reason = "the board gave no result within 12 hours"
     if record.state is State.SUBMITTING:
         if answered := record.sent.answered:
@@ -495,8 +603,11 @@ def mark_notified(record: Import, feed: Feed, state: State, now: datetime, *, su
 
 
 def _end(record: Import, state: State, ending: Ending) -> Import:
-    """Return the import if nothing more is to be done for it."""
-    return record.changed(state=state, claim=Claim(), ending=ending, open=None)
+    """Return the import if nothing more is to be done for it. Its list, if it has one, is not sent any more."""
+    deletions = record.deletions
+    if deletions.list_is_open:
+        deletions = deletions.changed(list_end=ListEnd.NOT_ACCEPTED)
+    return record.changed(state=state, claim=Claim(), ending=ending, open=None, deletions=deletions)
 
 
 def _close_unsent(feed: Feed, record: Import) -> Feed:
@@ -510,7 +621,8 @@ def _close_sent(feed: Feed, ended: Import) -> Feed:
     A retry is not a run of the feed: it only adds to the live set. It does not change the last complete run or the
     baseline, and a full sync that was announced stays announced.
     """
-    feed = _close_unsent(feed, ended)
+    if not _has_open_list(ended):
+        feed = _close_unsent(feed, ended)
     complete = ended.state is State.COMPLETE
     if not ended.retry and (feed.last_sent_at is None or feed.last_sent_at < ended.created_at):
         feed = feed.changed(last_sent_at=ended.created_at)
@@ -524,24 +636,33 @@ def _close_sent(feed: Feed, ended: Import) -> Feed:
     if ended.prepared.live_set and (before is None or before.created_at <= ended.created_at):
         # While two feeds share an account, a posting may belong to either, so the full sync is announced again later.
         shared = Objection.SHARED_ACCOUNT in ended.deletions.because
-        still_announced = (ended.deletions.full_sync or ended.retry) and not shared
+        deletions = ended.deletions
+        still_announced = (deletions.full_sync or deletions.listed or ended.retry) and not shared
+        # The further imports of a split feed have the same live set as the first, which may have been told of since.
+        same = before if before is not None and before.key == ended.prepared.live_set else None
         live_set = LiveSet(
             key=ended.prepared.live_set,
-            import_id=ended.import_id,
+            import_id=ended.run or ended.import_id,
             created_at=ended.created_at,
             account=account_id(ended.destination.board, ended.destination.account),
             key_mark=ended.destination.key_mark,
             # Only the board's own word makes it certain that postings are gone.
-            whole=not (complete and ended.deletions.delete_jobs and ended.result.verified),
-            announced_at=ended.deletions.announced_at if still_announced else None,
+            whole=not (complete and deletions.delete_jobs and ended.result.verified),
+            deleted=max(deletions.deleted, same.deleted if same else 0),
+            announced_at=(deletions.announced_at or (same and same.announced_at)) if still_announced else None,
+            listed=deletions.listed or bool(ended.retry and before and before.listed),
         )
         feed = feed.changed(live_set=live_set)
         if not live_set.whole:
-            feed = feed.changed(deletions=_with_deletions(feed.deletions, ended))
+            feed = feed.changed(deletions=_with_deletions(feed.deletions, ended, deletions.expected))
+        if deletions.listed or not live_set.whole:
+            same_key = before is not None and before.key_mark == live_set.key_mark
+            later = [each for each in feed.resurfaced if same_key and each.at >= ended.created_at]
+            feed = feed.changed(resurfaced=later)
     return feed
 
 
-def _with_deletions(earlier: Sequence[Deleted], ended: Import) -> list[Deleted]:
+def _with_deletions(earlier: Sequence[Deleted], ended: Import, deleted: int) -> list[Deleted]:
     """Return the deletions of the last seven days after an import whose deletions the board confirmed.
 
     A person who confirmed a deletion knows how the feed stands, so the week starts anew. Deletions within an hour become
@@ -551,9 +672,9 @@ def _with_deletions(earlier: Sequence[Deleted], ended: Import) -> list[Deleted]:
     if deletions.confirmed_with is not None:
         return []
     week = [each for each in earlier if each.at > at - WEEK]
-    if not deletions.expected:
+    if not deleted:
         return week
     if week and week[-1].at > at - timedelta(hours=1):
         last = week[-1]
-        return [*week[:-1], last.changed(postings=last.postings + deletions.expected)]
-    return [*week, Deleted(at=at, live_before=deletions.live_before, postings=deletions.expected)]
+        return [*week[:-1], last.changed(postings=last.postings + deleted)]
+    return [*week, Deleted(at=at, live_before=deletions.live_before, postings=deleted)]

@@ -19,7 +19,16 @@ from jobferry.board.client import Boards, retrieve
 from jobferry.errors import BoardError, BoardRefusedError, BoardUnreachableError, Cause, SecretError
 from jobferry.records import transitions
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import LAMBDA_RETRIES, LATE, MAX_SENDS, Import, SettledBy, State
+from jobferry.records.imports import (
+    LAMBDA_RETRIES,
+    LATE,
+    MAX_LIST_ATTEMPTS,
+    MAX_SENDS,
+    Import,
+    ListEnd,
+    SettledBy,
+    State,
+)
 from jobferry.records.store import BrokenRecord, ImportStore, apply
 from jobferry.results.settlement import ArchiveReader, settle
 
@@ -162,6 +171,8 @@ def _end_without_asking(record: Import, poller: Poller, polled: Polled) -> None:
         _check_unsent(record, poller, polled)
     elif _is_given_up(record, now):
         _expire(record, poller, polled)
+    if record.deletions.list_is_open and record.state in transitions.ACCEPTED:
+        _check_list(record, poller, polled)
 
 
 def _is_given_up(record: Import, now: datetime) -> bool:
@@ -172,7 +183,7 @@ def _is_given_up(record: Import, now: datetime) -> bool:
 
 def _may_be_asked(record: Import, now: datetime) -> bool:
     """Tell whether the board is asked for an import in this run."""
-    if _is_unsent(record):
+    if _is_unsent(record) or (record.state is State.COMPLETE and record.result.verified):
         return False
     if record.open == LATE:
         wanted = now <= record.late_deadline and record.unanswered < transitions.MAX_UNANSWERED
@@ -209,6 +220,23 @@ def _check_unsent(record: Import, poller: Poller, polled: Polled) -> None:
         freed = apply(poller.store, record.import_id, lambda current, feed: transitions.abandon(current, feed, now))
         if freed.ending.cause is Cause.ABANDONED:
             polled.freed.append(record.import_id)
+
+
+def _check_list(record: Import, poller: Poller, polled: Polled) -> None:
+    """Continue or end a list of deletions that was left in the middle; leave one alone that is being sent."""
+    now, attempts = poller.now(), record.deletions.list_attempts
+    if record.claim.until is not None and now < record.claim.until + LAMBDA_RETRIES:
+        return
+    if now <= record.deadline and attempts < MAX_LIST_ATTEMPTS:
+        poller.feeds.resume(record.feed, record.import_id)
+        polled.resumed.append(record.import_id)
+        return
+    reason = f"it was not finished within {attempts} attempts" if attempts else "it was not begun within 12 hours"
+    apply(
+        poller.store,
+        record.import_id,
+        lambda current, feed: transitions.end_list(current, feed, record.claim.by, ListEnd.UNANSWERED, reason),
+    )
 
 
 def _is_ready(record: Import, store: ImportStore) -> bool:

@@ -1,6 +1,6 @@
 """Preparation: a feed is read, checked, compared with the live set, archived and recorded, so that it can be sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b, file_digest
@@ -11,16 +11,9 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from jobferry.board.accounts import Account
-from jobferry.deletions.live_set import Carried, carry_over, read_live_set
-from jobferry.deletions.rules import (
-    Changes,
-    Circumstances,
-    decide,
-    decide_again,
-    may_still_object,
-    require_fields,
-    whole_at,
-)
+from jobferry.deletions.live_set import Carried, Live, carry_over, merge, read_live_set, read_sent
+from jobferry.deletions.lost_fields import require_fields
+from jobferry.deletions.rules import Changes, Circumstances, decide, decide_again, may_still_object, whole_at
 from jobferry.errors import (
     AccountChangedError,
     ClaimTakenError,
@@ -37,9 +30,10 @@ from jobferry.feeds.settings import FEED_NAME, FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import vocabulary_of
 from jobferry.payload.build import Payload, build, reason_not_to_send
 from jobferry.payload.problems import Problem
+from jobferry.payload.reference_set import ReferenceSet
 from jobferry.records import transitions
 from jobferry.records.failed_jobs import FailedJob, FailedKind
-from jobferry.records.feeds import Feed
+from jobferry.records.feeds import Feed, LiveSet, Resurfaced
 from jobferry.records.imports import Deletions, Destination, Import, OtherFeed, Prepared, State, Unreadable, part_id
 from jobferry.records.store import apply, failing_since, retry_on_conflict
 from jobferry.runs.triggers import Trigger
@@ -239,15 +233,15 @@ def plan(
     before = directory / "before.jsonl.gz"
     if live is not None and not world.bucket.fetch(live.key, before):
         live = None  # its 90 days in the archive are over: rule 3
-    if live is None:
-        carried = carry_over((), payload.parts, payload.references, directory)
-    else:
-        with before.open("rb") as stream:
-            known = read_live_set(stream, whole=live.whole)
-            carried = carry_over(known, payload.parts, payload.references, directory)
+    resurfaced = feed.resurfaced if settings.listed else []
+    known = _on_board(live, before, resurfaced, world) if live is not None else ()
+    new_key = live is not None and live.key_mark != key_mark
+    others = _sent_by_others(trigger.feed, key_mark, directory, world) if settings.listed else None
+    carried = carry_over(known, payload, directory, new_key=new_key, listed=settings.listed, others=others)
     # If the key in the secret has changed, it may still belong to the same account. So the live set is compared with the
-    # feed all the same, and other postings are deleted only after a new announcement.
-    announced_at = live.announced_at if live is not None and live.key_mark == key_mark else None
+    # feed all the same, and a full sync begins only after a new announcement. The same holds for another way of deleting.
+    same_way = live is not None and (live.listed == settings.listed or bool(trigger.retry))
+    announced_at = live.announced_at if live is not None and not new_key and same_way else None
     now, uploaded = world.now(), [each.modified for each in loaded.objects if each.modified]
     circumstances = Circumstances(
         now=now,
@@ -257,11 +251,40 @@ def plan(
         sources=payload.sources,
         before=[run.prepared for run in (baseline, last) if run],
         earlier=feed.deletions,
-        shared_with=list(_feeds_sharing(loaded.account, trigger.feed, world)) if settings.delete_jobs else [],
+        shared_with=list(_feeds_sharing(loaded.account, trigger.feed, world)) if settings.full_sync else [],
         whole_at=None if wishes.by_person else whole_at(uploaded, feed.last_complete_at, now),
+        not_offered=feed.not_offered == loaded.account.board_url and not wishes.by_person,
     )
     deletions = decide(settings, carried, circumstances, wishes.confirmed_with)
     return Plan(live is not None, carried, deletions, key_mark)
+
+
+def _on_board(live: LiveSet, before: Path, resurfaced: Sequence[Resurfaced], world: World) -> Iterator[Live]:
+    """Yield the postings of a live set, and those that older imports may have posted again since."""
+
+    def posted_again(each: Resurfaced) -> Iterator[Live]:
+        path = before.with_name("resurfaced.jsonl.gz")
+        if world.bucket.fetch(each.key, path):
+            with path.open("rb") as stream:
+                yield from read_sent(stream)
+
+    with before.open("rb") as stream:
+        yield from merge(
+            read_live_set(stream, whole=live.whole, deleted=live.deleted), *(posted_again(each) for each in resurfaced)
+        )
+
+
+def _sent_by_others(feed: str, key_mark: str, directory: Path, world: World) -> ReferenceSet:
+    """Return the reference numbers that other feeds have sent to the same account with their latest imports."""
+    found = ReferenceSet()
+    path = directory / "other.jsonl.gz"
+    for other in world.bucket.feeds():
+        live = world.store.get_feed(other).live_set if other != feed else None
+        if live is not None and live.key_mark == key_mark and world.bucket.fetch(live.key, path):
+            with path.open("rb") as stream:
+                for posting in read_sent(stream):
+                    found.add(posting.reference_number)
+    return found
 
 
 def settings_to_send(record: Import, world: World) -> FeedSettings:
@@ -282,20 +305,20 @@ def settings_to_send(record: Import, world: World) -> FeedSettings:
 
 
 def plan_again(record: Import, settings: FeedSettings, account: Account, key_mark: str, world: World) -> Deletions:
-    """Decide about an import's deletions again, right before it is sent.
+    """Decide about an import's deletions again, right before it or its list is sent.
 
     Meanwhile a person may have turned deletions off or lowered a limit, the key may have been replaced, another feed may
     use the account, or a newer version of the feed may be waiting.
     """
-    if not record.deletions.delete_jobs:
+    if not record.deletions.deletes:
         return record.deletions
-    wanted = settings.delete_jobs and key_mark == record.destination.key_mark
+    wanted = bool(settings.delete_jobs) and key_mark == record.destination.key_mark
     feed = world.store.get_feed(record.feed)
     changes = Changes(
         now=world.now(),
         settings=settings,
         same_key=key_mark == record.destination.key_mark,
-        shared_with=list(_feeds_sharing(account, record.feed, world)) if wanted else [],
+        shared_with=list(_feeds_sharing(account, record.feed, world)) if wanted and settings.full_sync else [],
         earlier=feed.deletions,
         newer_at=_newer_at(record, feed, settings, world) if wanted else None,
     )
@@ -373,8 +396,10 @@ def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
 
 
 def _deletions_of_part(deletions: Deletions) -> Deletions:
-    """Return what a further import of a split feed says of deletions; it never has any."""
-    return Deletions(confirmed_with=deletions.confirmed_with, announced_at=deletions.announced_at)
+    """Return what a further import of a split feed says of deletions. Those of the run are those of its first import."""
+    return Deletions(
+        listed=deletions.listed, confirmed_with=deletions.confirmed_with, announced_at=deletions.announced_at
+    )
 
 
 def warned(payload: Payload) -> list[str]:

@@ -5,10 +5,10 @@ or the poller can continue:
 
 - `preparing` without a payload: nothing was sent, so the feed is read again;
 - `preparing` with a payload: it is in the archive, and is sent from there;
-- `submitting`: it may have reached the board, and is sent again from the archive, which the board's upsert makes safe.
+- `submitting`: it may have reached the board, and is sent again from the archive, which the board's upsert makes safe;
+- later, with an open list of deletions: the rest of the list is sent, see `runs.deletion_lists`.
 """
 
-import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -40,17 +40,13 @@ from jobferry.feeds.streams import CHUNK
 from jobferry.records import transitions
 from jobferry.records.imports import Ending, Import, State, part_id
 from jobferry.records.store import apply, retry_on_conflict
+from jobferry.runs.deletion_lists import delete_list
+from jobferry.runs.pauses import MARGIN, Pauses, request_seconds
 from jobferry.runs.preparation import Wishes, first_problems, load, plan, plan_again, prepare, settings_to_send, warned
 from jobferry.runs.triggers import Trigger
 from jobferry.runs.world import Invocation, World
 from jobferry.workspace import workspace
 
-#: A request to the board may take this long, if the function has as much time left. Seconds.
-REQUEST_SECONDS: Final = 120.0
-#: What the function needs for itself after the board's answer.
-MARGIN: Final = timedelta(seconds=20)
-#: The longest pause between attempts. Pauses begin at one second and double. Seconds.
-_LONGEST_WAIT: Final = 60.0
 #: Characters of a reason that a record keeps.
 _REASON_LENGTH: Final = 4000
 
@@ -75,6 +71,7 @@ class Outcome:
         reason: why nothing was sent, if nothing was.
         submitted: imports that this invocation brought to the board.
         withheld: deletions that were withheld.
+        deleted: postings of its list that this invocation deleted.
         preview: of a dry run: the first problems and warnings, how the feed is understood, and the planned deletions.
     """
 
@@ -85,6 +82,7 @@ class Outcome:
     reason: str | None = None
     submitted: int = 0
     withheld: int = 0
+    deleted: int = 0
     preview: dict[str, Any] | None = None
 
     def answer(self) -> dict[str, Any]:
@@ -121,6 +119,7 @@ def submit(trigger: Trigger, invocation: Invocation, world: World) -> Outcome:
             first = _block(first, error, world)
     before = list(_imports_of_run(first, world)) if first.prepared.payload else [first]
     after = [send(each, invocation, world) for each in before]
+    after[0] = delete_list(after[0], invocation, world)
     accepted = sum(
         one.sent.board_import_id != other.sent.board_import_id for one, other in zip(before, after, strict=True)
     )
@@ -132,6 +131,7 @@ def submit(trigger: Trigger, invocation: Invocation, world: World) -> Outcome:
         after[0].ending.reason,
         submitted=accepted,
         withheld=first.deletions.withheld if claimed else 0,
+        deleted=after[0].deletions.deleted - before[0].deletions.deleted,
     )
 
 
@@ -228,7 +228,7 @@ def send(record: Import, invocation: Invocation, world: World) -> Import:
             jobs = _unpack(record, world, directory)
             url = callback_url(world.callbacks, record.import_id, world.signing_key())
             settings = settings_to_send(record, world)
-            account = account_of(record, world.accounts, fresh=record.deletions.delete_jobs)
+            account = account_of(record, world.accounts, fresh=record.deletions.deletes)
             record = _start_sending(record, settings, account, invocation, world)
             if record.state is not State.SUBMITTING or record.claim.by != invocation.id:
                 return record
@@ -288,29 +288,27 @@ def _note_answer(record: Import, error: BoardUnknownError, invocation: Invocatio
 def _deliver(body: RequestBody, record: Import, account: Account, invocation: Invocation, world: World) -> JobImport:
     """Send an import until the board accepts it, refuses it, or time runs out."""
     key_read_again = False
-    wait = 1.0
+    pauses = Pauses(invocation, world)
     while True:
-        seconds = min(REQUEST_SECONDS, (invocation.deadline - MARGIN - world.now()).total_seconds())
         try:
-            return world.boards(account).create(body, max(seconds, 1.0))
+            return world.boards(account).create(body, request_seconds(invocation, world))
         except BoardRefusedError as error:
-            if error.status != HTTPStatus.UNAUTHORIZED or key_read_again or record.deletions.delete_jobs:
+            if error.status != HTTPStatus.UNAUTHORIZED or key_read_again or record.deletions.deletes:
                 raise  # a new key may belong to another account, for which no deletions were announced
             key_read_again = True  # it may have been rotated since it was read
             account = account_of(record, world.accounts, fresh=True)
         except BoardUnreachableError as error:
-            asked = error.retry_after.total_seconds() if error.retry_after is not None else 0.0
-            pause = max(asked, wait * random.uniform(0.5, 1.0))  # noqa: S311  # not a secret, only a spread
-            if world.now() + timedelta(seconds=pause) + 2 * MARGIN > invocation.deadline:
-                if asked > wait:
-                    raise _wait_too_long(error, asked) from error
-                raise
-            world.sleep(pause)
-            wait = min(wait * 2, _LONGEST_WAIT)
+            is_long = pauses.is_long(error.retry_after)
+            if pauses.pause(error.retry_after):
+                continue
+            if is_long:
+                raise _wait_too_long(error) from error
+            raise
 
 
-def _wait_too_long(error: BoardUnreachableError, seconds: float) -> BoardUnreachableError:
-    message = f"{error}, and asked to wait {seconds / 60:,.0f} minutes, longer than the function may run"
+def _wait_too_long(error: BoardUnreachableError) -> BoardUnreachableError:
+    minutes = (error.retry_after or timedelta()) / timedelta(minutes=1)
+    message = f"{error}, and asked to wait {minutes:,.0f} minutes, longer than the function may run"
     return BoardUnreachableError(message, error.retry_after, error.status)
 
 
@@ -369,6 +367,7 @@ def _dry_run(trigger: Trigger, world: World) -> Outcome:
             return Outcome(None, State.DRY_RUN, 0, payload.invalid, str(error), preview=preview)
         preview |= {
             "deleteJobs": deletions.delete_jobs,
+            "listed": deletions.listed,
             "note": _ONLY_KNOWN if deletions.delete_jobs else None,
             "deletes": deletions.expected,
             "withheldDeletes": deletions.withheld,

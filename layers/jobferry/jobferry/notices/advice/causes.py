@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from jobferry.errors import Cause
-from jobferry.records.imports import Import, Objection, State
+from jobferry.records.imports import Import, ListEnd, Objection, State
 
 
 class CauseAdvice(NamedTuple):
@@ -154,8 +154,8 @@ BY_STATUS: Final = {
     403: _KEY_REFUSED,
     413: CauseAdvice(
         "the import is too large for the board",
-        "Send less at once: set maxJobsPerImport in {settings}, for instance 2000. A feed with deleteJobs cannot be split: "
-        f"set deleteJobs to false, or ask the board's support to raise its limit. {_RUN_NOW}",
+        "Send less at once: set maxJobsPerImport in {settings}, for instance 2000. A full sync cannot be split: if deleteJobs is "
+        f'true, set it to "listed", or ask the board\'s support to raise its limit. {_RUN_NOW}',
     ),
     **dict.fromkeys((301, 302, 303, 307, 308, 404), _WRONG_ADDRESS),
 }
@@ -216,8 +216,24 @@ BY_OBJECTION: Final = {
         "{unread}Give each feed an account of its own. {others} on the same account of the board, and each would delete the "
         "other's postings, so nothing is deleted, and nothing can be confirmed, while that is so. Either put all their "
         "files under one feed; or give each its own API key (apiKeySecret in its feed.json, here {secret}); or set "
-        "deleteJobs to false in each.",
+        'deleteJobs to "listed" in each: then each deletes only its own postings.',
     ),
+}
+
+#: What to do about a list of deletions that ended before all of it was deleted.
+BY_LIST_END: Final = {
+    ListEnd.NOT_OFFERED: "The board does not offer deletion by reference number, so postings that the feed no longer has stay. "
+    "Ask the board's support whether it can be turned on for {board} (DELETE jobs.json). If it cannot, delete them on the "
+    "board's own site, or, if nobody else posts on this account, set deleteJobs to true in {settings}. All else works as "
+    "before. Each run tries again, but only a run that you start yourself reports this again.",
+    ListEnd.REFUSED: "Fix what the board says below: it refused to delete postings. If it is about the API key, check the key in "
+    "the secret {secret}. If its words do not tell what is wrong, write to the board's support and quote them. The next run "
+    "lists these postings again.",
+    ListEnd.UNANSWERED: "Nothing, if it happened once: the next run lists the postings that are left again. If you read this "
+    "repeatedly, write to the board's support: it does not answer requests to delete jobs (DELETE jobs.json).",
+    ListEnd.HELD_BACK: "If you did not mean to stop these deletions, fix what the reason below says. The next run lists the "
+    "postings that are left again.",
+    ListEnd.NOT_ACCEPTED: "Nothing: the next run lists these postings again.",
 }
 
 

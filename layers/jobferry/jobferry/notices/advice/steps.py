@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jobferry.errors import Cause
-from jobferry.notices.advice.causes import BY_CAUSE, BY_OBJECTION, INVALID_JOBS, advice_on_ending
+from jobferry.notices.advice.causes import BY_CAUSE, BY_LIST_END, BY_OBJECTION, INVALID_JOBS, advice_on_ending
 from jobferry.notices.advice.commands import Commands
 from jobferry.notices.advice.topics import Topic, topics
 from jobferry.notices.failures import Failures
@@ -127,6 +127,8 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
         yield from _deleted_more(record, commands)
     if Topic.WITHHELD in about:
         yield from _withheld(record, failures, commands)
+    if record.deletions.list_end and {Topic.NOT_OFFERED, Topic.LEFT} & set(about):
+        yield Step(BY_LIST_END[record.deletions.list_end].format(**_names(record, failures, commands)))
     if Topic.FIRST in about:
         yield _announced(record, commands)
     if failures.total:
@@ -145,7 +147,7 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
             "again. If the next notice says the same, write to the board's support and name the import "
             f"{_name_for_board(record)}."
         )
-    if Topic.DELETED in about:
+    if Topic.DELETED in about and not record.deletions.left:
         yield Step(
             "Check the list under DELETED: the feed no longer has these jobs, so their postings were deleted. If a job should "
             "still be on the board, put it back into your export, and the next run posts it again. Otherwise there is nothing "
@@ -176,7 +178,7 @@ def _fix_jobs(failures: Failures) -> Step:
 
 
 def _deleted_more(record: Import, commands: Commands) -> Iterator[Step]:
-    more = record.result.count("deleted") - record.deletions.expected
+    more = record.result.count("deleted") - record.deletions.by_import
     look = f"Look now at your account on the board's own site for postings that are gone: the board deleted {more:,}"
     if not record.deletions.delete_jobs:
         yield Step(
@@ -190,7 +192,7 @@ def _deleted_more(record: Import, commands: Commands) -> Iterator[Step]:
         "them again. If one of them should be there, post it again from the system that it came from."
     )
     yield Step(
-        "Until it is clear where they came from, stop the deletions: set deleteJobs to false in "
+        'Until it is clear where they came from, let the board delete postings of this feed only: set deleteJobs to "listed" in '
         f"{commands.settings(record.feed)}. If you expected this (the first full sync of an account that held other "
         "postings), there is nothing to do."
     )
@@ -235,11 +237,32 @@ def _announced(record: Import, commands: Commands) -> Step:
     begins = "after that, or earlier in a run that you start,"
     if record.deletions.need_a_person:
         begins = "once there is no other objection to deletions, or you confirm some,"
+    settings = commands.settings(record.feed)
+    if record.deletions.listed:
+        return Step(
+            f"You have 12 hours to object: {begins} each posting that this feed has posted and no longer has is deleted by its "
+            "reference number. No other posting of the account is touched. Nothing was deleted this time. To keep all "
+            f"postings, set deleteJobs to false in {settings}. {_former(record)}"
+        )
     return Step(
         f"Within 12 hours, check your account on the board's own site: {begins} every posting that is not "
         "in this feed is deleted, even if it was posted by hand or by another system. Nothing was deleted this time. To keep "
-        f"such postings, put them into the feed, or set deleteJobs to false in {commands.settings(record.feed)}. If all "
-        "postings come from this feed, there is nothing to do."
+        f'such postings, put them into the feed, or set deleteJobs to "listed" in {settings}: then only postings of this feed '
+        "are deleted. If all postings come from this feed, there is nothing to do."
+    )
+
+
+def _former(record: Import) -> str:
+    """Say what to do about postings of a former key, which no list deletes."""
+    number, first = record.deletions.former, record.deletions.first_former
+    if not number:
+        return "Otherwise there is nothing to do."
+    named = ", ".join(one_line(each, 64) for each in first) + (
+        f" and {number - len(first):,} more" if number > len(first) else ""
+    )
+    return (
+        f"Check {counted(number, 'posting')} on the board's own site ({named}): the feed posted them with the former API key "
+        "and no longer has them. They are never deleted by list, because the new key may be that of another account."
     )
 
 

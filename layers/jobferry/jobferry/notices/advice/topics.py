@@ -5,7 +5,7 @@ from typing import Final
 
 from jobferry.errors import Cause
 from jobferry.notices.advice.causes import advice_on_ending
-from jobferry.records.imports import Deletions, Import, Objection, State
+from jobferry.records.imports import Deletions, Import, ListEnd, Objection, State
 
 #: The states that people are told about.
 ENDED: Final = frozenset({State.COMPLETE, State.BLOCKED, State.REJECTED, State.EXPIRED})
@@ -19,6 +19,8 @@ class Topic(StrEnum):
     EXPIRED = "expired"
     DELETED_MORE = "deleted-more"
     WITHHELD = "deletions-withheld"
+    NOT_OFFERED = "deletions-not-offered"
+    LEFT = "deletions-left"
     FIRST = "first-full-sync"
     FAILED = "jobs-failed"
     UNACCOUNTED = "unaccounted"
@@ -47,15 +49,19 @@ def topics(record: Import) -> list[Topic]:
         case State.BLOCKED | State.REJECTED | State.EXPIRED:
             return [Topic(record.state)]
         case State.COMPLETE:
+            end = record.deletions.list_end
             holds = {
-                Topic.DELETED_MORE: record.result.count("deleted") > record.deletions.expected,
+                Topic.DELETED_MORE: record.result.count("deleted") > record.deletions.by_import,
                 Topic.WITHHELD: _tells_what_is_withheld(record.deletions),
+                Topic.NOT_OFFERED: end is ListEnd.NOT_OFFERED and not record.deletions.not_offered,
+                Topic.LEFT: end not in (None, ListEnd.NOT_OFFERED),
                 Topic.FIRST: record.deletions.announces_deletions,
                 Topic.FAILED: record.result.count("failed") > 0 or record.prepared.invalid > 0,
                 Topic.UNACCOUNTED: record.result.unaccounted > 0,
                 Topic.UNVERIFIED: not record.result.verified,
                 Topic.DELETED: record.prepared.notify_on_deletes
-                and 0 < record.result.count("deleted") <= record.deletions.expected,
+                and record.deleted > 0
+                and record.result.count("deleted") <= record.deletions.by_import,
                 # People were told that no result had come, so they are told that it has.
                 Topic.LATE: record.result.late or record.result.overtaken,
             }
@@ -66,8 +72,8 @@ def topics(record: Import) -> list[Topic]:
 
 
 def _tells_what_is_withheld(deletions: Deletions) -> bool:
-    """Tell whether withheld deletions need a notice. They do not if they are made up for within minutes."""
-    if deletions.wait_unattended:
+    """Tell whether withheld deletions need a notice. They do not if they are made up for within minutes, or if people know why."""
+    if deletions.wait_unattended or deletions.not_offered:
         return False
     return deletions.withheld > 0 or not {Objection.FIRST, Objection.TIME_TO_OBJECT}.issuperset(deletions.because)
 

@@ -6,6 +6,7 @@ Both are stored beside the archive, as `archive/{feed}/{importId}.report.html` a
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -106,7 +107,10 @@ def read_deletes(archive: ReportArchive, record: Import, directory: Path) -> Ite
     if not (record.deletions.expected or record.deletions.withheld) or record.prepared.deletes is None:
         return record.deletions.postings
     path = directory / "deletes.jsonl.gz"
-    return _postings(path) if archive.fetch(record.prepared.deletes, path) else record.deletions.postings
+    if not archive.fetch(record.prepared.deletes, path):
+        return record.deletions.postings
+    # If a part of the list was withheld, what was deleted before that is no part of it.
+    return islice(_postings(path), record.deletions.deleted if record.deletions.withheld else 0, None)
 
 
 def _postings(path: Path) -> Iterator[Posting]:
