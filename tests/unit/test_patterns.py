@@ -55,7 +55,7 @@ def patterns(path: Path) -> Iterator[Pattern]:
             compiled[target.id] = _evaluated(value), value.lineno
     for name, (pattern, line) in compiled.items():
         users = [path] if name.startswith("_") else PACKAGE.rglob("*.py")
-        used = {method for user in users for method in re.findall(rf"\b{name}\.(\w+)\(", user.read_text())}
+        used = {method for user in users for method in re.findall(rf"\b{name}\.(\w+)\b", user.read_text())}
         yield Pattern(f"{path.relative_to(PACKAGE)}:{line}", pattern, frozenset(used & set(METHODS)))
     for call in calls:
         name = ast.unparse(call.func)

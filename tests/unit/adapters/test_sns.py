@@ -7,6 +7,13 @@ from typing import Any
 
 from jobferry.adapters.sns import SECONDS_BETWEEN, NoticesTopic
 
+DATA = {
+    "importId": "default-20261124T020000Z",
+    "feed": "default",
+    "state": "complete",
+    "severity": "info",
+    "whatToDo": [],
+}
 SHARDS = 4  # of a new on-demand table: one for each 1,000 of its 4,000 write units a second
 
 
@@ -26,7 +33,7 @@ def published_at(notices: int, seconds_for_each: float) -> list[float]:
     """Return when each of these notices is published, if making one takes this long."""
     clock, times = Clock(), []
     sns: Any = SimpleNamespace(publish=lambda **_: times.append(clock.now))
-    notice: Any = SimpleNamespace(subject="A subject", text="A text", data={}, attributes={})
+    notice: Any = SimpleNamespace(subject="A subject", text="A text", data=DATA, attributes={})
     topic = NoticesTopic(sns, "arn:aws:sns:us-east-1:123456789012:notices", clock, clock.sleep)
     for _ in range(notices):
         clock.now += seconds_for_each

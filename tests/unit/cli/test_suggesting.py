@@ -135,4 +135,6 @@ def test_what_cannot_be_read_is_said(
     assert "there is no file" in refusal(monkeypatch, capsys, str(tmp_path))
     (tmp_path / "jobs.csv").write_bytes(b"")
     assert "jobs.csv is empty" in refusal(monkeypatch, capsys, str(tmp_path))
-    assert "no lists of terms that jobferry knows" in refusal(monkeypatch, capsys, str(tmp_path), "--board", "www.example.com")
+    assert "no lists of terms that jobferry knows" in refusal(
+        monkeypatch, capsys, str(tmp_path), "--board", "www.example.com"
+    )

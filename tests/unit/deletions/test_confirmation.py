@@ -249,4 +249,4 @@ def test_the_notice_of_a_run_that_failed_gives_the_code_of_the_person_again(stag
     assert (record.state, record.ending.cause) == (State.BLOCKED, "secret")
     step = stage.topic.published[-1].data["whatToDo"][0]
     assert f'"{name}": "ABCD-EFGH"' in step["command"]
-    assert "without it, what you confirmed is not done" in step["text"]
+    assert "without it, the run does not do what you confirmed" in step["text"]

@@ -87,7 +87,7 @@ TEXTS: list[tuple[str, str, Any, str | None]] = [
     ("postalCode", "'07030", "07030", 'postalCode: "\'07030" was sent as "07030": it has a spreadsheet\'s apostrophe before it'),
     ("shift", "'7a-7p", "7a-7p", 'shift: "\'7a-7p" was sent as "7a-7p": it has a spreadsheet\'s apostrophe before it'),
     ("shiftsPerWeek", "'4", 4, 'shiftsPerWeek: "\'4" was sent as "4": it has a spreadsheet\'s apostrophe before it'),
-    ("title", "'Tis the season", "'Tis the season", None),
+    ("title", "Nurses' station", "Nurses' station", None),
     ("title", "'24 hours' notice", "'24 hours' notice", None),
     ("description", "'24", "'24", None),
     ("city", "New\u00a0York", "New York", 'city: "New York" was sent as "New York": it has invisible characters in it'),

@@ -55,7 +55,7 @@ def test_near_names_are_read_in_every_format_with_one_warning_each(key: str, wri
     expected = {"title": "CRNA", "shiftsPerWeek": 4, "Notes": "n"}
     assert jobs == [{"referenceNumber": str(n)} | expected for n in range(3)]
     assert problems == []
-    first = f"{key} row {2 if key == 'jobs.csv' else 1}"
+    first = f"{key} row 1"  # of a table, that is its header
     assert sorted(about_names(warnings)) == [
         f'"Reference_Number" is read as referenceNumber: {_READ_AS} (1, {first})',
         f'"Shifts-Per-Week" is read as shiftsPerWeek: {_READ_AS} (1, {first})',

@@ -30,7 +30,7 @@ _NEXT: Final = re.compile(rb'(\}[ \t\r\n]*,[ \t\r\n]*)\{[ \t\r\n]*"(?![ \t\r\n,:
 _OBJECT: Final = re.compile(rb'[^:\[ \t\r\n][ \t\r\n]*(\{)[ \t\r\n]*"[^"\\]+"[ \t\r\n]*:')
 _KEY: Final = re.compile(rb'"([^"\\]+)"[ \t\r\n]*:')
 #: Brackets that close, and the next key.
-_ENDS_AND_KEY: Final = re.compile(rb'((?:[}\]][ \t\r\n]*)+),[ \t\r\n]*"([^"\\]+)"[ \t\r\n]*:')
+_ENDS_AND_KEY: Final = re.compile(rb'((?:[}\]][ \t\r\n]{0,200}+){1,50}+),[ \t\r\n]*"([^"\\]+)"[ \t\r\n]*:')
 _END: Final = re.compile(rb"[}\]]")
 #: Finds where a value ends. It reads bytes as Latin-1, so that a place in the text is one in the bytes.
 _DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str)

@@ -34,7 +34,7 @@ def read_lines(key: str, chunks: Chunks) -> Iterator[Row]:
             raise FeedUnreadableError(f"{key} row {number + 1} is longer than {MAX_ROW:,} bytes")
     if rest and not rest.isspace():
         number += 1
-        if empty:
+        if empty and rest.strip() != b"{":  # that is cut off
             _check_first(key, rest)
         _check_last(key, number, rest)
         yield number, None, rest

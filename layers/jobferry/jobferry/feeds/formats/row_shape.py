@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from jobferry.feeds.formats.delimited import OTHER_MARKS, without_other_marks
@@ -21,13 +21,11 @@ _LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 
 #: What the values of a column may look like: a state, a whole number, an amount, a date.
-_KINDS: Final = tuple(
-    map(
-        re.compile,
-        (r"[A-Z]{2}", r"[0-9]+", r"[$]?[0-9][0-9,]*(?:[.][0-9]+)?", r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}"),
-    )
-)
-_WITH_LETTERS: Final = re.compile(r".*[^\W\d_].*", re.DOTALL)
+_CODE: Final = re.compile(r"[A-Z]{2}")
+_AMOUNT: Final = re.compile(r"[$]?[0-9][0-9,]*(?:[.][0-9]+)?")
+_DATE: Final = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}")
+_KINDS: Final = (_CODE.fullmatch, _DIGITS.fullmatch, _AMOUNT.fullmatch, _DATE.fullmatch)
+_has_letters: Final = _LETTERS.search
 
 
 class RowShape:
@@ -77,7 +75,7 @@ class RowShape:
         if not self.varies:
             return False
         wrong = sum(
-            (2 if kind is _WITH_LETTERS else 1) * (kind.fullmatch(value) is None)
+            (2 if kind is _has_letters else 1) * (kind(value) is None)
             for place, kind in self._kinds.items()
             if place < len(cells) and (value := cells[place].strip())
         )
@@ -171,14 +169,11 @@ def _is_quoted(cell: str) -> bool:
     return without_other_marks(cell) is not None or ('"' in cell and not cell.lstrip().startswith("="))
 
 
-def _kind_of(rows: Sequence[Sequence[str]], place: int) -> re.Pattern[str] | None:
+def _kind_of(rows: Sequence[Sequence[str]], place: int) -> Callable[[str], object] | None:
     """Return what nearly all values of a column look like; None if they have nothing in common."""
     values = [value for cells in rows if place < len(cells) and (value := cells[place].strip())]
-    for kind in (*_KINDS, _WITH_LETTERS):
-        if (
-            len(values) >= _ENOUGH_ROWS
-            and sum(kind.fullmatch(value) is not None for value in values) * 10 >= len(values) * 9
-        ):
+    for kind in (*_KINDS, _has_letters):
+        if len(values) >= _ENOUGH_ROWS and sum(kind(value) is not None for value in values) * 10 >= len(values) * 9:
             return kind
     return None
 

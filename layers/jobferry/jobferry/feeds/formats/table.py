@@ -55,7 +55,7 @@ _FOOTER: Final = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
-_SUM: Final = re.compile(r"[-+(]?\s*[$€£]?\s*\d[\d,.\s]*%?\)?")
+_SUM: Final = re.compile(r"[-+(]?\s*+[$€£]?\s*+\d[\d,.\s]*%?\)?")
 _DASHES: Final = re.compile(r"[-=_+*~ ]+")
 
 _ONE_CELL: Final = "has a value in one column only: is it a message or a total, or was the export cut off?"
