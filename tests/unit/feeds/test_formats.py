@@ -221,7 +221,9 @@ def test_what_excel_puts_above_the_header_and_leaves_out_behind_it() -> None:
     assert problems == [
         "jobs.csv row 5: the row has 2 columns, the header 3: is a separator missing, or was the row cut off?"
     ]
-    assert warnings == ["column 5 has values but no name in the header, row 3: they are left out (1, jobs.csv row 8)"]
+    assert warnings == [
+        "column 5 has no name in the header, but values, the first in row 8: they are left out (1, jobs.csv row 3)"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,9 @@ def test_columns_of_one_name_and_of_none() -> None:
         {"referenceNumber": "c", "title": "u", "city": "x"},
     ]
     assert problems == ['jobs.csv row 3: the row has two different values in the two columns named "title"']
-    assert warnings == ["column 4 has values but no name in the header, row 1: they are left out (1, jobs.csv row 4)"]
+    assert warnings == [
+        "column 4 has no name in the header, but values, the first in row 4: they are left out (1, jobs.csv row 1)"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def outcome(spoiled: Spoiled) -> Outcome:
             return Outcome("refused", len(spoiled.jobs), str(error))
         if reason := reason_not_to_send(payload, settings):
             said = next(payload.read_problems(), None)
-            return Outcome("refused" if said else "silent", len(spoiled.jobs), f"{reason}: {said}")
+            return Outcome("refused", len(spoiled.jobs), f"{reason}: {said}")
         return _compare(payload, spoiled.jobs, _warnings(spoiled.key, spoiled.well_made))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import Final
 
 from jobferry.errors import FeedUnreadableError
@@ -76,8 +76,11 @@ def read_table(key: str, chunks: Chunks, settings: FeedSettings) -> Iterator[Row
             None,
             FeedWarning("each row ends in a separator, but the header does not: the last cells are left out"),
         )
-    rows = _with_last_judged(columns, shape, enumerate(text.rows(shape), header + 1), text)
-    yield from read_below(columns, _with_open_ends_judged(_with_widths_judged(columns, shape, rows)))
+    rows: Iterable[TableRow] = _with_last_judged(columns, shape, enumerate(text.rows(shape), header + 1), text)
+    rows = _with_widths_judged(columns, shape, rows)
+    if shape.varies and not shape.leaves_out:
+        rows = _with_blocks_judged(columns, rows)
+    yield from read_below(columns, _with_open_ends_judged(rows))
 
 
 def _names_separator(cells: Sequence[str]) -> bool:
@@ -184,6 +187,23 @@ def _with_widths_judged(columns: Columns, shape: RowShape, rows: Iterable[TableR
     if count >= _BLOCK and len(widths) == 1 and (widths[before] > 1 or before == usual):
         width = min(before, usual)
     yield from (_judged(columns, shape, each, width) for each in held)
+
+
+def _with_blocks_judged(columns: Columns, rows: Iterable[TableRow]) -> Iterator[TableRow]:
+    """Yield the rows. All those in one of Excel's blocks have the same number of cells, so a few others are unreadable."""
+    for _, grouped in groupby(rows, lambda row: (row[0] - 1) // _BLOCK):
+        block = list(grouped)
+        widths = Counter(len(cells) for _, given in block if columns.is_of_table(cells := _cells(given)))
+        width, count = next(iter(widths.most_common(1)), (0, 0))
+        for number, given in block:
+            cells = _cells(given)
+            if len(cells) != width and count * 4 >= widths.total() * 3 and columns.is_of_table(cells):
+                fault = (
+                    f"has {len(cells)} columns, the rows around it {width}: is a separator missing, or one too many?"
+                )
+                yield number, UnreadableRow(fault)
+            else:
+                yield number, given
 
 
 def _judged(columns: Columns, shape: RowShape, row: TableRow, width: int) -> TableRow:

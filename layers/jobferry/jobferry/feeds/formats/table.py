@@ -194,10 +194,10 @@ class Columns:
             place for place, (name, cell) in enumerate(zip(names, cells, strict=False), 1) if not name and cell.strip()
         ]
 
-    def nameless_warning(self, column: int) -> FeedWarning:
-        return FeedWarning(
-            f"column {column} has values but no name in the header, row {self.header}: they are left out"
-        )
+    def nameless_warning(self, column: int, row: int) -> Row:
+        """Return a warning about a column without a name, given the first row that has a value in it."""
+        message = f"column {column} has no name in the header, but values, the first in row {row}: they are left out"
+        return self.header, None, FeedWarning(message)
 
     def is_header(self, cells: Sequence[str]) -> bool:
         """Decide whether a row is another header: most of its cells are names of columns."""
@@ -248,7 +248,7 @@ def read_below(columns: Columns, rows: Iterable[TableRow]) -> Iterator[Row]:
         else:
             row = reader.read(number, given)
         if reader.new_nameless:
-            yield from ((number, None, columns.nameless_warning(place)) for place in reader.new_nameless)
+            yield from (columns.nameless_warning(place, number) for place in reader.new_nameless)
             reader.new_nameless = ()
         if row is None:
             continue
