@@ -19,28 +19,10 @@ from jobferry.jobs.vocabulary import NOTHING_LISTED
 from jobferry.text import place_of
 
 CASES = Path(__file__).parent / "field_cases"
-#: Cases that the readers and corrections do not get right yet.
-NOT_YET = {
-    "xlsx-cover-sheet-first",
-    "xlsx-cover-sheet-first-set",
-    "xlsx-error-cells",
-    "xml-attributes-of-children",
-    "xml-blank-line-first",
-    "xml-markup-in-mapped-description",
-    "xml-markup-in-title",
-    "xml-no-row-to-be-told",
-    "xml-rows-of-attributes",
-}
 KEYS = {"why", "exit", "jobs", "invalid", "sent", "says", "silent"}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(strict=False)] if name in NOT_YET else [])
-        for name in sorted(path.parent.name for path in CASES.glob("*/expect.json"))
-    ],
-)
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in CASES.glob("*/expect.json")))
 def test_an_export_as_it_comes(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expected = json.loads((CASES / name / "expect.json").read_bytes())
     folder = shutil.copytree(CASES / name, tmp_path / "feed", ignore=shutil.ignore_patterns("expect.json"))
