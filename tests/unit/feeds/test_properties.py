@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from jobferry.errors import FeedError
-from jobferry.feeds.formats.delimited import DelimitedText
+from jobferry.feeds.formats.delimited import OTHER_MARKS, DelimitedText
 from jobferry.feeds.formats.table import CellsWithWarning
 from jobferry.feeds.rows import UnreadableRow
 from jobferry.feeds.settings import FeedSettings
@@ -82,13 +82,15 @@ _FIELD = {
     .filter(lambda day: 1900 <= day.year < 2100 and str(day) not in NO_DATES)
     .map(lambda day: day.isoformat()),
 }
+#: A quotation mark in a reference number is taken for a misplaced one.
+_REFERENCE = _LINE.filter(lambda text: fault_of(text) is None and text[0] not in OTHER_MARKS and '"' not in text)
 _OPTIONAL = {name: strategy for name, strategy in _FIELD.items() if name not in ("referenceNumber", "title")}
 _OTHER = st.dictionaries(st.from_regex(r"x[A-Za-z0-9_.-]{0,8}", fullmatch=True), _TEXT, max_size=3)
 
 
 @st.composite
 def _jobs(draw: st.DrawFn) -> list[dict[str, Any]]:
-    references = draw(st.lists(_LINE.filter(lambda text: fault_of(text) is None), min_size=1, max_size=4, unique=True))
+    references = draw(st.lists(_REFERENCE, min_size=1, max_size=4, unique=True))
     jobs = []
     for reference in references:
         job = draw(st.fixed_dictionaries({"referenceNumber": st.just(reference), "title": _LINE}, optional=_OPTIONAL))

@@ -20,6 +20,16 @@ from jobferry.feeds.streams import MAX_ROW, Chunks
 _MAX_LINES: Final = 50_000
 
 
+def _row_end(name: str) -> re.Pattern[bytes]:
+    """Return what matches the end of a row: its end tag, or a whole row of nothing but attributes."""
+    attribute = rb"""[^<>"'/]|/(?!>)|"[^"]*"|'[^']*'"""
+    return re.compile(rb"</%b\s*>|<%b\s(?:%b)*+/>" % (*[re.escape(name.encode())] * 2, attribute))
+
+
+def _row_start(name: str) -> re.Pattern[bytes]:
+    return re.compile(rb"<%b(?=[\s/>])" % re.escape(name.encode()))
+
+
 class _Pieces:
     """The document in pieces, each up to the end of a row, and the last up to the end of the document."""
 
@@ -28,9 +38,7 @@ class _Pieces:
         self._chunks = chunks
         self._buffer = b""
         self._at = 0
-        # The second alternative is a row of nothing but attributes.
-        attribute = rb"""[^<>"'/]|/(?!>)|"[^"]*"|'[^']*'"""
-        self._end = re.compile(rb"</%b\s*>|<%b\s(?:%b)*+/>" % (*[re.escape(name.encode())] * 2, attribute))
+        self._end = _row_end(name)
 
     def take(self) -> tuple[bytes, bool]:
         """Return the next piece, and whether it is the last."""
@@ -71,7 +79,7 @@ class Document:
         self._key = key
         self._rows = rows
         self._pieces = _Pieces(key, rows.written, chunks)
-        self._start = re.compile(rb"<%b(?=[\s/>])" % re.escape(rows.written.encode()))
+        self._start = _row_start(rows.written)
         #: Of the last row: its element's parent, which is still open, its text and its line; and whether it was in a row.
         self._above: etree._Element | None = None
         self._last_text = b""
