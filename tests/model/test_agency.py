@@ -155,3 +155,9 @@ def test_a_history_that_once_broke_the_promise(name: str) -> None:
 def test_a_healthy_exporter(form: str, mode: bool | str) -> None:
     played = play(Exporter(form, 2), [Upload(2, 3), Run(FEED, "schedule"), Work(), Wait(23 * 60)], mode)
     assert played.losses, "the closed jobs were deleted"
+
+
+def test_the_rest_of_an_export_and_the_beginning_of_the_next_are_not_one_export() -> None:
+    """A history that the model found: the posting that moved between the two files was deleted."""
+    half = Upload(pieces=1), Run(FEED, "schedule"), Work(), Wait(1), Finish()
+    play(Exporter("csv", 2), [*half, Upload(0, 1, pieces=1), Run(FEED, "schedule"), Work()])

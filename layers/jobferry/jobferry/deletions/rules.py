@@ -121,19 +121,23 @@ def may_still_object(announced_at: datetime | None, now: datetime, *, by_person:
     return not by_person and announced_at is not None and now < announced_at + TIME_TO_OBJECT
 
 
-def whole_at(uploaded: Sequence[datetime], last_complete_at: datetime | None, now: datetime) -> datetime | None:
+def whole_at(
+    uploaded: Sequence[datetime], last_complete_at: datetime | None, now: datetime, *, after_half: bool = False
+) -> datetime | None:
     """Return the time until which a feed of several objects may be half exported; None if it is whole (rule 8).
 
     Args:
         uploaded: when each of its objects was uploaded.
         last_complete_at: the time of the feed's last complete import. An object older than that was not exported since.
         now: the time.
+        after_half: whether that import read half an export. The objects that came since may then be its other half and
+            the beginning of the next export.
     """
     if len(uploaded) < 2 or last_complete_at is None:
         return None
     oldest, newest = min(uploaded), max(uploaded)
     # After a run without a result, the last export is newer than the last complete import.
-    of_one_export = oldest >= last_complete_at and newest - oldest <= _LONGEST_EXPORT
+    of_one_export = not after_half and oldest >= last_complete_at and newest - oldest <= _LONGEST_EXPORT
     whole = newest + _TIME_TO_EXPORT
     return whole if now < whole and not of_one_export else None
 

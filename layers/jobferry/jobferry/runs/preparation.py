@@ -107,12 +107,14 @@ class Plan:
         carried: how the live set compares with what is sent.
         deletions: what was decided about them.
         key_mark: identifies the account's key.
+        half_exported: whether the feed may be half exported.
     """
 
     has_live_set: bool
     carried: Carried
     deletions: Deletions
     key_mark: str
+    half_exported: bool
 
 
 def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: World) -> Import:
@@ -243,6 +245,8 @@ def plan(
     same_way = live is not None and (live.listed == settings.listed or bool(trigger.retry))
     announced_at = live.announced_at if live is not None and not new_key and same_way else None
     now, uploaded = world.now(), [each.modified for each in loaded.objects if each.modified]
+    after_half = last is not None and last.prepared.half_exported
+    whole = whole_at(uploaded, feed.last_complete_at, now, after_half=after_half)
     circumstances = Circumstances(
         now=now,
         announced_at=announced_at,
@@ -252,11 +256,11 @@ def plan(
         before=[run.prepared for run in (baseline, last) if run],
         earlier=feed.deletions,
         shared_with=list(_feeds_sharing(loaded.account, trigger.feed, world)) if settings.full_sync else [],
-        whole_at=None if wishes.by_person else whole_at(uploaded, feed.last_complete_at, now),
+        whole_at=None if wishes.by_person else whole,
         not_offered=feed.not_offered == loaded.account.board_url and not wishes.by_person,
     )
     deletions = decide(settings, carried, circumstances, wishes.confirmed_with)
-    return Plan(live is not None, carried, deletions, key_mark)
+    return Plan(live is not None, carried, deletions, key_mark, half_exported=whole is not None)
 
 
 def _on_board(live: LiveSet, before: Path, resurfaced: Sequence[Resurfaced], world: World) -> Iterator[Live]:
@@ -374,6 +378,7 @@ def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
             sources=_named(payload.sources),
             listing=None if record.retry else listing_mark(loaded.objects, loaded.settings),
             fields=payload.fields if first else {},
+            half_exported=plan.half_exported,
             payload=f"{archive}/{import_id}.{mark}.jsonl.gz",
             manifest=f"{archive}/{import_id}.{mark}.manifest.jsonl.gz",
             live_set=live_set,
