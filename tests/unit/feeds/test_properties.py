@@ -345,13 +345,13 @@ _TABLE = st.lists(
 class _AnyRow:
     """Takes anything for a row."""
 
-    def passes(self, cells: Sequence[str]) -> bool:
+    def passes(self, cells: Sequence[str], *, marked: bool) -> bool:
         return True
 
     def has_usual_width(self, cells: Sequence[str]) -> bool:
         return True
 
-    def doubt(self, cells: Sequence[str]) -> str | None:
+    def doubt(self, cells: Sequence[str], *, marked: bool) -> str | None:
         return None
 
     def fits(self, cells: Sequence[str]) -> bool:

@@ -42,14 +42,19 @@ _OTHERWISE: Final = 'has a text in other quotation marks than ": they are taken 
 class RowTest(Protocol):
     """Knows what the rows of a table look like."""
 
-    def passes(self, cells: Sequence[str]) -> bool:
+    def passes(self, cells: Sequence[str], *, marked: bool) -> bool:
         """Decide whether there is no doubt about a row that is quoted in the usual way."""
 
     def has_usual_width(self, cells: Sequence[str]) -> bool:
         """Decide whether a row has the number of cells that the header has."""
 
-    def doubt(self, cells: Sequence[str]) -> str | None:
-        """Return why line breaks in its cells show that this is no row; None if they do not."""
+    def doubt(self, cells: Sequence[str], *, marked: bool) -> str | None:
+        """Return why this may be no row; None if it may.
+
+        Args:
+            cells: of the row.
+            marked: whether a text that is not quoted has quotation marks of any kind in it.
+        """
 
     def fits(self, cells: Sequence[str]) -> bool:
         """Decide whether a line after one that was in doubt is a row again."""
@@ -191,9 +196,9 @@ class DelimitedText:
                             text = _unquoted(cell, quoted)
                             sure = sure and text is not None
                             cells[place] = text or ""
-                    sure = sure and test.passes(cells)
+                    sure = sure and test.passes(cells, marked=otherwise)
                 elif otherwise:
-                    sure = test.passes(cells)
+                    sure = test.passes(cells, marked=True)
                 if not sure:
                     self._drop(_row_start(buffer, parts, len(lines) - number))
                     return True
@@ -239,7 +244,10 @@ class DelimitedText:
             self._skipping, self._patience = False, _OPEN
             self.ended, self._at = record.ended, record.end
             first_end = self._line_end(start)
-            usual, doubt = test.has_usual_width(record.cells), test.doubt(record.cells)
+            usual, doubt = (
+                test.has_usual_width(record.cells),
+                test.doubt(record.cells, marked=record.loose or record.otherwise),
+            )
             if record.stray:
                 self._skipping = True
                 if doubt or not usual:

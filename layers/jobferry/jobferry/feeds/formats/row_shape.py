@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from jobferry.feeds.formats.delimited import OTHER_MARKS, without_other_marks
+from jobferry.feeds.formats.delimited import without_other_marks
 from jobferry.feeds.formats.table import Columns
 
 #: With fewer separators, prose could have as many by chance.
@@ -85,9 +85,9 @@ class RowShape:
         """Decide whether many rows have as many cells."""
         return len(cells) in self._widths
 
-    def passes(self, cells: Sequence[str]) -> bool:
+    def passes(self, cells: Sequence[str], *, marked: bool) -> bool:
         """Decide whether there is no doubt about a row that is quoted in the usual way."""
-        if self.doubt(cells) is not None:
+        if self.doubt(cells, marked=marked) is not None:
             return False
         return len(cells) in self._widths or not any("\n" in cell or "\r" in cell for cell in cells)
 
@@ -98,19 +98,22 @@ class RowShape:
         """
         return (
             len(cells) in self._widths
-            and self.doubt(cells) is None
+            and self.doubt(cells, marked=False) is None
             and all(place < len(cells) and cells[place].strip() for place in self._references)
             and sum(cell.startswith(" ") for cell in cells[1:]) * 2 <= len(cells) - 1
         )
 
-    def doubt(self, cells: Sequence[str]) -> str | None:
+    def doubt(self, cells: Sequence[str], *, marked: bool) -> str | None:
         """Return why a quotation mark seems to be in the wrong place; None if none does.
 
         It is in a reference number, or has put several lines or rows into a cell.
+
+        Args:
+            cells: of the row.
+            marked: whether a text that is not quoted has quotation marks of any kind in it.
         """
-        for place in self._references:
-            cell = cells[place] if place < len(cells) else ""
-            if cell and (cell[0] in OTHER_MARKS or '"' in cell) and _is_quoted(cell):
+        for place in self._references if marked else ():
+            if place < len(cells) and _is_marked(cells[place]):
                 return f"has a quotation mark in {self._columns.names[place]:.80}: is it in the wrong place?"
         for place in [place for place, cell in enumerate(cells) if "\n" in cell or "\r" in cell]:
             if place < self._columns.count and (fault := self._fault_in(cells, place)) is not None:
@@ -164,7 +167,7 @@ class RowShape:
         return rows >= _ENOUGH_ROWS and (shorter or (not last and 0 not in sizes))
 
 
-def _is_quoted(cell: str) -> bool:
+def _is_marked(cell: str) -> bool:
     """Decide whether there are quotation marks in a cell, other than those of a spreadsheet's text formula."""
     return without_other_marks(cell) is not None or ('"' in cell and not cell.lstrip().startswith("="))
 
