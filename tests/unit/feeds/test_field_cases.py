@@ -24,12 +24,6 @@ NOT_YET = {
     "xlsx-cover-sheet-first",
     "xlsx-cover-sheet-first-set",
     "xlsx-error-cells",
-    "xml-attributes-of-children",
-    "xml-blank-line-first",
-    "xml-markup-in-mapped-description",
-    "xml-markup-in-title",
-    "xml-no-row-to-be-told",
-    "xml-rows-of-attributes",
 }
 KEYS = {"why", "exit", "jobs", "invalid", "sent", "says", "silent"}
 

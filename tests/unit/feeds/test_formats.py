@@ -9,6 +9,7 @@ import pytest
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.feeds.formats.xml import read_elements
+from jobferry.feeds.settings import FeedSettings
 from tests.feeds import (
     FORMATS,
     JOBS,
@@ -340,6 +341,7 @@ def test_an_rss_feed() -> None:
                 "employmentType": ["Part-Time", "Locum Tenens"],
                 "@id": "7",
                 "job:city": "Lancaster",
+                "pay/min/@currency": "USD",
                 "pay/min": "1",
                 "pay/max": "2",
             },
@@ -394,10 +396,11 @@ def test_elements_of_a_namespace_go_by_their_own_names() -> None:
     [
         (b'<job id="7"><referenceNumber>r</referenceNumber></job>', {"@id": "7", "referenceNumber": "r"}),
         (b"<job><a><city>x</city></a><city>y</city></job>", {"a/city": "x", "city": "y"}),
-        (b"<job><a>x<city>y</city></a></job>", {"a/city": "y"}),
+        (b"<job><a>x<b>y</b></a><city>c</city></job>", {"a": "x<b>y</b>", "city": "c"}),
+        (b'<job><a x="1" y=" "/><city x="2">y</city></job>', {"a/@x": "1", "city/@x": "2", "city": "y"}),
         (b"<job><city>x</city><city>y</city></job>", {"city": ["x", "y"]}),
         (b"<job><city>x<!-- or not -->y</city></job>", {"city": "xy"}),
-        (b"<job>text<city>x</city><!-- no --><a/><b> </b></job>", {"city": "x"}),
+        (b"<job> <city>x</city><!-- no --><a/><b> </b></job>", {"city": "x"}),
         (b"<job></job>", {}),
     ],
 )
@@ -405,7 +408,7 @@ def test_a_row_element_is_read_alike_before_and_after_its_names_are_known(row: b
     usual = b"<job><referenceNumber>r</referenceNumber><a>b</a><city>c</city></job>"
     document = b"<jobs>%b%b%b%b</jobs>" % (usual, row, usual, row)
 
-    rows = [found for *_, found in read_elements("jobs.xml", iter([document]), None)]
+    rows = [found for *_, found in read_elements("jobs.xml", iter([document]), FeedSettings())]
 
     assert rows[1::2] == [fields, fields]
     assert rows[::2] == [{"referenceNumber": "r", "a": "b", "city": "c"}] * 2
@@ -413,13 +416,16 @@ def test_a_row_element_is_read_alike_before_and_after_its_names_are_known(row: b
 
 def test_a_long_list_before_the_jobs_is_not_taken_for_them() -> None:
     rooms = b"".join(b"<room><id>R%d</id><title>%b</title></room>" % (number, b"x" * 200) for number in range(1500))
-    jobs = b"<job><id>J1</id></job><job><id>J2</id></job>"
+    jobs = b"".join(
+        b"<job><id>J%d</id><title>t</title><city>c</city><state>PA</state><benefits>b</benefits></job>" % number
+        for number in (1, 2)
+    )
     document = b"<export><lookup><rooms>%b</rooms></lookup>%b</export>" % (rooms, jobs)
     assert len(document) > 300_000
 
     found, problems, _ = read("jobs.xml", document, fields={"id": "referenceNumber"})
 
-    assert (found, problems) == ([{"referenceNumber": "J1"}, {"referenceNumber": "J2"}], [])
+    assert ([job["referenceNumber"] for job in found], problems) == (["J1", "J2"], [])
 
 
 @pytest.mark.parametrize(

@@ -491,7 +491,7 @@ def test_the_size_of_the_pieces_does_not_matter(jobs: list[dict[str, Any]], size
         "indented.json": read_array,
         "jobs.jsonl": read_lines,
         "jobs.csv": lambda key, chunks: read_table(key, chunks, FeedSettings()),
-        "jobs.xml": lambda key, chunks: read_elements(key, chunks, "utf-8"),
+        "jobs.xml": lambda key, chunks: read_elements(key, chunks, FeedSettings()),
     }
     for key, reader in readers.items():
         content = FORMATS[key](*jobs)

@@ -9,6 +9,7 @@ import pytest
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.feeds.formats.xml import read_elements
+from jobferry.feeds.settings import FeedSettings
 from tests.feeds import jobs_of, payload_of, problems_of, sheet, sheets, table, warnings_of, workbook
 from tests.stage import Stage
 
@@ -121,7 +122,7 @@ def test_a_document_that_never_comes_to_a_job_is_refused(tmp_path: Path) -> None
 def test_memory_does_not_grow_with_the_channels_of_an_rss_feed() -> None:
     item = "<item><referenceNumber>a</referenceNumber><title>t</title></item>"
     content = f"<rss>{f'<channel><title>x</title>{item}</channel>' * 2_000}</rss>".encode()
-    rows = read_elements("jobs.xml", iter([content]), None)
+    rows = read_elements("jobs.xml", iter([content]), FeedSettings())
     for number, *_ in rows:
         if number == 1_000:
             break

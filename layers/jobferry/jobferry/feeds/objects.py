@@ -77,12 +77,10 @@ def read_rows(obj: FeedObject, stream: BinaryIO, settings: FeedSettings, allowan
     if suffix in (".xml", ".rss"):
         from jobferry.feeds.formats.xml import declared_encoding, read_elements
 
-        if declared := declared_encoding(start):
-            if declared.lower() not in ("utf-8", "utf8"):
-                content = watch.over(content)
-            rows = read_elements(obj.key, content, None)
+        declared = declared_encoding(start)
+        rows = read_elements(obj.key, decode(obj.key, content, declared or settings.encoding, watch), settings)
+        if declared:
             return chain(rows, _encoding_warning(watch, declared, "its declaration: have the export declare UTF-8"))
-        rows = read_elements(obj.key, decode(obj.key, content, settings.encoding, watch), "utf-8")
     else:
         text = decode(obj.key, content, settings.encoding, watch)
         if suffix in (".jsonl", ".ndjson"):

@@ -100,6 +100,17 @@ def plain_name(name: str) -> str:
     )
 
 
+#: The board's fields, by their plain names.
+BOARD_FIELDS: Final = {
+    plain_name(name): name
+    for name in (
+        "referenceNumber", "title", "city", "state", "postalCode", "description", "requirements", "license", "specialty",
+        "shift", "shiftType", "shiftsPerWeek", "hoursPerShift", "payAmountMin", "payAmountMax", "payFrequency",
+        "employmentType", "durationLength", "durationUnit", "startDate", "benefits",
+    )
+}  # fmt: skip
+
+
 def says_something(value: Any) -> bool:
     """Decide whether the value of an error, or anything in it, says more than a word for none."""
     match value:

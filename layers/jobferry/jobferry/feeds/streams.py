@@ -111,8 +111,8 @@ def decode(key: str, chunks: Chunks, encoding: str, watch: Utf8Watch) -> Chunks:
     Args:
         key: the object's.
         chunks: its bytes.
-        encoding: the feed's setting, for objects without a byte order mark.
-        watch: sees the bytes if the setting applies to them.
+        encoding: the one that the object declares, or the feed's setting. A byte order mark goes before it.
+        watch: sees the bytes if that encoding applies to them.
 
     Raises:
         FeedUnreadableError: not a text; or, while the result is read, a byte that is not of the encoding.
@@ -126,6 +126,10 @@ def decode(key: str, chunks: Chunks, encoding: str, watch: Utf8Watch) -> Chunks:
             text = start.removeprefix(mark)
             rest = chain([text] if text else [], islice(chunks, 1, None))
             return rest if codec == "utf-8" else _decoded(key, rest, codec, len(mark))
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError) as error:
+        raise FeedUnreadableError(f"{key} declares the encoding {encoding:.50}, which is not known") from error
     if codecs.lookup(encoding).name != "utf-8":
         return _decoded(key, watch.over(chunks), encoding, 0, watch)
     if b"\x00" in start[:4]:
@@ -230,7 +234,8 @@ def _decoded(key: str, chunks: Chunks, encoding: str, before: int, watch: Utf8Wa
         except UnicodeDecodeError as error:
             if watch and watch.looks_like_utf8:
                 raise FeedUnreadableError(
-                    f"{key} is not {encoding}, the setting encoding, but looks like UTF-8: remove the setting from feed.json"
+                    f"{key} is not {encoding}, which is set or declared, but looks like UTF-8: remove the setting encoding "
+                    "from feed.json, or have the export declare UTF-8"
                 ) from error
             # The decoder kept some bytes of the previous chunk, so count back from all that it was given.
             raise encoding_error(key, fed - len(error.object) + error.start, error, encoding) from error
