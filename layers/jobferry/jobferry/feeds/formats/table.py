@@ -13,7 +13,16 @@ from itertools import chain, islice, repeat
 from typing import Final, NamedTuple
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import BOARD_FIELDS, FeedWarning, Fields, Row, RowWithWarning, TableHeader, UnreadableRow, plain_name
+from jobferry.feeds.rows import (
+    BOARD_FIELDS,
+    FeedWarning,
+    Fields,
+    Row,
+    RowWithWarning,
+    TableHeader,
+    UnreadableRow,
+    plain_name,
+)
 from jobferry.feeds.settings import FeedSettings
 
 
