@@ -13,7 +13,16 @@ from itertools import chain, islice, repeat
 from typing import Final, NamedTuple
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.rows import FeedWarning, Fields, Row, RowWithWarning, TableHeader, UnreadableRow, plain_name
+from jobferry.feeds.rows import (
+    BOARD_FIELDS,
+    FeedWarning,
+    Fields,
+    Row,
+    RowWithWarning,
+    TableHeader,
+    UnreadableRow,
+    plain_name,
+)
 from jobferry.feeds.settings import FeedSettings
 
 
@@ -32,10 +41,6 @@ ONE_LINE: Final = frozenset({
     "referenceNumber", "title", "city", "state", "postalCode", "startDate", "payAmountMin", "payAmountMax", "payFrequency",
     "shiftsPerWeek", "hoursPerShift", "durationLength", "durationUnit",
 })  # fmt: skip
-#: All fields of the board, as `plain_name` returns them.
-_BOARD_FIELDS: Final = frozenset(map(plain_name, ONE_LINE | {
-    "description", "requirements", "license", "specialty", "shift", "shiftType", "employmentType", "benefits",
-}))  # fmt: skip
 
 #: The header is looked for in the first rows.
 HEADER_ROWS: Final = 30
@@ -100,7 +105,7 @@ def find_header(key: str, rows: Iterable[Sequence[str]], settings: FeedSettings)
 
 def known_names(cells: Sequence[str], settings: FeedSettings) -> int:
     """Count the names of the board's fields and those that the settings map. A header of jobs has several."""
-    ours = settings.fields.keys() | _BOARD_FIELDS
+    ours = settings.fields.keys() | BOARD_FIELDS
     return sum(name in ours or plain_name(name) in ours for name in filled(cells))
 
 
@@ -153,7 +158,7 @@ class Columns:
         self.always: frozenset[str] = frozenset()
         self._repeated = {name for name, count in Counter(self.names).items() if name and count > 1}
         #: Names whose values must not differ if they are there twice.
-        self._distinct = settings.fields.keys() | {name for name in self._repeated if plain_name(name) in _BOARD_FIELDS}
+        self._distinct = settings.fields.keys() | {name for name in self._repeated if plain_name(name) in BOARD_FIELDS}
 
     def learn(self, rows: Iterable[Sequence[str]]) -> None:
         """Learn from the first rows which columns always have a value."""
