@@ -239,7 +239,7 @@ def test_withheld_deletions_are_confirmed(person: Person) -> None:
 
     wrong = person("confirm", feed, "AAAA-BBBB", "--wait")
     assert wrong.status == 1
-    assert "blocked: the code in confirmDeletes does not match the current list of 20 deletions" in wrong.out
+    assert "blocked: the code does not match the current list of 20 deletions" in wrong.out
     dry = person("submit", feed, "--dry-run")
     assert dry.out.startswith("20 jobs would be sent, with 20 deletions withheld.\n")
     assert f"  code     {command.split()[-1]}\n" in dry.out
@@ -409,7 +409,7 @@ def test_the_overview_of_all_feeds(person: Person) -> None:
     assert rows[feed].split()[1] == "complete"
     assert rows[feed].split()[4:] == ["3", "0", "0", "3", "-"]
     assert rows["default"].endswith(" 08:30") or rows["default"].endswith(" 07:30")  # 3:30 a.m. in New York
-    assert "'pausd' is not a setting: did you mean paused?" in overview.out
+    assert '"pausd" is not a setting: did you mean paused?' in overview.out
     data = {each["feed"]: each for each in person("status", "--json").json["feeds"]}
     assert data["default"]["schedule"] == "cron(30 3 * * ? *)"
     assert data["default"]["scheduleTimezone"] == "America/New_York"

@@ -46,9 +46,10 @@ def test_each_guess_has_its_reason_and_the_rest_is_open(person: Person, export: 
         "Open:",
         '  startDate: "Start" has values that are not dates: 1 of 3, such as "ASAP".',
         '  "Location" holds a city and a state together, such as "Lancaster, PA". Export them in columns of their own.',
-        "  No column is certainly: city, postalCode, description, requirements, license, shift, shiftType, shiftsPerWeek,",
+        "  No column was recognized as city, postalCode, description, requirements, license, shift, shiftType, shiftsPerWeek,",
         "      hoursPerShift, payAmountMin, payAmountMax, payFrequency, employmentType, durationLength, durationUnit, benefits.",
-        '  Not used: "Location".',
+        '      If the export has one of them, add its column to "fields".',
+        '  Not used, and sent as they are: "Location".',
         "",
         "feed.json:",
         "{",
@@ -124,7 +125,7 @@ def test_the_terms_of_one_board_alone_are_used(person: Person, export: Path) -> 
 
 def test_without_a_reference_number_something_needs_a_fix(person: Person, export: Path) -> None:
     export.write_text("Name,ST\nCRNA,PA\n")
-    assert "no column is certainly it, and without it no job can be sent" in person("suggest", str(export))
+    assert "no column was recognized as it, and without it no job can be sent" in person("suggest", str(export))
     assert person.status == 1
 
 
@@ -132,7 +133,7 @@ def test_what_cannot_be_read_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "none.csv" in refusal(monkeypatch, capsys, str(tmp_path / "none.csv"))
-    assert "there is no file" in refusal(monkeypatch, capsys, str(tmp_path))
+    assert "no file of a feed" in refusal(monkeypatch, capsys, str(tmp_path))
     (tmp_path / "jobs.csv").write_bytes(b"")
     assert "jobs.csv is empty" in refusal(monkeypatch, capsys, str(tmp_path))
     assert "no lists of terms that jobferry knows" in refusal(

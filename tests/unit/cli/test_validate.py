@@ -149,8 +149,44 @@ def test_too_many_problems(feed: Path, capsys: pytest.CaptureFixture[str]) -> No
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "Nothing would be sent: 120 of 121 jobs have problems, more than 20 % (maxInvalidPercent)"
-    assert sum("referenceNumber is missing" in line for line in lines) == 50
-    assert "  … and more, 120 in all: --json has every one" in lines
+    assert [line for line in lines if "referenceNumber is missing" in line] == [
+        *[f"  jobs.jsonl row {number} (t{number - 2}): referenceNumber is missing" for number in range(2, 7)],
+        "  … and 115 more rows: referenceNumber is missing",
+    ]
+    assert "  120 in total: --json has every one" in lines
+
+
+def test_a_problem_of_many_rows_does_not_hide_another(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [*[{"title": f"t{n}"} for n in range(120)], {"referenceNumber": "z", "state": "MC"}]
+    (feed / "jobs.jsonl").write_bytes(jsonl(*rows))
+
+    assert main([str(feed)]) == 1
+
+    assert 'jobs.jsonl row 121 (z): state "MC"' in capsys.readouterr().out
+
+
+def test_of_many_different_problems_the_first_are_listed(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (feed / "jobs.jsonl").write_bytes(jsonl(*[{"referenceNumber": f"z{n}", "state": f"MC{n}"} for n in range(120)]))
+
+    assert main([str(feed)]) == 1
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("  jobs.jsonl row")]) == 50
+    assert "  120 in total: --json has every one" in lines
+
+
+def test_without_settings_a_person_is_told_how_to_use_some(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = feed / "jobs.csv"
+    file.write_text("Job\na\n")
+    assert main([str(file)]) == 1
+    assert capsys.readouterr().out.endswith(f"To have them proposed:\n  jobferry suggest {file}\n")
+
+    (feed / "feed.json").write_text('{"fields": {"Job": "referenceNumber"}}')
+    assert main([str(file)]) == 1
+    said = capsys.readouterr().out
+    assert said.endswith(f"beside the file:\n  jobferry validate {file} --settings {feed / 'feed.json'}\n")
+    assert main([str(feed)]) == 0
+    assert "No settings were used" not in capsys.readouterr().out
 
 
 def test_json_for_programs(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,7 +322,7 @@ def test_what_cannot_be_read(
         (["nowhere"], "nowhere: No such file or directory"),
         (["nowhere.csv"], "nowhere.csv: No such file or directory"),
         (["--settings", "nowhere.json", "."], "nowhere.json cannot be read: No such file or directory"),
-        (["."], "the feed has no object: nothing was exported to its prefix"),
+        (["."], "the feed's folder has no file of a feed"),
     ],
 )
 def test_what_is_not_there(

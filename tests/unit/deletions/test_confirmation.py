@@ -62,7 +62,7 @@ def test_another_code_sends_nothing(stage: Stage) -> None:
     right = code(stage.complete())
     wrong = right.replace(right[0], "B" if right[0] != "B" else "C", 1)
 
-    assert_refused(stage, wrong, "the code in confirmDeletes does not match the current list of 30 deletions")
+    assert_refused(stage, wrong, "the code does not match the current list of 30 deletions")
     assert stage.postings() == REFERENCES
 
 
@@ -71,7 +71,7 @@ def test_a_code_of_another_list_sends_nothing(stage: Stage, now: list[str]) -> N
     stale = code(stage.complete())
     stage.put_jobs(*now)
 
-    assert_refused(stage, stale, "the code in confirmDeletes does not match the current list of")
+    assert_refused(stage, stale, "the code does not match the current list of")
     assert stage.postings() == REFERENCES
 
 
@@ -88,7 +88,7 @@ def test_a_code_does_not_serve_twice(stage: Stage) -> None:
     known = code(stage.complete())
     stage.complete(confirmDeletes=known)
 
-    assert_refused(stage, known, "nothing is to be deleted any more")
+    assert_refused(stage, known, "there is nothing left to delete")
 
 
 def test_a_confirmed_import_that_the_board_refused_may_be_confirmed_again(stage: Stage) -> None:
@@ -136,7 +136,7 @@ def test_while_the_account_is_shared_nothing_can_be_confirmed(stage: Stage) -> N
     known = code(stage.complete())
     stage.settings("second")
 
-    assert_refused(stage, known, "cannot be used while another feed uses the same account: second")
+    assert_refused(stage, known, "cannot be confirmed while another feed uses the same account: second")
     stage.remove("feed.json", "second")
     assert stage.complete(confirmDeletes=known).deletions.delete_jobs
 

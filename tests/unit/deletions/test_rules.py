@@ -437,7 +437,7 @@ def test_5_two_feeds_of_one_account_do_not_delete_each_others_jobs(secret: str |
     assert stage.postings() == ["A", "B", "C", "D", "X", "Y"]
     refused = stage.complete(confirmDeletes="AAAA-AAAA-AAAA-A")
     assert (refused.state, refused.ending.cause) == (State.BLOCKED, "confirmation")
-    assert refused.ending.reason == "confirmDeletes cannot be used while another feed uses the same account: second"
+    assert refused.ending.reason == "deletions cannot be confirmed while another feed uses the same account: second"
 
 
 @pytest.mark.parametrize("folder", ["", "Nurses", "a b", "n\u00e4"])

@@ -149,5 +149,5 @@ def test_an_object_that_was_replaced_while_it_was_read(tmp_path: Path) -> None:
 
 
 def test_no_object(tmp_path: Path) -> None:
-    with pytest.raises(FeedMissingError, match="the feed has no object: nothing was exported to its prefix"):
+    with pytest.raises(FeedMissingError, match="the feed's folder has no file of a feed"):
         build([], Objects({}), FeedSettings(), tmp_path)

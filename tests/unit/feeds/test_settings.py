@@ -62,27 +62,27 @@ def test_every_setting_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"deletejobs": true}', "feed.json: 'deletejobs' is not a setting: did you mean deleteJobs?"),
-        ('{"delete_jobs": true}', "feed.json: 'delete_jobs' is not a setting: did you mean deleteJobs?"),
-        ('{"maxDeletePrecent": 5}', "feed.json: 'maxDeletePrecent' is not a setting: did you mean maxDeletePercent?"),
-        ('{"x": 1}', "feed.json: 'x' is not a setting: known are apiKeySecret, deleteJobs, maxDeletePercent,"),
-        ('{"deleteJobs": "yes"}', "feed.json: deleteJobs is 'yes', it should be false, \"listed\" or true"),
+        ('{"deletejobs": true}', 'feed.json: "deletejobs" is not a setting: did you mean deleteJobs?'),
+        ('{"delete_jobs": true}', 'feed.json: "delete_jobs" is not a setting: did you mean deleteJobs?'),
+        ('{"maxDeletePrecent": 5}', 'feed.json: "maxDeletePrecent" is not a setting: did you mean maxDeletePercent?'),
+        ('{"x": 1}', 'feed.json: "x" is not a setting: known are apiKeySecret, deleteJobs, maxDeletePercent,'),
+        ('{"deleteJobs": "yes"}', 'feed.json: deleteJobs is "yes", it should be false, "listed" or true'),
         ('{"deleteJobs": 1}', 'feed.json: deleteJobs is 1, it should be false, "listed" or true'),
         ('{"maxInvalidPercent": 101}', "feed.json: maxInvalidPercent is 101, it should be less than or equal to 100"),
         ('{"maxDeletePercent": -1}', "feed.json: maxDeletePercent is -1, it should be greater than or equal to 0"),
-        ('{"maxDeletePercent": "20"}', "feed.json: maxDeletePercent is '20', it should be a whole number"),
+        ('{"maxDeletePercent": "20"}', 'feed.json: maxDeletePercent is "20", it should be a whole number'),
         ('{"maxDeletePercent": 2.5}', "feed.json: maxDeletePercent is 2.5, it should be a whole number"),
         ('{"maxJobsPerImport": 0}', "feed.json: maxJobsPerImport is 0, it should be greater than or equal to 1"),
         ('{"maxFeedBytes": 0}', "feed.json: maxFeedBytes is 0, it should be greater than or equal to 1"),
-        ('{"fields": ["a"]}', "feed.json: fields is ['a'], it should be an object"),
+        ('{"fields": ["a"]}', 'feed.json: fields is ["a"], it should be an object'),
         ('{"fields": {"a": 1}}', "feed.json: fields.a is 1, it should be a text"),
         ('{"fields": {"": "title"}}', "feed.json: fields: a field's name cannot be empty"),
         ('{"fields": {"a": ""}}', "feed.json: fields: a field's name cannot be empty"),
-        ('{"values": {"specialty": "x"}}', "feed.json: values.specialty is 'x', it should be an object"),
+        ('{"values": {"specialty": "x"}}', 'feed.json: values.specialty is "x", it should be an object'),
         (
             '{"defaults": {"x": {"a": 1}}}',
             (
-                "feed.json: defaults.x is {'a': 1}, it should be a text or a whole number or a number or true or false or a "
+                'feed.json: defaults.x is {"a": 1}, it should be a text or a whole number or a number or true or false or a '
                 "list of texts"
             ),
         ),
@@ -122,7 +122,7 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         parse_settings(b'{"paused": 1, "maxFeedBytes": -1, "color": "red"}', "feeds/a/feed.json")
 
-    assert all(name in str(caught.value) for name in ("paused is 1", "maxFeedBytes is -1", "'color' is not a setting"))
+    assert all(name in str(caught.value) for name in ("paused is 1", "maxFeedBytes is -1", '"color" is not a setting'))
 
 
 def test_bytes_of_another_encoding() -> None:

@@ -497,7 +497,7 @@ CASES: Final[dict[str, Case]] = {
         [job(14, STATE)],
     ),
     # Nothing was sent
-    "blocked-feed-missing": Case(blocked("feed-missing", "the feed has no object: nothing was exported to its prefix", feed_is_empty=True)),
+    "blocked-feed-missing": Case(blocked("feed-missing", "the feed's folder has no file of a feed", feed_is_empty=True)),
     "blocked-feed-unreadable": Case(
         blocked("feed-unreadable", "feeds/default/jobs.csv.gz is cut off: its gzip data has no end")
     ),
@@ -523,7 +523,7 @@ CASES: Final[dict[str, Case]] = {
         blocked("feed-changed", "feeds/default/jobs.csv was replaced while it was read, at every reading")
     ),
     "blocked-settings": Case(
-        blocked("settings", "feeds/default/feed.json: 'deletejobs' is not a setting: did you mean deleteJobs?")
+        blocked("settings", 'feeds/default/feed.json: "deletejobs" is not a setting: did you mean deleteJobs?')
     ),
     "blocked-settings-missing": Case(
         blocked(
@@ -542,8 +542,8 @@ CASES: Final[dict[str, Case]] = {
     "blocked-confirmation": Case(
         blocked(
             "confirmation",
-            "confirmDeletes names another list than the 498 deletions to come now: run the feed without it, and the next "
-            "notice has the code of the present list",
+            "the code does not match the current list of 498 deletions: run the feed without a code, and the next notice has "
+            "the current list and its code",
         )
     ),
     "blocked-secret": Case(

@@ -244,3 +244,17 @@ def test_a_reference_number_that_repeats_is_told_but_not_replaced() -> None:
 def test_lists_of_states_are_no_state() -> None:
     assert "fields" not in column("A1", *(["PA", "MA"] for _ in range(6))).settings
     assert "fields" not in column("A1", *(["Locum", "Perm"] for _ in range(6))).settings
+
+
+def test_a_list_of_objects_is_named_since_no_setting_reaches_into_it() -> None:
+    found = numbered({"title": "CRNA", "address": {"places": [{"city": "Erie"}]}})
+    assert (
+        'No setting reaches into lists of objects: "address.places". Export their values outside of them' in found.open
+    )
+
+
+def test_a_column_of_two_amounts_is_named_once() -> None:
+    found = numbered({"salary": "$300 - $340 per hour"}, {"salary": "$200 - $240 per hour"})
+    assert [text for text in found.open if text.startswith(('"salary"', "payAmountMin"))] == [
+        '"salary" holds two amounts together, such as "$300 - $340 per hour". Export them in columns of their own'
+    ]

@@ -3,10 +3,12 @@
 import io
 import json
 import re
+import shlex
 import shutil
 import sys
 import tempfile
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
@@ -22,8 +24,9 @@ from jobferry.payload.problems import Source, WarningGroup
 from jobferry.text import counted
 
 CLEAN, PROBLEMS, UNREADABLE = 0, 1, 2
-#: Problems that the table lists; `--json` has them all.
+#: Problems that the table lists, in all and with the same words; `--json` has them all.
 _MAX_LISTED_PROBLEMS: Final = 50
+_MAX_ALIKE: Final = 5
 #: Jobs in `firstJobs`, unless --show asks for another number.
 _FIRST_JOBS: Final = 50
 _SENT_ANYWAY: Final = "it is sent anyway, so that its posting is not deleted: the board decides"
@@ -82,7 +85,10 @@ def check(path: Path, given: Path | None, vocabulary: Vocabulary, show: int | No
         settings = _settings(path, given)
         with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
             payload = _build(path, settings, Path(directory), vocabulary)
-            return print_result(payload, settings, show, as_json=as_json)
+            status = print_result(payload, settings, show, as_json=as_json)
+            if status != CLEAN and settings == FeedSettings() and not as_json:
+                sys.stdout.writelines(f"{_plain(line)}\n" for line in _without_settings(path))
+            return status
     except BrokenPipeError:  # the reader has seen enough
         raise
     except (FeedError, OSError) as error:
@@ -113,6 +119,15 @@ def _settings(path: Path, given: Path | None) -> FeedSettings:
         return parse_settings(file.read_bytes(), str(file))
     except OSError as error:
         raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _without_settings(path: Path) -> tuple[str, str, str]:
+    """Say how to use settings, to a person who checked a feed without any."""
+    file = path.parent / SETTINGS_NAME
+    if path.is_file() and file.is_file():
+        command = f"validate {shlex.quote(str(path))} --settings {shlex.quote(str(file))}"
+        return "", f"No settings were used. To use the {SETTINGS_NAME} beside the file:", f"  jobferry {command}"
+    return "", "No settings were used. To have them proposed:", f"  jobferry suggest {shlex.quote(str(path))}"
 
 
 def _build(path: Path, settings: FeedSettings, directory: Path, vocabulary: Vocabulary) -> Payload:
@@ -184,12 +199,7 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     yield from understood(payload.understanding.data())
     if payload.invalid:
         yield from ("", "To fix:")
-    for problem in islice(payload.read_problems(), _MAX_LISTED_PROBLEMS):
-        job = " ".join(filter(None, (problem.reference_number, problem.title)))
-        messages = "; ".join([*problem.messages, *([_SENT_ANYWAY] if problem.sent else [])])
-        yield from _wrapped(f"{problem.source}{f' ({job:.80})' if job else ''}: {messages}", width)
-    if payload.invalid > _MAX_LISTED_PROBLEMS:
-        yield f"  … and more, {payload.invalid:,} in all: --json has every one"
+        yield from _to_fix(payload, width)
     if payload.understanding.warnings or payload.warnings:
         yield from ("", "Notes:")
     for message in payload.understanding.warnings:
@@ -197,6 +207,24 @@ def _table(payload: Payload, settings: FeedSettings) -> Iterator[str]:
     for group in payload.warning_groups:
         times = f" ({group.count:,} times, first in {group.first})" if group.count > 1 else f" ({group.first})"
         yield from _wrapped(f"{group.message}{times}", width)
+
+
+def _to_fix(payload: Payload, width: int) -> Iterator[str]:
+    """Yield the first problems. Most often many rows have the same one, which must not hide the others."""
+    listed: Counter[str] = Counter()
+    more: Counter[str] = Counter()
+    for problem in payload.read_problems():
+        messages = "; ".join([*problem.messages, *([_SENT_ANYWAY] if problem.sent else [])])
+        if listed[messages] < _MAX_ALIKE and listed.total() < _MAX_LISTED_PROBLEMS:
+            listed[messages] += 1
+            job = " ".join(filter(None, (problem.reference_number, problem.title)))
+            yield from _wrapped(f"{problem.source}{f' ({job:.80})' if job else ''}: {messages}", width)
+        elif messages in listed:
+            more[messages] += 1
+    for messages, count in more.items():
+        yield from _wrapped(f"… and {counted(count, 'more row')}: {messages}", width)
+    if payload.invalid > listed.total():
+        yield f"  {payload.invalid:,} in total: --json has every one"
 
 
 def _shown_jobs(payload: Payload, show: int) -> Iterator[str]:

@@ -83,7 +83,7 @@ def decide(
     if not settings.delete_jobs:
         if confirmed_with is not None:
             raise ConfirmationError(
-                "confirmDeletes was given, but the feed's deleteJobs is off: nothing would be deleted"
+                "a code for deletions was given, but the feed's deleteJobs is off: nothing would be deleted"
             )
         return Deletions(live_before=carried.size, announced_at=circumstances.announced_at)
     reduced = _reduced(carried, circumstances)
@@ -268,15 +268,15 @@ def _refusal(carried: Carried, circumstances: Circumstances, objections: list[Ob
         others = ", ".join(map(str, circumstances.shared_with[:OTHERS_NAMED]))
         if len(circumstances.shared_with) > OTHERS_NAMED:
             others += f" and {len(circumstances.shared_with) - OTHERS_NAMED:,} more"
-        return f"confirmDeletes cannot be used while another feed uses the same account: {others}"
+        return f"deletions cannot be confirmed while another feed uses the same account: {others}"
     if Objection.FIRST in objections:
         return (
-            "confirmDeletes was given, but the feed's deletions are not announced yet for this account and key: run the feed "
-            "without it, and the notice announces them"
+            "a code for deletions was given, but the feed's deletions are not announced yet for this account and key: "
+            "run the feed without a code, and the notice announces them"
         )
     if not carried.missing:
-        return "confirmDeletes was given, but nothing is to be deleted any more: run the feed without it"
+        return "a code for deletions was given, but there is nothing left to delete: run the feed without a code"
     return (
-        f"the code in confirmDeletes does not match the current list of {carried.missing:,} deletions: run the feed "
-        "without it, and the next notice has the current list and its code"
+        f"the code does not match the current list of {carried.missing:,} deletions: run the feed without a code, and the next "
+        "notice has the current list and its code"
     )

@@ -1,6 +1,7 @@
 """A feed's settings, `feeds/{feed}/feed.json`. All are optional; an unknown one is an error."""
 
 import codecs
+import json
 import re
 from collections.abc import Collection
 from typing import Annotated, Any, Final, Literal, Self
@@ -180,8 +181,13 @@ def _sentences(errors: ValidationError) -> list[str]:
         elif name in kinds:
             kinds[name].append(kind)
         else:
-            kinds[name] = [f"{name} is {error['input']!r:.80}, it should be {kind}"]
+            kinds[name] = [f"{name} is {_shown(error['input'])}, it should be {kind}"]
     return sentences + [" or ".join(each) for each in kinds.values()]
+
+
+def _shown(value: Any) -> str:
+    """Write a value as feed.json has it."""
+    return json.dumps(value, ensure_ascii=False, default=str)[:80]
 
 
 def _sentence(name: str, error: Any) -> str:
@@ -192,12 +198,12 @@ def _sentence(name: str, error: Any) -> str:
             close = difflib.get_close_matches(name, _NAMES, n=1)
             folded = [each for each in _NAMES if each.casefold() == re.sub(r"[\W_]", "", name).casefold()]
             hint = f"did you mean {(folded or close)[0]}?" if folded or close else f"known are {', '.join(_NAMES)}"
-            return f"{name!r:.80} is not a setting: {hint}"
+            return f"{_shown(name)} is not a setting: {hint}"
         case "encoding" | "secret":
-            return f"{name} {error['msg']}, not {error['input']!r:.80}"
+            return f"{name} {error['msg']}, not {_shown(error['input'])}"
         case "split" | "reference":
             return str(error["msg"])
         case "string_too_short":
             return f"{error['loc'][0]}: a field's name cannot be empty"
         case _:
-            return f"{name} is {error['input']!r:.80}, {error['msg'].replace('Input', 'it')}"
+            return f"{name} is {_shown(error['input'])}, {error['msg'].replace('Input', 'it')}"

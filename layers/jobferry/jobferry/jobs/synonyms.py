@@ -28,7 +28,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "title": (
         """title jobtitle jobname positiontitle positionname postingtitle jobpostingtitle adtitle vacancytitle
-        openingtitle assignmenttitle posttitle jobadtitle jobheadline""",
+        openingtitle assignmenttitle posttitle jobadtitle jobheadline requisitiontitle reqtitle""",
     ),
     "city": (
         """city jobcity cityname worksitecity facilitycity assignmentcity positioncity jobaddresscity town suburb
@@ -118,7 +118,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         """startdate jobstartdate datestart start starting startingdate startson startingon assignmentstart
         assignmentstartdate contractstart contractstartdate estimatedstartdate estimatedstart anticipatedstartdate
         projectedstartdate expectedstartdate jobstart positionstartdate workstartdate beginning begindate
-        jobstartingdate""",
+        jobstartingdate eststart eststartdate""",
     ),
     "benefits": (
         """benefits benefit jobbenefits benefitshtml benefitsdescription perks benefitsperks perksbenefits

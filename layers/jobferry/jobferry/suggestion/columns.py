@@ -48,12 +48,14 @@ class Sample:
     Attributes:
         rows: those that can be read.
         names: the names in them, and those of tables' headers.
+        lists: the paths of lists of objects.
         objections: how much the readers said against what they read.
         is_cut: whether an object has more rows.
     """
 
     rows: list[TextRow] = field(default_factory=list)
     names: dict[str, None] = field(default_factory=dict)
+    lists: dict[str, None] = field(default_factory=dict)
     objections: int = 0
     is_cut: bool = False
 
@@ -96,14 +98,16 @@ def _add(sample: Sample, row: object) -> None:
             except ValueError:
                 sample.objections += 1
             else:
-                _add_row(sample, dict(flatten(value)))
+                _add_row(sample, value)
         case dict():
-            _add_row(sample, dict(flatten(row)))
+            _add_row(sample, row)
 
 
-def _add_row(sample: Sample, row: TextRow) -> None:
+def _add_row(sample: Sample, value: Mapping[str, Any]) -> None:
+    row = dict(flatten(value))
     sample.rows.append(row)
     sample.names.update(dict.fromkeys(row))
+    sample.lists.update(dict.fromkeys(_lists_of_objects(value)))
 
 
 def flatten(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str | list[str]]]:
@@ -120,6 +124,15 @@ def flatten(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str
             case _:
                 if text := _scalar(each):
                     yield path + name, text
+
+
+def _lists_of_objects(value: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield the paths of lists in which `flatten` reads nothing."""
+    for name, each in value.items():
+        if isinstance(each, dict):
+            yield from _lists_of_objects(each, f"{path}{name}.")
+        elif isinstance(each, list) and any(isinstance(item, dict | list) for item in each):
+            yield path + name
 
 
 def _scalar(value: Any) -> str:

@@ -105,6 +105,7 @@ class _Search:
 
     def __init__(self, sample: Sample, terms: Terms) -> None:
         self._columns = sample.columns()
+        self._lists = sample.lists
         self._terms = terms
         self._doubted: set[str] = set()  # fields about which something is said in `open`
         self.chosen: dict[str, Column] = {}
@@ -220,12 +221,15 @@ class _Search:
         for column in self._free():
             if bare_name(column.name) in ONE_PAY and any(value.strip("0.,$ ") for value in column.values):
                 if doubt := self._doubt("payAmountMin", column):
-                    doubts.append(doubt)
+                    if not combination(column.values):  # `left` says what such a column holds
+                        doubts.append(doubt)
                 else:
                     fitting.append(column)
         if len(fitting) == 1:
             shown = self._shown("payAmountMin", fitting[0])
-            self._take("payAmountMin", fitting[0], f"the name means one pay, which the board has as the lowest{shown}")
+            self._take(
+                "payAmountMin", fitting[0], f"the name means a single amount, which goes into payAmountMin{shown}"
+            )
         elif fitting:
             self._leave("payAmountMin", f"payAmountMin: {_named(fitting)} may each be it. Choose one")
         else:
@@ -312,12 +316,17 @@ class _Search:
         if length and "week" in bare_name(length.name) and not self._is_settled("durationUnit"):
             yield f'durationUnit: {quoted(length.name)} seems to count weeks. If so, add "defaults": {{"durationUnit": "week"}}'
         if "referenceNumber" not in self.chosen:
-            yield "referenceNumber: no column is certainly it, and without it no job can be sent"
+            yield (
+                "referenceNumber: no column was recognized as it, and without it no job can be sent. Add the column that has "
+                'the number of each job: "fields": {"YOUR COLUMN": "referenceNumber"}'
+            )
         missing = [field for field in FIELDS if not self._is_settled(field) and field != "referenceNumber"]
         if missing:
-            yield f"No column is certainly: {', '.join(missing)}"
+            yield f'No column was recognized as {", ".join(missing)}. If the export has one of them, add its column to "fields"'
+        if self._lists:
+            yield f"No setting reaches into lists of objects: {_few(map(quoted, self._lists))}. Export their values outside of them"
         if free:
-            yield f"Not used: {', '.join(quoted(column.name) for column in free)}"
+            yield f"Not used, and sent as they are: {', '.join(quoted(column.name) for column in free)}"
 
     def _take(self, field: str, column: Column, reason: str) -> None:
         self.chosen[field], self.reasons[field] = column, reason

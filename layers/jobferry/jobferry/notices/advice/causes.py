@@ -48,9 +48,9 @@ BY_CAUSE: Final = {
     ),
     Cause.FEED_UNREADABLE: CauseAdvice(
         "a file cannot be read",
-        "Check the file named in the reason below. If it is not part of the feed, take it out of the folder. If it is in "
-        "another encoding, say so in {settings}, as the reason shows. Otherwise export it again, to the same place: most "
-        f"often it was cut off while it was written. {_RUN_NOW}",
+        "Check the file named in the reason below. If it is not part of the feed, take it out of the folder. If the reason "
+        "names a setting (encoding, headerRow, sheet or rows), write it into {settings}. Otherwise export the file again, to "
+        f"the same place: most often it was cut off while it was written. {_RUN_NOW}",
     ),
     Cause.FEED_TOO_LARGE: CauseAdvice(
         "the feed is too large",
@@ -93,7 +93,8 @@ BY_CAUSE: Final = {
         "the API key is not usable",
         "Put the board account's API key into the secret that the reason below names (AWS console, Secrets Manager, Retrieve "
         "secret value, Edit). If there is no such secret, check the spelling of apiKeySecret in feed.json. If that is right, store a new one "
-        f"by that name. {_RUN_NOW}",
+        "by that name. If it is being deleted, cancel that there. If it may not be read, check its policy and its "
+        f"encryption key. {_RUN_NOW}",
     ),
     Cause.PAUSED: CauseAdvice(
         "the feed is paused", 'Nothing. To send it again, remove "paused": true from {settings}.', can_wait=True

@@ -106,8 +106,8 @@ def _after_silence(record: Import) -> list[Step]:
         ]
     return [
         Step(
-            f"{changes}. Then there is nothing to do but wait: the next run sends all jobs again as usual, which "
-            "does no harm."
+            f"Wait for the next run: it sends all jobs again as usual, which does no harm. If you cannot wait, "
+            f"{changes[0].lower()}{changes[1:]}."
         ),
         Step(
             "If the next run has no result either, write to the board's support and name the import "
@@ -133,14 +133,18 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
         yield _announced(record, commands)
     if failures.total:
         yield _fix_jobs(failures)
-    elif failed := record.result.count("failed"):
+    if (unnamed := record.result.count("failed") - failures.refused) > 0:
+        more = "more failed job" if failures.refused else "failed job"
         yield Step(
             f"Write to the board's support and name the import {_name_for_board(record)}: the board counts "
-            f"{counted(failed, 'failed job')}, but does not say which."
+            f"{counted(unnamed, more)}, but does not say which."
         )
     if failures.accepted:
-        jobs = "job that looks" if failures.accepted == 1 else f"{failures.accepted:,} jobs that look"
-        yield Step(f"Check the {jobs} wrong to jobferry, although the board took them (at the end).")
+        one = failures.accepted == 1
+        yield Step(
+            f"Check the {'job' if one else f'{failures.accepted:,} jobs'} under TAKEN BY THE BOARD, BUT CHECK: the board "
+            f"published {'it' if one else 'them'}, but jobferry thinks that a value is wrong. If so, correct it in your own system."
+        )
     if Topic.UNACCOUNTED in about:
         yield Step(
             "Nothing in the feed needs fixing for the jobs that are unaccounted for: the next run sends all jobs "
@@ -236,7 +240,9 @@ def _withheld(record: Import, failures: Failures, commands: Commands) -> Iterato
 def _announced(record: Import, commands: Commands) -> Step:
     begins = "after that, or earlier in a run that you start,"
     if record.deletions.need_a_person:
-        begins = "once there is no other objection to deletions, or you confirm some,"
+        begins = (
+            "as soon as a later run has nothing to withhold, or you confirm deletions with the code of a later notice,"
+        )
     settings = commands.settings(record.feed)
     if record.deletions.listed:
         return Step(
