@@ -168,7 +168,9 @@ def test_objects_of_several_lines_in_a_json_lines_object() -> None:
 
 
 @pytest.mark.parametrize("end", [b"\x1a", b"\x00" * 600_000, b"\n\x1a\x00", b"\x1a\r\n", b"\n\x1a\r\n\x00 "])
-def test_marks_at_the_end_of_json_are_ignored(end: bytes) -> None:
+def test_marks_at_the_end_of_a_text_are_ignored(end: bytes) -> None:
+    assert read("jobs.csv", table(*JOBS) + end) == read("jobs.csv", table(*JOBS))
+    assert read("jobs.xml", elements(*JOBS) + end) == read("jobs.xml", elements(*JOBS))
     assert read("jobs.json", array(*JOBS) + end) == (JOBS, [], [])
     assert read("jobs.jsonl", jsonl(*JOBS) + end) == (JOBS, [], [])
 
