@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from xml.parsers.expat import ExpatError
 
 from lxml.etree import LxmlError
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
 from jobferry.feeds.formats.table import (
@@ -170,7 +170,7 @@ class _Workbook:
                 f"{self._key} has a sheet that reaches to row {survey.rows:,} and column {survey.columns:,}: delete what is "
                 "beyond the table, or export it as CSV"
             )
-        sheet = self._workbook.get_sheet_by_name(name)
+        sheet = self._load(name)
         last = max(survey.rows, sheet.total_height)
         before = [""] * (sheet.start[1] if sheet.start else 0)
         merged = defaultdict(list)
@@ -193,6 +193,16 @@ class _Workbook:
                 for left, bottom in merged.get(number, ())
                 if any(map(str.strip, cells[left : left + 1]))
             }
+
+    def _load(self, name: str) -> CalamineSheet:
+        """Load a sheet's cells. calamine knows only some errors, so all others become #N/A. `Parts` has what they are."""
+        try:
+            return self._workbook.get_sheet_by_name(name)
+        except CalamineError as error:
+            if "cell error value" not in str(error):
+                raise
+        self._workbook = CalamineWorkbook.from_filelike(self._parts.with_usual_errors())
+        return self._workbook.get_sheet_by_name(name)
 
     def _named(self, sheets: Iterable[str]) -> str:
         """List sheets by their names."""
