@@ -277,3 +277,15 @@ def test_an_error_that_calamine_does_not_know_costs_its_row_only() -> None:
         'the row has "#SPILL!" in column "title"',
         'the row has "#ERROR!" in column "title"',
     ]
+
+
+def test_another_sheet_with_rows_like_those_of_jobs_but_no_header_is_named() -> None:
+    names, row = ["referenceNumber", "title", "city", "state"], ["a", "Nurse", "Austin", "TX"]
+    books = {
+        "Jobs": workbook(names, row),
+        "More": workbook(["b", *row[1:]]),
+        "States": workbook(["TX", "Texas"], ["PA", "Pennsylvania"]),
+    }
+    message = 'only the sheet "Jobs" is read. Rows as long as its rows are on "More"'
+    assert [each for each in read("jobs.xlsx", sheets(books))[2] if message in each]
+    assert read("jobs.xlsx", sheets(books), sheet="Jobs")[1:] == ([], [])

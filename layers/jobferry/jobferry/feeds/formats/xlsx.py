@@ -141,6 +141,12 @@ class _Workbook:
         """Yield what is to be said of other sheets with jobs."""
         unread = [name for name in self._others if self._has_jobs(name, columns)]
         if not unread:
+            if self._settings.sheet is None and (
+                alike := [name for name in self._others if self._is_alike(name, columns)]
+            ):
+                message = f'only the sheet "{self._sheet}" is read. Rows as long as its rows are on {self._named(alike)}: put '
+                message += f'all jobs on one sheet, or confirm it in feed.json: "sheet": "{self._sheet:.80}"'
+                yield None, None, FeedWarning(message)
             return
         if self._settings.sheet is None:
             message = f"has rows with the columns of jobs on other sheets, which are not read: {self._named(unread)}; "
@@ -161,6 +167,11 @@ class _Workbook:
             for row in islice(rows, HEADER_ROWS)
         )
         return found and any(row.faults or any(map(str.strip, row.cells)) for row in rows)
+
+    def _is_alike(self, name: str, columns: Columns) -> bool:
+        """Decide whether a sheet begins with values in about as many columns as jobs have, and none is a field's name."""
+        first = next((found for row in self._rows(name) if (found := filled(row.cells))), [])
+        return len(first) > 2 and len(first) * 10 >= columns.count * 8 and not known_names(first, self._settings)
 
     def _rows(self, name: str) -> Iterator[_SheetRow]:
         """Yield the rows of a sheet, blank ones too."""
