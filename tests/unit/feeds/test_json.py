@@ -187,3 +187,11 @@ def test_a_bad_row_before_very_many_other_objects_refuses_the_feed_soon() -> Non
 
     with pytest.raises(FeedUnreadableError, match="no other job follows within 16,777,216 bytes or 200 objects"):
         list(read_array("jobs.json", iter([content])))
+
+
+def test_a_number_in_scientific_notation_is_no_reference_number() -> None:
+    content = b'[{"referenceNumber": 1.23457E+11}, {"referenceNumber": 12.0, "payAmountMin": 1.5e+2}]'
+    jobs, problems, _ = read("jobs.json", content)
+    assert jobs == [{"referenceNumber": "12", "payAmountMin": "150.00"}]
+    [problem] = problems
+    assert "referenceNumber 1.23457E+11 was shortened by a spreadsheet" in problem

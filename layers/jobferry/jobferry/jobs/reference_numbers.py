@@ -19,6 +19,7 @@ _ERROR: Final = re.compile(
 )
 #: As spreadsheets and Java write large numbers. 12E4 may be right.
 _SCIENTIFIC: Final = re.compile(r"[0-9]+(?:[.,][0-9]+E\+?|E\+)[0-9]+", re.IGNORECASE)
+SHORTENED: Final = "was shortened by a spreadsheet: format the column as text and export the full number"
 _FORMULA: Final = re.compile(r"=\s*\".*|'[0-9][\w.,:/$+-]*")
 _DECIMAL: Final = re.compile(r"[0-9]+\.0+")
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?]|&(?:nbsp|amp|lt|gt|quot|#[0-9]+);", re.IGNORECASE)
@@ -60,7 +61,7 @@ def fault_of(reference: str) -> str | None:
     if "\ufffd" in reference:
         return "has a character in it that a program could not decode: export it as UTF-8"
     if _SCIENTIFIC.fullmatch(reference):
-        return "was shortened by a spreadsheet: format the column as text and export the full number"
+        return SHORTENED
     if _FORMULA.fullmatch(reference):
         return "is written as a spreadsheet's formula or text: export the plain value"
     if _DECIMAL.fullmatch(reference):
