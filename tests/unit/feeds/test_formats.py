@@ -231,7 +231,7 @@ def test_what_excel_puts_above_the_header_and_leaves_out_behind_it() -> None:
 
 @pytest.mark.parametrize(
     ("end", "row"), [(b"", 0), (b"   ", 0), (b"\xc2\xa0,\n \n", 0), (b"\x1a", 0), (b"\0\0", 0), (b"(2 rows affected)", 4),
-                     (b"\nTotal,2\nPage 1 of 1", 5)],
+                     (b"\nTotal,2\nPage 1 of 1", 5), (b"Count,2", 4), (b"Average,,1.5", 4)],
 )  # fmt: skip
 def test_what_other_programs_write_at_the_end(end: bytes, row: int) -> None:
     jobs, problems, warnings = read("jobs.csv", b"referenceNumber,title,pay\na,t,1\nb,u,2\n" + end)
