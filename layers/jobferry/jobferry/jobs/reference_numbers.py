@@ -14,7 +14,9 @@ WORDS_FOR_NONE: Final = frozenset({
 })  # fmt: skip
 _ERROR: Final = re.compile(
     r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|BUSY!|UNKNOWN!|EXTERNAL!|PYTHON!"
-    r"|GETTING_DATA|ERROR!?|DELETED|#+)|\[object \w+\]",
+    r"|GETTING_DATA|ERROR!?|DELETED|#+"
+    # in German, French and Spanish
+    r"|NV|BEZUG!|WERT!|ZAHL!|VALEUR!|NOM\?|NOMBRE!|NUL!|N/D|¡(?:REF|VALOR|DIV/0|NULO|NUM)!|¿NOMBRE\?)|\[object \w+\]",
     re.IGNORECASE,
 )
 #: As spreadsheets and Java write large numbers. 12E4 may be right.
