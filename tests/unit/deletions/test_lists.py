@@ -176,6 +176,17 @@ def test_a_posting_that_another_feed_has_stays_though_that_feed_has_retried_othe
     assert stage.deleted() == [["J01"]]
 
 
+def test_a_posting_whose_job_is_invalid_in_another_feed_stays(stage: Stage) -> None:
+    stage.settings("other", maxInvalidPercent=100)
+    stage.put_jobs("O1", "J00", feed="other")
+    stage.complete("other")
+    stage.put("jobs.jsonl", lines(job("O1"), job("J00", state="MC")), feed="other")
+    stage.complete("other")
+    stage.put_jobs(*TWENTY[2:])
+    stage.complete()
+    assert stage.deleted() == [["J01"]]
+
+
 def test_a_posting_that_another_feed_has_under_way_stays(stage: Stage) -> None:
     stage.put_jobs("O1", "J00", feed="other")
     stage.run("other")
