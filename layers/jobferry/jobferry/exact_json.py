@@ -21,6 +21,10 @@ class EncodingError(ObjectError):
         self.reason = reason
 
 
+class ShortenedFloat(float):
+    """A number that is written as 1.23457E+11, so it may have had more digits."""
+
+
 def parse_object(text: bytes) -> dict[str, Any]:
     """Parse a JSON object in UTF-8.
 
@@ -77,7 +81,7 @@ def _float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise ObjectError(f"holds the number {text[:40]}, which is too large")
-    return value
+    return ShortenedFloat(value) if "." in text and "e+" in text.lower() else value
 
 
 def _int(text: str) -> int:

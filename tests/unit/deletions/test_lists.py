@@ -18,6 +18,7 @@ from jobferry.errors import (
 )
 from jobferry.records.imports import Import, ListEnd, State
 from jobferry.runs import deletion_lists
+from jobferry.runs.triggers import retry_key
 from tests.fakes import Deletion, Killed
 from tests.stage import FEED, KEY, Stage, job, lines
 
@@ -162,6 +163,54 @@ def test_a_posting_that_another_feed_of_the_account_has_stays_until_that_feed_dr
     stage.put_jobs("O1", feed="other")
     stage.complete("other")
     assert stage.deleted() == [["J01"], ["J00"]]
+
+
+def test_a_posting_that_another_feed_has_stays_though_that_feed_has_retried_other_jobs_since(stage: Stage) -> None:
+    stage.put_jobs("O1", "J00", feed="other")
+    run = stage.complete("other")
+    key = retry_key("other", run.import_id, stage.clock())
+    stage.bucket.contents[key] = lines(job("O1"))
+    assert stage.complete("other", retry=key).state is State.COMPLETE
+    stage.put_jobs(*TWENTY[2:])
+    stage.complete()
+    assert stage.deleted() == [["J01"]]
+
+
+def test_a_posting_whose_job_is_invalid_in_another_feed_stays(stage: Stage) -> None:
+    stage.settings("other", maxInvalidPercent=100)
+    stage.put_jobs("O1", "J00", feed="other")
+    stage.complete("other")
+    stage.put("jobs.jsonl", lines(job("O1"), job("J00", state="MC")), feed="other")
+    stage.complete("other")
+    stage.put_jobs(*TWENTY[2:])
+    stage.complete()
+    assert stage.deleted() == [["J01"]]
+
+
+def test_a_posting_that_another_feed_has_under_way_stays(stage: Stage) -> None:
+    stage.put_jobs("O1", "J00", feed="other")
+    stage.run("other")
+    stage.put_jobs(*TWENTY[2:])
+    stage.complete()
+    assert stage.deleted() == [["J01"]]
+
+
+def test_a_posting_that_another_feed_posts_before_the_list_is_sent_stays(stage: Stage) -> None:
+    stage.put_jobs("O1", "J00", feed="other")
+    stage.put_jobs(*TWENTY[2:])
+
+    def post(_: Any) -> None:
+        stage.board.before_create = lambda _: None
+        stage.run("other")
+
+    stage.board.before_create = post
+    record = stage.complete()
+
+    assert stage.deleted() == []
+    assert record.deletions.list_end is ListEnd.HELD_BACK
+    assert "J00" in (record.deletions.list_reason or "")
+    stage.complete()
+    assert stage.deleted() == [["J01"]], "the next run lists the rest"
 
 
 def test_a_long_list_is_sent_some_hundred_at_a_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

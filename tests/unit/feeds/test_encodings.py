@@ -86,10 +86,11 @@ def test_a_file_that_ends_within_a_character() -> None:
         read("a.csv", content.decode().encode("utf-16")[:-1])
 
 
-def test_utf_16_without_a_mark_and_without_the_setting() -> None:
-    content = "referenceNumber\na\n".encode("utf-16-le")
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_and_without_the_setting(codec: str) -> None:
+    content = "referenceNumber\na\n".encode(codec)
 
-    with pytest.raises(FeedUnreadableError, match=r'begins with a zero byte: .* "encoding": "utf-16-le"'):
+    with pytest.raises(FeedUnreadableError, match=rf'has a zero byte at its beginning: .* "encoding": "{codec}"'):
         read("a.csv", content)
 
 

@@ -167,8 +167,10 @@ def test_objects_of_several_lines_in_a_json_lines_object() -> None:
         read("jobs.jsonl", json.dumps({"referenceNumber": "a"}, indent=2).encode() * 2)
 
 
-@pytest.mark.parametrize("end", [b"\x1a", b"\x00" * 600_000, b"\n\x1a\x00"])
-def test_marks_at_the_end_of_json_are_ignored(end: bytes) -> None:
+@pytest.mark.parametrize("end", [b"\x1a", b"\x00" * 600_000, b"\n\x1a\x00", b"\x1a\r\n", b"\n\x1a\r\n\x00 "])
+def test_marks_at_the_end_of_a_text_are_ignored(end: bytes) -> None:
+    assert read("jobs.csv", table(*JOBS) + end) == read("jobs.csv", table(*JOBS))
+    assert read("jobs.xml", elements(*JOBS) + end) == read("jobs.xml", elements(*JOBS))
     assert read("jobs.json", array(*JOBS) + end) == (JOBS, [], [])
     assert read("jobs.jsonl", jsonl(*JOBS) + end) == (JOBS, [], [])
 
@@ -229,7 +231,7 @@ def test_what_excel_puts_above_the_header_and_leaves_out_behind_it() -> None:
 
 @pytest.mark.parametrize(
     ("end", "row"), [(b"", 0), (b"   ", 0), (b"\xc2\xa0,\n \n", 0), (b"\x1a", 0), (b"\0\0", 0), (b"(2 rows affected)", 4),
-                     (b"\nTotal,2\nPage 1 of 1", 5)],
+                     (b"\nTotal,2\nPage 1 of 1", 5), (b"Count,2", 4), (b"Average,,1.5", 4)],
 )  # fmt: skip
 def test_what_other_programs_write_at_the_end(end: bytes, row: int) -> None:
     jobs, problems, warnings = read("jobs.csv", b"referenceNumber,title,pay\na,t,1\nb,u,2\n" + end)

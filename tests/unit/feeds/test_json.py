@@ -187,3 +187,30 @@ def test_a_bad_row_before_very_many_other_objects_refuses_the_feed_soon() -> Non
 
     with pytest.raises(FeedUnreadableError, match="no other job follows within 16,777,216 bytes or 200 objects"):
         list(read_array("jobs.json", iter([content])))
+
+
+def test_a_number_in_scientific_notation_is_no_reference_number() -> None:
+    content = b'[{"referenceNumber": 1.23457E+11}, {"referenceNumber": 12.0, "payAmountMin": 1.5e+2}]'
+    jobs, problems, _ = read("jobs.json", content)
+    assert jobs == [{"referenceNumber": "12", "payAmountMin": "150.00"}]
+    [problem] = problems
+    assert "referenceNumber 1.23457E+11 was shortened by a spreadsheet" in problem
+
+
+@pytest.mark.parametrize("about", [{"total": 3}, {"page": {"totalRecords": 3, "size": 2}}, {"total": 3, "next": None}])
+def test_a_total_of_more_jobs_than_there_are_is_a_problem(about: dict[str, Any]) -> None:
+    jobs = [{"referenceNumber": "a"}, {"referenceNumber": "b"}]
+    for document in (about | {"jobs": jobs}, {"jobs": jobs} | about):
+        found, [problem], _ = read("jobs.json", json.dumps(document).encode())
+        assert (found, "3, but 2 jobs; was it exported completely?" in problem) == (jobs, True)
+        whole = json.dumps({**document, "jobs": [*jobs, {"referenceNumber": "c"}]}).encode()
+        assert read("jobs.json", whole)[1] == []
+
+
+def test_totals_within_lists_are_about_something_else() -> None:
+    document = {
+        "jobs": [{"referenceNumber": "a"}],
+        "states": [{"state": "TX", "total": 12}],
+        "sum": {"TX": {"total": 12}},
+    }
+    assert read("jobs.json", json.dumps(document).encode())[1] == []

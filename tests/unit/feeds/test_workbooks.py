@@ -260,3 +260,32 @@ def test_jobs_on_another_sheet_are_only_a_warning_if_the_settings_chose_one() ->
 )
 def test_other_sheets_without_jobs_do_not_matter(other: bytes) -> None:
     assert read("jobs.xlsx", sheets({"Jobs": JOBS, "Other": other}))[1:] == ([], [])
+
+
+def test_an_error_that_calamine_does_not_know_costs_its_row_only() -> None:
+    number_one = {'<c r="B4"><f>X1</f>': '<c r="B4" t="str"><f>X1</f>', '<c r="B3" t="e">': '<c r="B3" t="e"><f>X1</f>'}
+    book = workbook(
+        ["referenceNumber", "title"],
+        ["a", ("error", "#SPILL!")],
+        ["b", ("error", "#ERROR!")],
+        ["c", ("formula", "<v>#1 Hospital</v>")],
+        changes=number_one,
+    )
+    jobs, problems, _ = read("jobs.xlsx", book)
+    assert jobs == [{"referenceNumber": "c", "title": "#1 Hospital"}]
+    assert [each.rpartition(": ")[2] for each in problems] == [
+        'the row has "#SPILL!" in column "title"',
+        'the row has "#ERROR!" in column "title"',
+    ]
+
+
+def test_another_sheet_with_rows_like_those_of_jobs_but_no_header_is_named() -> None:
+    names, row = ["referenceNumber", "title", "city", "state"], ["a", "Nurse", "Austin", "TX"]
+    books = {
+        "Jobs": workbook(names, row),
+        "More": workbook(["b", *row[1:]]),
+        "States": workbook(["TX", "Texas"], ["PA", "Pennsylvania"]),
+    }
+    message = 'only the sheet "Jobs" is read. Rows as long as its rows are on "More"'
+    assert [each for each in read("jobs.xlsx", sheets(books))[2] if message in each]
+    assert read("jobs.xlsx", sheets(books), sheet="Jobs")[1:] == ([], [])

@@ -270,3 +270,15 @@ def test_white_space_between_the_elements_of_markup_stays() -> None:
             "description": "<b>two</b> <i>words</i>\n<br/> <b>x</b>",
             "title": "two words",
         }
+
+
+def test_metadata_with_a_reference_number_is_not_taken_for_the_only_job() -> None:
+    content = (
+        b"<export><meta><referenceNumber>EXPORT-7</referenceNumber></meta>"
+        b"<job><id>1</id><title>RN</title><city>York</city></job></export>"
+    )
+    with pytest.raises(FeedUnreadableError, match=r'<meta> has only a reference number, .* "rows": "job"'):
+        read("jobs.xml", content)
+    assert read("jobs.xml", content, rows="job", fields={"id": "referenceNumber"})[0] == [
+        {"referenceNumber": "1", "title": "RN", "city": "York"}
+    ]

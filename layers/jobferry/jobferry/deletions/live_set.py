@@ -1,7 +1,8 @@
 """The live set: the postings of a feed that, to our knowledge, may be on the board (docs/deletions.md).
 
 It is a gzip JSON Lines file beside the archive: first what an import sends, then what else the previous live set had, marked
-as missing from the feed ("carried"), or as kept because it is held back in the feed or another feed has it ("held"). What was posted with an API key that was replaced since
+as missing from the feed ("carried"), or as kept because its job is invalid in the feed ("invalid") or another feed has it
+("held"). What was posted with an API key that was replaced since
 is marked, too ("former"). The file is only streamed: a million postings take 8 MB of memory.
 """
 
@@ -71,9 +72,9 @@ def read_live_set(stream: BinaryIO, *, whole: bool, deleted: int = 0) -> Iterato
 
 
 def read_sent(stream: BinaryIO) -> Iterator[Live]:
-    """Yield the postings that were sent with a stored live set, without any from before."""
+    """Yield the postings of the feed that a live set was stored with: what was sent, and what is invalid in the feed."""
     for value in _lines(stream):
-        if "carried" not in value and "held" not in value:
+        if not value.keys() & {"carried", "held", "former"}:
             yield Live(value["referenceNumber"], value.get("title"))
 
 
@@ -135,7 +136,10 @@ def carry_over(
                 if len(first_former) < FORMER_NAMED:
                     first_former.append(posting.reference_number)
                 continue
-            if posting.reference_number in payload.held or (others is not None and posting.reference_number in others):
+            if posting.reference_number in payload.held:
+                live.write(to_json(line | mark | {"invalid": True}) + b"\n")
+                continue
+            if others is not None and posting.reference_number in others:
                 live.write(to_json(line | mark | {"held": True}) + b"\n")
                 continue
             missing += 1

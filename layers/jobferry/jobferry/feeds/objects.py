@@ -78,19 +78,20 @@ def read_rows(obj: FeedObject, stream: BinaryIO, settings: FeedSettings, allowan
         from jobferry.feeds.formats.xml import declared_encoding, read_elements
 
         declared = declared_encoding(start)
-        rows = read_elements(obj.key, decode(obj.key, content, declared or settings.encoding, watch), settings)
+        text = decode(obj.key, content, declared or settings.encoding, watch)
+        rows = read_elements(obj.key, without_end_marks(text), settings)
         if declared:
             return chain(rows, _encoding_warning(watch, declared, "its declaration: have the export declare UTF-8"))
     else:
-        text = decode(obj.key, content, settings.encoding, watch)
+        text = without_end_marks(decode(obj.key, content, settings.encoding, watch))
         if suffix in (".jsonl", ".ndjson"):
             from jobferry.feeds.formats.jsonl import read_lines
 
-            rows = read_lines(obj.key, without_end_marks(text))
+            rows = read_lines(obj.key, text)
         elif suffix == ".json":
             from jobferry.feeds.formats.json import read_array
 
-            rows = read_array(obj.key, without_end_marks(text), settings.rows)
+            rows = read_array(obj.key, text, settings.rows)
         else:
             from jobferry.feeds.formats.csv import read_table
 

@@ -133,22 +133,28 @@ def decode(key: str, chunks: Chunks, encoding: str, watch: Utf8Watch) -> Chunks:
     if codecs.lookup(encoding).name != "utf-8":
         return _decoded(key, watch.over(chunks), encoding, 0, watch)
     if b"\x00" in start[:4]:
+        codec = "utf-16-be" if start.startswith(b"\x00") else "utf-16-le"
         raise FeedUnreadableError(
-            f"{key} begins with a zero byte: it looks like UTF-16 without a byte order mark; if it is, say so in "
-            'feed.json: "encoding": "utf-16-le"'
+            f"{key} has a zero byte at its beginning: it looks like UTF-16 without a byte order mark; if it is, say so in "
+            f'feed.json: "encoding": "{codec}"'
         )
     return chunks
 
 
 def without_end_marks(chunks: Chunks) -> Chunks:
-    """Leave out Ctrl-Z and NUL bytes at the end of a text: old programs end a text so, or fill its last block."""
+    """Leave out Ctrl-Z and NUL bytes at the end of a text, also between white space.
+
+    Old programs end a text so, or fill its last block.
+    """
     held = b""
     for chunk in chunks:
-        text = chunk.rstrip(b"\x00\x1a")
+        text = chunk.rstrip(b"\x00\x1a \t\r\n")
         if text or len(held) > MAX_ROW:
             yield held + text
             held = b""
         held += chunk[len(text) :]
+    if spaces := held.translate(None, b"\x00\x1a"):
+        yield spaces
 
 
 def peek(chunks: Chunks, count: int) -> tuple[bytes, Chunks]:

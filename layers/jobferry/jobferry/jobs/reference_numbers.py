@@ -14,11 +14,14 @@ WORDS_FOR_NONE: Final = frozenset({
 })  # fmt: skip
 _ERROR: Final = re.compile(
     r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|BUSY!|UNKNOWN!|EXTERNAL!|PYTHON!"
-    r"|GETTING_DATA|ERROR!?|DELETED|#+)|\[object \w+\]",
+    r"|GETTING_DATA|ERROR!?|DELETED|#+"
+    # in German, French and Spanish
+    r"|NV|BEZUG!|WERT!|ZAHL!|VALEUR!|NOM\?|NOMBRE!|NUL!|N/D|¡(?:REF|VALOR|DIV/0|NULO|NUM)!|¿NOMBRE\?)|\[object \w+\]",
     re.IGNORECASE,
 )
 #: As spreadsheets and Java write large numbers. 12E4 may be right.
 _SCIENTIFIC: Final = re.compile(r"[0-9]+(?:[.,][0-9]+E\+?|E\+)[0-9]+", re.IGNORECASE)
+SHORTENED: Final = "was shortened by a spreadsheet: format the column as text and export the full number"
 _FORMULA: Final = re.compile(r"=\s*\".*|'[0-9][\w.,:/$+-]*")
 _DECIMAL: Final = re.compile(r"[0-9]+\.0+")
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?]|&(?:nbsp|amp|lt|gt|quot|#[0-9]+);", re.IGNORECASE)
@@ -60,7 +63,7 @@ def fault_of(reference: str) -> str | None:
     if "\ufffd" in reference:
         return "has a character in it that a program could not decode: export it as UTF-8"
     if _SCIENTIFIC.fullmatch(reference):
-        return "was shortened by a spreadsheet: format the column as text and export the full number"
+        return SHORTENED
     if _FORMULA.fullmatch(reference):
         return "is written as a spreadsheet's formula or text: export the plain value"
     if _DECIMAL.fullmatch(reference):

@@ -22,11 +22,12 @@ from jobferry.errors import (
     FeedError,
     SecretError,
 )
+from jobferry.jobs.warnings import quoted
 from jobferry.records import transitions
 from jobferry.records.imports import MAX_LIST_ATTEMPTS, Import, ListEnd
 from jobferry.records.store import apply
 from jobferry.runs.pauses import MARGIN, Pauses, request_seconds
-from jobferry.runs.preparation import plan_again, settings_to_send
+from jobferry.runs.preparation import plan_again, sent_by_others, settings_to_send
 from jobferry.runs.world import Invocation, World
 from jobferry.workspace import workspace
 
@@ -68,7 +69,8 @@ def delete_list(record: Import, invocation: Invocation, world: World) -> Import:
 
 def _delete_rest(record: Import, invocation: Invocation, world: World) -> Import:
     settings, account = settings_to_send(record, world), account_of(record, world.accounts, fresh=True)
-    deletions = plan_again(record, settings, account, account.key_mark(world.signing_key()), world)
+    key_mark = account.key_mark(world.signing_key())
+    deletions = plan_again(record, settings, account, key_mark, world)
     if not deletions.list_is_open:
         return apply(
             world.store,
@@ -76,9 +78,13 @@ def _delete_rest(record: Import, invocation: Invocation, world: World) -> Import
             lambda current, feed: transitions.withhold_list(current, feed, invocation.id, deletions),
         )
     with workspace() as directory:
+        others = sent_by_others(record.feed, key_mark, directory, world)
         for batch in batched(_read_list(record, world, directory), AT_ONCE, strict=False):
             if not transitions.works_on_list(record, invocation.id) or world.now() + MARGIN > invocation.deadline:
                 break
+            if theirs := [each for each in batch if each in others]:
+                reason = f"another feed of the account has sent {quoted(theirs[0])} since; nothing has to be fixed"
+                return _end(record, ListEnd.HELD_BACK, reason, invocation, world)
             _delete(batch, account, invocation, world)
             record = _note_deleted(record, len(batch), invocation, world)
     return record
@@ -117,7 +123,7 @@ def _note_deleted(record: Import, deleted: int, invocation: Invocation, world: W
     )
 
 
-def _end(record: Import, end: ListEnd, error: Exception, invocation: Invocation, world: World) -> Import:
+def _end(record: Import, end: ListEnd, error: Exception | str, invocation: Invocation, world: World) -> Import:
     reason = str(error)[:_REASON_LENGTH]
     return apply(
         world.store,

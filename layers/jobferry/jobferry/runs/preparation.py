@@ -238,7 +238,7 @@ def plan(
     resurfaced = feed.resurfaced if settings.listed else []
     known = _on_board(live, before, resurfaced, world) if live is not None else ()
     new_key = live is not None and live.key_mark != key_mark
-    others = _sent_by_others(trigger.feed, key_mark, directory, world) if settings.listed else None
+    others = sent_by_others(trigger.feed, key_mark, directory, world) if settings.listed else None
     carried = carry_over(known, payload, directory, new_key=new_key, listed=settings.listed, others=others)
     # If the key in the secret has changed, it may still belong to the same account. So the live set is compared with the
     # feed all the same, and a full sync begins only after a new announcement. The same holds for another way of deleting.
@@ -278,17 +278,27 @@ def _on_board(live: LiveSet, before: Path, resurfaced: Sequence[Resurfaced], wor
         )
 
 
-def _sent_by_others(feed: str, key_mark: str, directory: Path, world: World) -> ReferenceSet:
+def sent_by_others(feed: str, key_mark: str, directory: Path, world: World) -> ReferenceSet:
     """Return the reference numbers that other feeds have sent to the same account with their latest imports."""
     found = ReferenceSet()
     path = directory / "other.jsonl.gz"
     for other in world.bucket.feeds():
-        live = world.store.get_feed(other).live_set if other != feed else None
-        if live is not None and live.key_mark == key_mark and world.bucket.fetch(live.key, path):
-            with path.open("rb") as stream:
-                for posting in read_sent(stream):
-                    found.add(posting.reference_number)
+        for key in _latest_live_sets(world.store.get_feed(other), key_mark, world) if other != feed else ():
+            if world.bucket.fetch(key, path):
+                with path.open("rb") as stream:
+                    for posting in read_sent(stream):
+                        found.add(posting.reference_number)
     return found
+
+
+def _latest_live_sets(feed: Feed, key_mark: str, world: World) -> set[str]:
+    """Return the keys of a feed's live set, of that of its last complete run, as a retry sends a few jobs, and of open ones."""
+    keys = {feed.live_set.key} if feed.live_set is not None and feed.live_set.key_mark == key_mark else set()
+    for import_id in filter(None, (feed.last_complete, *feed.open_imports)):
+        record = world.store.get(import_id)
+        if record is not None and record.prepared.live_set and record.destination.key_mark == key_mark:
+            keys.add(record.prepared.live_set)
+    return keys
 
 
 def settings_to_send(record: Import, world: World) -> FeedSettings:

@@ -15,8 +15,6 @@ from jobferry.feeds.rows import UnreadableRow
 from jobferry.feeds.streams import MAX_ROW, Chunks, encoding_error
 
 _DELIMITERS: Final = ",;\t|"
-#: Marks of old programs at the end of a file: Ctrl-Z and NUL.
-_END_MARKS: Final = b"\x1a\x00"
 #: The first characters of a text show its delimiter and its header.
 _HEAD: Final = 1 << 18
 #: So many rows show the delimiter.
@@ -338,7 +336,7 @@ class DelimitedText:
             )
         piece = next(self._chunks, b"")
         self._whole = not piece
-        self._buffer = self._buffer + piece if piece else self._buffer.rstrip(_END_MARKS)
+        self._buffer += piece
         return True
 
 

@@ -78,7 +78,8 @@ def read_array(key: str, chunks: Chunks, rows: str | None = None) -> Iterator[Ro
             f"{key} holds more after the end of its JSON; if each line is an object, name it .jsonl"
         )
     document.check_found(rows)
-    yield from ((None, None, UnreadableRow(message)) for message in document.others.messages(document.shape))
+    messages = document.others.messages(document.shape, document.number)
+    yield from ((None, None, UnreadableRow(message)) for message in messages)
 
 
 #: Jobs that show which fields jobs have.
@@ -93,12 +94,24 @@ _MORE: Final = frozenset({
 })  # fmt: skip
 
 
+#: Names by which an API says how many jobs there are on all pages, as `plain_name` returns them.
+_TOTALS: Final = frozenset({
+    "total", "totalcount", "totalresults", "totalrecords", "totalitems", "totaljobs", "totalhits", "totalelements", "numfound",
+    "recordcount", "jobcount",
+})  # fmt: skip
+
+
 class _Document:
-    """A document, and what is known of its jobs."""
+    """A document, and what is known of its jobs.
+
+    Attributes:
+        number: the rows so far.
+        others: what else it holds.
+    """
 
     def __init__(self, text: _Text) -> None:
         self._text = text
-        self._number = 0
+        self.number = 0
         self._found = False
         self._names: list[str] = []  # the keys of an object that should have `jobs`
         self._fields: Counter[str] = Counter()  # of the first jobs
@@ -211,20 +224,20 @@ class _Document:
         text.take(b"[")
         comma = False
         while text.next() != b"]" or not text.ends_list():
-            for row in text.flat_rows(self._number + 1):
-                self._number += 1
+            for row in text.flat_rows(self.number + 1):
+                self.number += 1
                 if self._sampled < _SAMPLE:
                     self._sample(row[2])
                 yield row
             line = text.line
-            text.where = f"row {self._number + 1}"
+            text.where = f"row {self.number + 1}"
             try:
                 value, comma = text.element()
             except _NotJsonError as error:
-                self._number += 1
+                self.number += 1
                 text.resume(self.shape.names, self._keys, error)
                 comma = False
-                yield self._number, line, UnreadableRow(f"is not JSON: {error}")
+                yield self.number, line, UnreadableRow(f"is not JSON: {error}")
             else:
                 yield self._row(line, value)
         if comma:
@@ -233,12 +246,12 @@ class _Document:
         text.where = "the end of jobs"
 
     def _row(self, line: int | None, value: bytes) -> Row:
-        self._number += 1
+        self.number += 1
         if value[:1] != b"{":
-            return self._number, line, UnreadableRow(f"is not an object with a job's fields: {_shown(value)}")
+            return self.number, line, UnreadableRow(f"is not an object with a job's fields: {_shown(value)}")
         if self._sampled < _SAMPLE:
             self._sample(value)
-        return self._number, line, value
+        return self.number, line, value
 
     def _sample(self, row: bytes) -> None:
         self._sampled += 1
@@ -264,6 +277,8 @@ class _Others:
 
     def __init__(self) -> None:
         self._errors: list[str] = []
+        #: For each path, how many jobs there are on all pages.
+        self._totals: dict[str, int] = {}
         #: For each path, how many objects have which fields.
         self._objects: defaultdict[str, Counter[frozenset[str]]] = defaultdict(Counter)
         #: The paths of lists of objects.
@@ -279,6 +294,9 @@ class _Others:
         failed = word in ("false", "0") if key in ("success", "ok") else key == "status" and word in _FAILED
         if failed or (key in ERROR_NAMES and says_something(value)):
             self._errors.append(f'has "{path:.80}" beside its jobs: {_shown(text)}; was it exported completely?')
+        for name, each in value.items() if isinstance(value, dict) else [(key, value)]:
+            if plain_name(name) in _TOTALS and type(each) is int:
+                self._totals[path if each is value else f"{path}.{name}"] = each
         self._walk(path, value)
 
     def _walk(self, path: str, value: Any) -> None:
@@ -296,9 +314,12 @@ class _Others:
                 f'has "{path:.80}", so it seems to hold only some of the jobs; was it exported completely?'
             )
 
-    def messages(self, shape: JobShape) -> Iterator[str]:
+    def messages(self, shape: JobShape, rows: int) -> Iterator[str]:
         """Yield what is wrong, to follow "the object"."""
         yield from self._errors[:_MAX_PLACES]
+        for path, total in islice(self._totals.items(), _MAX_PLACES):
+            if total > rows:
+                yield f'has "{path:.80}" {total:,}, but {counted(rows, "job")}; was it exported completely?'
         counts = {
             path: sum(n for names, n in kinds.items() if shape.fits(names)) for path, kinds in self._objects.items()
         }

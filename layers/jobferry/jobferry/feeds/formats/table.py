@@ -52,6 +52,7 @@ _FOOTER: Final = re.compile(
     r"""[\W_]*(?:
         (?:grand|sub|report|overall)?[\s-]?totals?\b
         | (?:number|count|sum)\s+of\s+(?:rows|records|jobs|results|entries)\b
+        | (?:grand\s+)?(?:count|sum|average)[\W_]*$
         | (?:row|record|job)s?\s+count\b | count\s*[:=] | (?:rows|records|jobs)\s*[:=]
         | \d[\d,.]*\s+(?:rows?(?:\(s\))?|records?(?:\(s\))?|jobs?)(?:\s+(?:affected|selected|returned|exported|found|in\s+set))?[^\w]*$
         | page\s+\d+(?:\s+of\s+\d+)?\b

@@ -6,15 +6,20 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
+from io import BytesIO
 from posixpath import join, normpath
 from typing import IO, Any, Final, NamedTuple
 from xml.parsers import expat
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from lxml import etree
 
 #: A number format that shows a number with leading zeros.
 _ZEROS: Final = re.compile(r"0{2,}")
+#: A cell of an error up to its value, perhaps with a formula, and the value.
+_ERROR: Final = re.compile(
+    rb"""(<(?:\w+:)?c\s[^>]*\bt=["']e["'][^>]*>\s*(?:<(?:\w+:)?f\b[^>]*(?:/>|>[^<]*</(?:\w+:)?f>))?\s*<(?:\w+:)?v>)[^<]*"""
+)
 _DIGITS: Final = "0123456789"
 
 
@@ -65,6 +70,17 @@ class Parts:
         """Read through a sheet."""
         with self._archive.open(self._file(self.sheets[sheet])) as content:
             return Survey(content, self.zeros, recalculated=self.recalculated)
+
+    def with_usual_errors(self) -> BytesIO:
+        """Return the workbook with #N/A for every error in its sheets."""
+        book = BytesIO()
+        with ZipFile(book, "w", ZIP_DEFLATED) as archive:
+            for name in self._archive.namelist():
+                content = self._archive.read(name)
+                is_sheet = "worksheets/" in name.replace("\\", "/").lower()
+                archive.writestr(name, _ERROR.sub(rb"\1#N/A", content) if is_sheet else content)
+        book.seek(0)
+        return book
 
     def _tree(self, name: str) -> Any:
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from xml.parsers.expat import ExpatError
 
 from lxml.etree import LxmlError
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
 from jobferry.feeds.formats.table import (
@@ -141,6 +141,12 @@ class _Workbook:
         """Yield what is to be said of other sheets with jobs."""
         unread = [name for name in self._others if self._has_jobs(name, columns)]
         if not unread:
+            if self._settings.sheet is None and (
+                alike := [name for name in self._others if self._is_alike(name, columns)]
+            ):
+                message = f'only the sheet "{self._sheet}" is read. Rows as long as its rows are on {self._named(alike)}: put '
+                message += f'all jobs on one sheet, or confirm it in feed.json: "sheet": "{self._sheet:.80}"'
+                yield None, None, FeedWarning(message)
             return
         if self._settings.sheet is None:
             message = f"has rows with the columns of jobs on other sheets, which are not read: {self._named(unread)}; "
@@ -162,6 +168,11 @@ class _Workbook:
         )
         return found and any(row.faults or any(map(str.strip, row.cells)) for row in rows)
 
+    def _is_alike(self, name: str, columns: Columns) -> bool:
+        """Decide whether a sheet begins with values in about as many columns as jobs have, and none is a field's name."""
+        first = next((found for row in self._rows(name) if (found := filled(row.cells))), [])
+        return len(first) > 2 and len(first) * 10 >= columns.count * 8 and not known_names(first, self._settings)
+
     def _rows(self, name: str) -> Iterator[_SheetRow]:
         """Yield the rows of a sheet, blank ones too."""
         survey = self._parts.survey(name)
@@ -170,7 +181,7 @@ class _Workbook:
                 f"{self._key} has a sheet that reaches to row {survey.rows:,} and column {survey.columns:,}: delete what is "
                 "beyond the table, or export it as CSV"
             )
-        sheet = self._workbook.get_sheet_by_name(name)
+        sheet = self._load(name)
         last = max(survey.rows, sheet.total_height)
         before = [""] * (sheet.start[1] if sheet.start else 0)
         merged = defaultdict(list)
@@ -193,6 +204,16 @@ class _Workbook:
                 for left, bottom in merged.get(number, ())
                 if any(map(str.strip, cells[left : left + 1]))
             }
+
+    def _load(self, name: str) -> CalamineSheet:
+        """Load a sheet's cells. calamine knows only some errors, so all others become #N/A. `Parts` has what they are."""
+        try:
+            return self._workbook.get_sheet_by_name(name)
+        except CalamineError as error:
+            if "cell error value" not in str(error):
+                raise
+        self._workbook = CalamineWorkbook.from_filelike(self._parts.with_usual_errors())
+        return self._workbook.get_sheet_by_name(name)
 
     def _named(self, sheets: Iterable[str]) -> str:
         """List sheets by their names."""

@@ -221,6 +221,11 @@ class _Survey:
         is_rarer = self.counts[path] < self.counts[best] and mine[0] <= its[0]
         return local(path[-1]) == local(best[-1]) or (mine >= (0, 2) and not is_rarer)
 
+    def like_jobs(self, best: _Path, settings: FeedSettings) -> list[_Path]:
+        """Return the elements, neither in the best nor around them, that have a title or description and another field."""
+        found = [each for each in self.inner() if self.likeness(each, settings) >= (1, 2)]
+        return [each for each in found if each[: len(best)] != best and best[: len(each)] != each]
+
     def is_rival(self, path: _Path, best: _Path, settings: FeedSettings) -> bool:
         """Decide whether these elements are as much like jobs as the best, and not inside or around them."""
         n = min(len(path), len(best))
@@ -255,6 +260,11 @@ def _rows_of(key: str, survey: _Survey, settings: FeedSettings, line: int, *, wh
         best = next((each for each in sorted(rows, key=len) if survey.contains(each, best, settings)), best)
         if not surely and any(survey.is_rival(each, best, settings) for each in rows):
             raise _cannot_tell(key, rows)
+        # Metadata may have a reference number, too.
+        if not wanted and survey.likeness(best, settings)[1] <= 1 and (jobs := survey.like_jobs(best, settings)):
+            raise _cannot_tell(
+                key, [best, *jobs], f"<{best[-1]:.100}> has only a reference number, other elements what jobs have"
+            )
         return Rows(best[-1], tuple(map(local, best[:-1])), survey.shape(best), named=settings.rows is not None)
     if not whole:
         return None
@@ -267,9 +277,11 @@ def _rows_of(key: str, survey: _Survey, settings: FeedSettings, line: int, *, wh
     return Rows(_NONE, (local(root[0]),), JobShape(frozenset()))
 
 
-def _cannot_tell(key: str, candidates: Iterable[_Path]) -> FeedUnreadableError:
+def _cannot_tell(
+    key: str, candidates: Iterable[_Path], why: str = "none has a reference number"
+) -> FeedUnreadableError:
     names = ", ".join(dict.fromkeys(f"<{each[-1]:.100}>" for each in candidates if not each[-1].startswith("@")))
     return FeedUnreadableError(
-        f"{key} does not show which elements are jobs: none has a reference number. Name their element in feed.json, for "
+        f"{key} does not show which elements are jobs: {why}. Name their element in feed.json, for "
         f'instance "rows": "job"' + (f". It has {names:.500}" if names else "")
     )

@@ -28,6 +28,8 @@ _TIME: Final = re.compile(
     r" ?(?:Z|UTC?|GMT|(?:AK|[ACEHMP])[SD]?T)? ?(?:[+-][0-9]{2}(?::?[0-9]{2})?)?(?: ?[\[(][^\])]{1,60}[\])])?$",
     re.IGNORECASE,
 )
+#: The zone of a date without a time, as XML Schema has it: `2024-03-02-05:00`.
+_ZONE: Final = re.compile(r"(?<=^[0-9]{4}-[0-9]{2}-[0-9]{2})(?:Z|[+-][01][0-9]:[0-5][0-9])$")
 #: `Sat Mar  2 00:00:00 EST 2024`, as C and Java write it.
 _TIME_BEFORE_YEAR: Final = re.compile(r"(?<=[0-9]) [0-9]{2}:[0-9]{2}:[0-9]{2}(?: [A-Z]{1,5})?(?= [0-9]{4}$)")
 _WEEKDAY: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?:day|sday|nesday|rsday|urday)?,? (?=.)", re.IGNORECASE)
@@ -87,7 +89,7 @@ def _from_milliseconds(number: int) -> str | None:
 
 def _from_words(text: str) -> str | None:
     """Read a written date with or without a time; None if the text is not one."""
-    text = _TIME.sub("", _TIME_BEFORE_YEAR.sub("", " ".join(text.split())))
+    text = _ZONE.sub("", _TIME.sub("", _TIME_BEFORE_YEAR.sub("", " ".join(text.split()))))
     if text in _ZEROS:
         return "0000-00-00"
     if text.isdigit() and len(text) != 8:  # strptime would read 202412 as January 2

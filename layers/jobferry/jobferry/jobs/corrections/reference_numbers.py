@@ -3,10 +3,11 @@
 import re
 from typing import Any, Final
 
+from jobferry.exact_json import ShortenedFloat
 from jobferry.jobs.corrections.field import CannotCorrectError, FieldCorrection
 from jobferry.jobs.corrections.remnants import unwrap
 from jobferry.jobs.corrections.texts import text_of
-from jobferry.jobs.reference_numbers import INVISIBLE, WORDS_FOR_NONE, fault_of
+from jobferry.jobs.reference_numbers import INVISIBLE, SHORTENED, WORDS_FOR_NONE, fault_of
 from jobferry.jobs.warnings import quoted
 
 #: Spreadsheets keep 15 digits, so a longer number may have lost some.
@@ -15,6 +16,8 @@ _DECIMAL: Final = re.compile(r"([0-9]{1,15})\.0+")
 
 def correct_reference_number(field: FieldCorrection, value: Any) -> str:
     """Return the reference number without what a spreadsheet or a clipboard added to it."""
+    if isinstance(value, ShortenedFloat):
+        raise CannotCorrectError(f"{value:G} {SHORTENED}")
     text = str(value) if isinstance(value, float) else text_of(value)
     plain = INVISIBLE.sub("", text).strip()
     if plain != text:
