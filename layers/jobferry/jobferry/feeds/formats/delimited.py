@@ -40,8 +40,14 @@ _OTHERWISE: Final = 'has a text in other quotation marks than ": they are taken 
 class RowTest(Protocol):
     """Knows what the rows of a table look like."""
 
-    def passes(self, cells: Sequence[str], *, marked: bool) -> bool:
-        """Decide whether there is no doubt about a row that is quoted in the usual way."""
+    def passes(self, cells: Sequence[str], broken: Sequence[int], *, marked: bool) -> bool:
+        """Decide whether there is no doubt about a row that is quoted in the usual way.
+
+        Args:
+            cells: of the row.
+            broken: the places of the cells that have line breaks.
+            marked: as for `doubt`.
+        """
 
     def has_usual_width(self, cells: Sequence[str]) -> bool:
         """Decide whether a row has the number of cells that the header has."""
@@ -186,17 +192,17 @@ class DelimitedText:
                 cells = line.split(delimiter)
                 otherwise = _quoted_otherwise(cells) if _has_other_marks(line) else False
                 sure = True
+                broken = []
                 if '"' in line:
                     for place, cell in enumerate(cells):
-                        if cell == '"':
-                            cells[place] = next(quoted)
-                        elif '"' in cell:
-                            text = _unquoted(cell, quoted)
+                        if '"' in cell:
+                            text = next(quoted) if cell == '"' else _unquoted(cell, quoted)
                             sure = sure and text is not None
-                            cells[place] = text or ""
-                    sure = sure and test.passes(cells, marked=otherwise)
-                elif otherwise:
-                    sure = test.passes(cells, marked=True)
+                            cells[place] = text = text or ""
+                            if "\n" in text or "\r" in text:
+                                broken.append(place)
+                if broken or otherwise:
+                    sure = sure and test.passes(cells, broken, marked=otherwise)
                 if not sure:
                     self._drop(_row_start(buffer, parts, len(lines) - number))
                     return True

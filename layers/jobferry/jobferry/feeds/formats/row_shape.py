@@ -85,11 +85,15 @@ class RowShape:
         """Decide whether many rows have as many cells."""
         return len(cells) in self._widths
 
-    def passes(self, cells: Sequence[str], *, marked: bool) -> bool:
-        """Decide whether there is no doubt about a row that is quoted in the usual way."""
-        if self.doubt(cells, marked=marked) is not None:
-            return False
-        return len(cells) in self._widths or not any("\n" in cell or "\r" in cell for cell in cells)
+    def passes(self, cells: Sequence[str], broken: Sequence[int], *, marked: bool) -> bool:
+        """Decide whether there is no doubt about a row that is quoted in the usual way.
+
+        Args:
+            cells: of the row.
+            broken: the places of the cells that have line breaks.
+            marked: as for `doubt`.
+        """
+        return self._doubt(cells, broken, marked=marked) is None and (len(cells) in self._widths or not broken)
 
     def fits(self, cells: Sequence[str]) -> bool:
         """Decide whether this is a row and not, for instance, a line of a text.
@@ -112,10 +116,14 @@ class RowShape:
             cells: of the row.
             marked: whether a text that is not quoted has quotation marks of any kind in it.
         """
+        broken = [place for place, cell in enumerate(cells) if "\n" in cell or "\r" in cell]
+        return self._doubt(cells, broken, marked=marked)
+
+    def _doubt(self, cells: Sequence[str], broken: Sequence[int], *, marked: bool) -> str | None:
         for place in self._references if marked else ():
             if place < len(cells) and _is_marked(cells[place]):
                 return f"has a quotation mark in {self._columns.names[place]:.80}: is it in the wrong place?"
-        for place in [place for place, cell in enumerate(cells) if "\n" in cell or "\r" in cell]:
+        for place in broken:
             if place < self._columns.count and (fault := self._fault_in(cells, place)) is not None:
                 return fault
         return None

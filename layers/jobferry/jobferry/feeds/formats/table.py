@@ -65,6 +65,8 @@ _SUM: Final = re.compile(r"[-+(]?\s*+[$€£]?\s*+\d[\d,.\s]*%?\)?")
 _DASHES: Final = re.compile(r"[-=_+*~ ]+")
 
 _ONE_CELL: Final = "has a value in one column only: is it a message or a total, or was the export cut off?"
+#: The longest text that is compared with names in any writing. Characters.
+_MAX_NAME: Final = 80
 #: Marks that other programs leave before and after names.
 _MARKS: Final = " \t\r\n\ufeff\xa0\u200b"
 
@@ -107,7 +109,7 @@ def find_header(key: str, rows: Iterable[Sequence[str]], settings: FeedSettings)
 def known_names(cells: Sequence[str], settings: FeedSettings) -> int:
     """Count the names of the board's fields and those that the settings map. A header of jobs has several."""
     ours = settings.fields.keys() | BOARD_FIELDS
-    return sum(name in ours or plain_name(name) in ours for name in filled(cells))
+    return sum(name in ours or (len(name) <= _MAX_NAME and plain_name(name) in ours) for name in filled(cells))
 
 
 def _are_names(texts: Sequence[str]) -> bool:
