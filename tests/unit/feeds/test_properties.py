@@ -374,12 +374,12 @@ class _AnyRow:
 @example(text='5" pipe,"a\nb"\n"x""y","",\n', size=99)
 def test_the_rows_of_a_table_are_those_of_csv(text: str, size: int) -> None:
     """Only a quotation mark in the wrong place is a problem, which Python's csv may pass over."""
-    text = f"h,h\n{text}"
+    text = "h,h\n" + text.replace("\0", "")  # marks at the end of a file are ignored
     test = _AnyRow()
     rows = list(DelimitedText("a.csv", _pieces(text.encode(), size), 1).rows(test))
     assert all(row in test.asked for row in rows if isinstance(row, list) and _broken(row))
     try:
-        expected = list(csv.reader(io.StringIO(text.rstrip("\0"), newline=""), strict=True))
+        expected = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error:
         assert any(isinstance(row, UnreadableRow) for row in rows)
         return
