@@ -17,7 +17,7 @@ from tests.model.agency import FEED, Agency, Change, Finish, LoseSettings, Uploa
 from tests.model.exporter import FAULTS, STORED_FAULTS, WRITERS
 from tests.model.history import Forget, Poll, Run, Step, Subscribe, Wait, Work
 
-HISTORIES = int(os.environ.get("JOBFERRY_HISTORIES", "250"))
+HISTORIES = int(os.environ.get("JOBFERRY_HISTORIES", "160"))
 
 calls = st.integers(1, 110)
 cuts = st.one_of(st.just((0,)), st.lists(st.one_of(st.just(0), calls), min_size=1, max_size=3).map(tuple))

@@ -30,7 +30,7 @@ from tests.model.history import (
 )
 from tests.model.rules import Wishes
 
-HISTORIES = int(os.environ.get("JOBFERRY_HISTORIES", "800"))
+HISTORIES = int(os.environ.get("JOBFERRY_HISTORIES", "400"))
 STEPS = int(os.environ.get("JOBFERRY_STEPS", "12"))
 
 feeds = st.sampled_from(["one", "one", "one", "two"])
