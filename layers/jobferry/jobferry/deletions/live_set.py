@@ -61,7 +61,7 @@ def read_live_set(stream: BinaryIO, *, whole: bool, deleted: int = 0) -> Iterato
     Args:
         stream: the stored file.
         whole: with those that were carried over.
-        deleted: so many of the first that were carried over are left out.
+        deleted: how many of the first postings that were carried over are left out.
     """
     for value in _lines(stream):
         if value.get("carried"):

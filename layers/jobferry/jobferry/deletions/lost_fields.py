@@ -70,12 +70,12 @@ class _GoneField(NamedTuple):
 
     Attributes:
         name: the field.
-        of: the object whose jobs lost it, in words; empty if those of the feed did.
+        of: the object whose jobs lost it, in words; empty if it is the whole feed.
         having: how many jobs have it.
         jobs: the number of valid jobs.
         having_before: how many had it at the last complete import.
         jobs_before: the number of valid jobs then.
-        of_before: whose jobs had it, in words; empty if the same ones.
+        of_before: the object whose jobs had it, in words; empty if it is the same one.
     """
 
     name: str

@@ -88,7 +88,7 @@ def have_reference_number(names: Iterable[str]) -> bool:
     return any(plain_name(name) == _REFERENCE_NUMBER for name in names)
 
 
-#: Marks in names that nobody sees.
+#: Invisible marks in names.
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
 
 

@@ -247,7 +247,7 @@ def _deletions(record: Import) -> PostingsView:
     title = "Deleted" if as_expected and not deletions.left else "Were to be deleted"
     words = "not in the feed any more"
     if deletions.left and deletions.deleted:
-        words += f", of which the first {deletions.deleted:,} are deleted"
+        words += f"; the first {deletions.deleted:,} are deleted"
     return PostingsView(title, deletions.expected, words, needs_attention)
 
 

@@ -20,7 +20,7 @@ class LiveSet(Frozen):
         account: board and secret whose postings they are.
         key_mark: identifies the key that was in the secret.
         whole: includes the postings that were carried over. If the import's deletions are confirmed, they are gone.
-        deleted: of the postings that were carried over, so many of the first were deleted by list.
+        deleted: how many of the first postings that were carried over were deleted by list.
         announced_at: when people were told that postings will be deleted; None if they were not.
         listed: they were told of deletions by list, not of a full sync.
     """

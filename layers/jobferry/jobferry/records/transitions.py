@@ -419,7 +419,7 @@ def _has_open_list(record: Import) -> bool:
 
 
 def _claim_after(record: Import) -> Claim:
-    """Return the claim of an import that the board has: nobody's, unless its list is still to be sent."""
+    """Return the claim of an import that the board has: none, unless its list is still to be sent."""
     return record.claim if record.deletions.list_is_open else Claim()
 
 

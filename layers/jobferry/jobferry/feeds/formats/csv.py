@@ -15,9 +15,9 @@ from jobferry.feeds.rows import FeedWarning, Row, UnreadableRow
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import Chunks
 
-#: At most so many rows show what is usual in a table.
+#: At most this many rows show what is usual in a table.
 _FIRST_ROWS: Final = 1000
-#: Excel leaves out the last columns of a block of so many rows if they are empty in all of them.
+#: Excel leaves out the last columns of a block of this many rows if they are empty in all of them.
 _BLOCK: Final = 16
 
 _SHORT_LAST: Final = "is the last one and has fewer columns than all others: was the export cut off?"
@@ -154,7 +154,7 @@ def _with_last_judged(
 def _with_widths_judged(columns: Columns, shape: RowShape, rows: Iterable[TableRow]) -> Iterator[TableRow]:
     """Yield the rows, those with an unusual number of cells as unreadable.
 
-    Excel leaves out the last columns of sixteen rows if they are empty in all of them. So many short rows in succession are
+    Excel leaves out the last columns of sixteen rows if they are empty in all of them. That many short rows in succession are
     sound, and a longer one among them is not.
     """
     if shape.leaves_out or shape.usual > columns.width:

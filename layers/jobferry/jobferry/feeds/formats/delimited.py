@@ -17,9 +17,9 @@ from jobferry.feeds.streams import MAX_ROW, Chunks, encoding_error
 _DELIMITERS: Final = ",;\t|"
 #: The first characters of a text show its delimiter and its header.
 _HEAD: Final = 1 << 18
-#: So many rows show the delimiter.
+#: This many rows show the delimiter.
 _DELIMITER_ROWS: Final = 30
-#: A quoted text that is not closed within so many characters is one that should not have begun, if rows are in it.
+#: If a quoted text with rows in it is not closed within this many characters, its first quotation mark is a mistake.
 _OPEN: Final = 1 << 17
 _LINE_END: Final = re.compile(r"\r\n?|\n")
 _ENCODED_LINE_END: Final = re.compile(rb"\r\n?|\n")

@@ -46,7 +46,7 @@ ONE_LINE: Final = frozenset({
 HEADER_ROWS: Final = 30
 #: The longest footer. More rows like one are not a footer. Rows.
 _FOOTER_ROWS: Final = 10
-#: So many rows show which columns always have a value.
+#: This many rows show which columns always have a value.
 _ENOUGH_ROWS: Final = 10
 _FOOTER: Final = re.compile(
     r"""[\W_]*(?:
@@ -134,7 +134,7 @@ class Columns:
         known: the names.
         count: the number of columns.
         width: the number of the header's cells, with those without a name at its end.
-        always: the names of which hardly any of the first rows lacks a value.
+        always: the names that nearly all of the first rows have a value for.
         has_nameless: whether a column before the last one has no name.
     """
 

@@ -82,7 +82,7 @@ class _SheetRow(NamedTuple):
 
 
 class _Workbook:
-    """A workbook, of which one sheet is read."""
+    """A workbook. One of its sheets is read."""
 
     def __init__(self, key: str, book: io.BytesIO, archive: zipfile.ZipFile, settings: FeedSettings) -> None:
         self._key = key

@@ -188,7 +188,7 @@ _HTML: Final = _HTML_BREAKS | {"a", "b", "big", "em", "font", "i", "small", "spa
 
 
 class _MarkupError(ValueError):
-    """There is markup in a row, whose white space matters."""
+    """A row has markup, so its white space matters."""
 
 
 class _RowReader:
@@ -284,7 +284,7 @@ class _RowReader:
         raise _RowError(message)
 
     def _check_end_tag(self, element: etree._Element, name: str) -> None:
-        """Refuse a field in whose text there is another one, which the row lacks and most rows have."""
+        """Refuse a field whose text holds another field that the row lacks and most rows have."""
         *_, row = (element, *(each for each in element.iterancestors() if local(str(each.tag)) == self._rows.name))
         missing = self._rows.shape.names.difference(local(each.tag) for each in row if isinstance(each.tag, str))
         for each in element.iterdescendants(etree.Element):

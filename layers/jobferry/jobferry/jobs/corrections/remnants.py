@@ -35,7 +35,7 @@ _ESCAPED_HTML: Final = re.compile(
     r"&(?:amp;)*lt;/?(?:p|br|div|span|ul|ol|li|b|strong|i|em|u|h[1-6]|a|table|tr|td|font)(?:\s|/|&)", re.IGNORECASE
 )
 #: Finds all of these, and control characters, in a job's JSON with Rust's regular expressions, which pydantic has: in 1.3 µs
-#: for 3 KB, of which 0.9 are for control characters alone. A class of many characters would take five times as long.
+#: for 3 KB. Control characters alone take 0.9 of them. A class of many characters would take five times as long.
 _find_remnant: Final = SchemaValidator(
     core_schema.str_schema(
         pattern="|".join(

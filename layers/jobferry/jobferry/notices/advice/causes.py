@@ -225,7 +225,7 @@ BY_OBJECTION: Final = {
 BY_LIST_END: Final = {
     ListEnd.NOT_OFFERED: "The board does not offer deletion by reference number, so postings that the feed no longer has stay. "
     "Ask the board's support whether it can be turned on for {board} (DELETE jobs.json). If it cannot, delete them on the "
-    "board's own site, or, if nobody else posts on this account, set deleteJobs to true in {settings}. All else works as "
+    "board's own site, or, if no one else posts on this account, set deleteJobs to true in {settings}. All else works as "
     "before. Each run tries again, but only a run that you start yourself reports this again.",
     ListEnd.REFUSED: "Fix what the board says below: it refused to delete postings. If it is about the API key, check the key in "
     "the secret {secret}. If its words do not tell what is wrong, write to the board's support and quote them. The next run "
