@@ -33,7 +33,9 @@ def published_at(notices: int, seconds_for_each: float) -> list[float]:
     """Return when each of these notices is published, if making one takes this long."""
     clock, times = Clock(), []
     sns: Any = SimpleNamespace(publish=lambda **_: times.append(clock.now))
-    notice: Any = SimpleNamespace(subject="A subject", text="A text", data=DATA, attributes={})
+    notice: Any = SimpleNamespace(
+        subject="A subject", text="A text", happened="What happened", data=DATA, attributes={}
+    )
     topic = NoticesTopic(sns, "arn:aws:sns:us-east-1:123456789012:notices", clock, clock.sleep)
     for _ in range(notices):
         clock.now += seconds_for_each

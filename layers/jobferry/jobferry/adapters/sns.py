@@ -82,8 +82,6 @@ def message(notice: Notice) -> str:
 
 def _chat_message(notice: Notice) -> dict[str, Any]:
     """Return a notice as a custom notification: https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html."""
-    happened = notice.text.partition("WHAT HAPPENED\n")[2].partition("\n\n")[0]
-    steps = [each["text"] for each in notice.data["whatToDo"]]
     return {
         "version": "1.0",
         "source": "custom",
@@ -91,8 +89,8 @@ def _chat_message(notice: Notice) -> dict[str, Any]:
         "content": {
             "textType": "client-markdown",
             "title": notice.subject,
-            "description": happened,
-            "nextSteps": steps,
+            "description": notice.happened,
+            "nextSteps": [each["text"] for each in notice.data["whatToDo"]],
             "keywords": [notice.data["feed"], notice.data["state"], notice.data["severity"]],
         },
     }

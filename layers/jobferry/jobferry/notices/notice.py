@@ -51,12 +51,14 @@ class Notice:
     Attributes:
         subject: ASCII, one line, below 100 characters.
         text: for people.
+        happened: the part of the text that says what happened.
         data: for programs; docs/notice.schema.json describes it.
         attributes: for filter policies: feed, state, severity.
     """
 
     subject: str
     text: str
+    happened: str
     data: dict[str, Any]
     attributes: dict[str, str]
 
@@ -124,6 +126,7 @@ def compose(view: ImportView, links: Links | None = None) -> Notice:
     return Notice(
         subject=_subject(record.feed, view.headline),
         text=f"{text}\n\n{_footer(view)}\n",
+        happened="\n".join(_happened(view)),
         data=_data(view, links),
         attributes={"feed": record.feed, "state": record.state.value, "severity": severity},
     )
