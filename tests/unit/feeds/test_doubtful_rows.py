@@ -8,7 +8,7 @@ import pytest
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.jobs.reference_numbers import fault_of
-from tests.feeds import jobs_of, jsonl, payload_of, problems_of, warnings_of
+from tests.feeds import jobs_of, jsonl, payload_of, problems_of, read, warnings_of
 
 NAMES = ["referenceNumber", "title", "city", "state", "description"]
 CELLS = [[f"J{number:03d}", "CRNA", "York", "PA", "Nights, and days"] for number in range(20)]
@@ -344,3 +344,11 @@ def test_a_row_with_an_error_that_the_board_would_publish_is_never_sent(tmp_path
 )  # fmt: skip
 def test_a_reference_number_that_may_be_right(reference: str) -> None:
     assert fault_of(reference) is None
+
+
+def test_each_row_with_a_misplaced_quotation_mark_is_a_problem_even_if_many_follow_each_other() -> None:
+    good = "".join(f"A{number},title,York\n" for number in range(100))
+    bad = "".join(f'B{number},"some" title,York\n' for number in range(50))
+    jobs, problems, _ = read("jobs.csv", f"referenceNumber,title,city\n{good}{bad}Z1,title,York\n".encode())
+    assert [job["referenceNumber"] for job in jobs] == [*(f"A{number}" for number in range(100)), "Z1"]
+    assert [problem.split(":")[0] for problem in problems] == [f"jobs.csv row {number}" for number in range(102, 152)]

@@ -6,7 +6,7 @@ import codecs
 import re
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, Final, NamedTuple, Protocol
 
 from jobferry.errors import FeedUnreadableError
@@ -29,6 +29,7 @@ OTHER_MARKS: Final = {"'": "'", "`": "`'", "\u201c": "\u201d\u201c", "\u201e": "
 _STRAY: Final = (
     "has a quotation mark in the wrong place: is one too many or missing, or is it not doubled within a text?"
 )
+_BETWEEN: Final = "follows a row with a quotation mark in the wrong place, and is in doubt, too"
 _NEVER_CLOSED: Final = (
     "begins a quoted text that is never closed: is a quotation mark too many, or was the export cut off in it?"
 )
@@ -239,8 +240,11 @@ class DelimitedText:
     def _careful_rows(self, test: RowTest) -> Iterator[list[str] | CellsWithWarning | UnreadableRow]:
         """Take the rows in the buffer one by one."""
         while self._at < len(self._text):
-            if self._skipping and not self._skip(test, len(self._text)):
-                return
+            if self._skipping:
+                found, rows = self._skip(test, len(self._text))
+                yield from repeat(UnreadableRow(_BETWEEN), rows)
+                if not found:
+                    return
             start = self._at
             record = self._record(start)
             if record.open and not self._whole and not (record.ended and self._holds_rows(record, test)):
@@ -269,21 +273,26 @@ class DelimitedText:
             else:
                 yield CellsWithWarning(record.cells, _OTHERWISE) if record.otherwise else record.cells
 
-    def _skip(self, test: RowTest, end: int) -> bool:
-        """Go to the next line before `end` at which a row begins that fits. Return whether there is one."""
+    def _skip(self, test: RowTest, end: int) -> tuple[bool, int]:
+        """Go to the next line before `end` at which a row begins that fits.
+
+        Return whether there is one, and how many lines before it have as many cells as a row, so that each may be one.
+        """
+        rows = 0
         while self._at < end:
             record = self._record(self._at)
             if record.open and not self._whole and not record.ended:
-                return False
+                return False, rows
             if not (record.stray or record.loose) and test.fits(record.cells):
-                return True
+                return True, rows
+            rows += test.has_usual_width(record.cells)
             self._at = self._line_end(self._at)
-        return False
+        return False, rows
 
     def _skip_within(self, test: RowTest, start: int, end: int) -> bool:
         """Go to the next line of a row at which another row begins that fits, or else to its end."""
         self._at = start
-        found = self._skip(test, end)
+        found, _ = self._skip(test, end)
         self._at = self._at if found else end
         return found
 
@@ -293,7 +302,7 @@ class DelimitedText:
         if len(self._text) - start < self._patience:
             return False
         self._at = record.end
-        found = self._skip(test, len(self._text))
+        found, _ = self._skip(test, len(self._text))
         self._at = start
         self._patience *= 2
         return found
