@@ -66,7 +66,7 @@ def read_rows(obj: FeedObject, stream: BinaryIO, settings: FeedSettings, allowan
         FeedUnreadableError: the object cannot be read to its end.
         FeedTooLargeError: more uncompressed bytes than the allowance.
     """
-    suffix = _suffix(obj.key)
+    suffix = suffix_of(obj.key)
     start, content = peek(unpack(obj.key, obj.size, stream, allowance), 200)
     watch = Utf8Watch()
     # A format's libraries are imported when a feed needs them, to keep them out of the cold start.
@@ -111,7 +111,8 @@ def _encoding_warning(watch: Utf8Watch, encoding: str, because: str) -> Iterator
         )
 
 
-def _suffix(key: str) -> str:
+def suffix_of(key: str) -> str:
+    """Return the suffix that names an object's format. Raise FeedUnreadableError if none does."""
     name = key.lower().removesuffix(".gz")
     for suffix in FORMATS:
         if name.endswith(suffix):

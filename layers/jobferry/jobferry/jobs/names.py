@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from jobferry.feeds.rows import plain_name
+from jobferry.feeds.rows import BOARD_FIELDS, plain_name
 from jobferry.jobs.fields import FIELDS
 from jobferry.jobs.warnings import MAX_QUOTED, RowWarning, quoted
 
-#: The board's fields by their plain names.
-_PLAIN_FIELDS: Final = {plain_name(field): field for field in FIELDS}
 #: Different rows, and names in each, that are remembered. More are interpreted again each time.
 _MAX_ROWS, _MAX_NAMES = 256, 200
 
@@ -106,7 +104,7 @@ class FeedNames:
         return RowNames(renames, columns)
 
     def _near(self, name: str) -> str | None:
-        return _PLAIN_FIELDS.get(plain_name(name)) if len(name) <= MAX_QUOTED else None
+        return BOARD_FIELDS.get(plain_name(name)) if len(name) <= MAX_QUOTED else None
 
     def _warn(self, name: str, message: str) -> None:
         if (name, message) not in self._warned:

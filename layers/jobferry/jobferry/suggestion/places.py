@@ -9,7 +9,6 @@ import contextlib
 import csv
 import io
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -20,7 +19,9 @@ from pydantic_core import from_json
 from python_calamine import CalamineError, CalamineWorkbook
 
 from jobferry.errors import FeedError, FeedMissingError
-from jobferry.feeds.objects import FeedObject, FeedReader
+from jobferry.feeds.formats.xml import declared_encoding
+from jobferry.feeds.formats.xml_rows import local
+from jobferry.feeds.objects import FeedObject, FeedReader, suffix_of
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import Allowance, Chunks, peek, unpack
 from jobferry.jobs.synonyms import field_of
@@ -40,7 +41,6 @@ _ENOUGH_NAMES: Final = 2
 _MAX_PLACES: Final = 20
 #: Encodings of texts with a byte order mark.
 _MARKED: Final = frozenset({"utf-8-sig", "utf-16", "utf-32"})
-_DECLARED: Final = re.compile(rb"\s*<\?xml[^>]*\bencoding\s*=")
 
 #: Settings by their names in feed.json, each with the reason.
 type Place = dict[str, tuple[str | int, str]]
@@ -136,11 +136,11 @@ def _find_encoding(objects: Sequence[FeedObject], files: FeedReader) -> Place:
 
 def _encoding_of(obj: FeedObject, files: FeedReader) -> str | None:
     """Return an object's encoding; None if the object says it itself, or if it reads the same in all that are likely."""
-    if _has_suffix(obj, ".xlsx"):
+    if suffix_of(obj.key) == ".xlsx":
         return None
     start, chunks = peek(_chunks(obj, files), 200)
     detected = json.detect_encoding(start)
-    if detected in _MARKED or _DECLARED.match(start):
+    if detected in _MARKED or declared_encoding(start):
         return None
     if detected != "utf-8":
         return detected
@@ -157,17 +157,18 @@ def _encoding_of(obj: FeedObject, files: FeedReader) -> str | None:
 
 def _places(obj: FeedObject, files: FeedReader, encoding: str) -> Iterator[Place]:
     """Yield the places in an object that could hold the jobs, besides the one that the reader takes by itself."""
-    if _has_suffix(obj, ".xlsx"):
+    suffix = suffix_of(obj.key)
+    if suffix == ".xlsx":
         yield from _sheets(b"".join(_chunks(obj, files)))
-    elif _has_suffix(obj, ".xml", ".rss"):
+    elif suffix in (".xml", ".rss"):
         yield from _elements(peek(_chunks(obj, files), _HEAD)[0][:_HEAD])
     else:
         head = peek(_chunks(obj, files), _HEAD)[0][:_HEAD]
         detected = json.detect_encoding(head)
         text = head.decode(detected if detected in _MARKED else encoding, errors="ignore")
-        if _has_suffix(obj, ".json"):
+        if suffix == ".json":
             yield from _lists(text)
-        elif _has_suffix(obj, ".csv", ".tsv"):
+        elif suffix in (".csv", ".tsv"):
             yield from _header_lines(text)
 
 
@@ -229,19 +230,15 @@ def _elements(head: bytes) -> Iterator[Place]:
     names: defaultdict[str, set[str]] = defaultdict(set)
     for _, element in parser.read_events():
         assert isinstance(element, etree._Element)  # noqa: S101  # this event has no others
-        own = names[_local(element)]
+        own = names[local(str(element.tag))]
         own.update(f"@{name!s}" for name in element.keys())  # noqa: SIM118  # an element is no mapping
         for child in element.iterchildren(etree.Element):
-            own.add(_local(child))
-            own.update(f"{_local(child)}/@{name!s}" for name in child.keys())  # noqa: SIM118
-            own.update(f"{_local(child)}/{_local(each)}" for each in child.iterchildren(etree.Element))
+            own.add(local(str(child.tag)))
+            own.update(f"{local(str(child.tag))}/@{name!s}" for name in child.keys())  # noqa: SIM118
+            own.update(f"{local(str(child.tag))}/{local(str(each.tag))}" for each in child.iterchildren(etree.Element))
     for name in sorted(names, key=lambda name: -_known(names[name])):
         if len(names[name]) >= _ENOUGH_NAMES:
             yield {"rows": (name, f"the elements <{name}> have the fields of jobs")}
-
-
-def _local(element: etree._Element) -> str:
-    return etree.QName(element).localname
 
 
 def _has_names(cells: Iterable[str]) -> bool:
@@ -257,7 +254,3 @@ def _chunks(obj: FeedObject, files: FeedReader) -> Chunks:
     """Yield an object's bytes, decompressed."""
     with files.open_object(obj) as stream:
         yield from unpack(obj.key, obj.size, stream, Allowance(FeedSettings().max_feed_bytes))
-
-
-def _has_suffix(obj: FeedObject, *suffixes: str) -> bool:
-    return obj.key.lower().removesuffix(".gz").endswith(suffixes)
