@@ -2,8 +2,8 @@
 
 It is a gzip JSON Lines file beside the archive: first what an import sends, then what else the previous live set had, marked
 as missing from the feed ("carried"), or as kept because its job is invalid in the feed ("invalid") or another feed has it
-("held"). What was posted with an API key that was replaced since
-is marked, too ("former"). The file is only streamed: a million postings take 8 MB of memory.
+("held"). What was posted with an API key that was replaced since is marked, too ("former"). The file is only streamed: a
+million postings take 8 MB of memory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -137,16 +137,18 @@ def carry_over(
                     first_former.append(posting.reference_number)
                 continue
             if posting.reference_number in payload.held:
-                live.write(to_json(line | mark | {"invalid": True}) + b"\n")
-                continue
-            if others is not None and posting.reference_number in others:
-                live.write(to_json(line | mark | {"held": True}) + b"\n")
+                why = "invalid"
+            elif others is not None and posting.reference_number in others:
+                why = "held"
+            else:
+                why = "carried"
+            live.write(to_json(line | mark | {why: True}) + b"\n")
+            if why != "carried":
                 continue
             missing += 1
             if len(first) < POSTINGS_NAMED:
                 first.append(Posting(reference_number=posting.reference_number, title=posting.title))
             missing_file.write(to_json(line) + b"\n")
-            live.write(to_json(line | mark | {"carried": True}) + b"\n")
             # A sum does not depend on the order, so the list need not be sorted in memory.
             total = (total + _digest(posting.reference_number)) % _MODULUS
     code = confirmation_code(f"{missing}:{total}")

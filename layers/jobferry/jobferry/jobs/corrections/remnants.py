@@ -13,7 +13,7 @@ from jobferry.jobs.fields import AMOUNT_FIELDS, HTML_FIELDS, WHOLE_NUMBER_FIELDS
 from jobferry.jobs.reference_numbers import WORDS_FOR_NONE, is_error_value
 from jobferry.jobs.warnings import RowWarning, quoted
 
-#: What databases and programs write for no value. Nobody writes these words in a job, unlike "None" or "N/A".
+#: What databases and programs write for no value. No one writes these words in a job, unlike "None" or "N/A".
 _PROGRAMS_WORDS_FOR_NONE: Final = frozenset({
     "NULL", "null", "Null", "(NULL)", "(null)", "[NULL]", "<NULL>", "<null>", r"\N", "nan", "NaN", "NAN", "NaT", "<NA>", "undefined",
 })  # fmt: skip
