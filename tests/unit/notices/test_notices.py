@@ -141,6 +141,20 @@ class TestCompose:
         assert ("- Adjusted formatting in 2 fields; see the report" in notice.text) == told
         assert notice.data["warnings"] == ["a", "b"]
 
+    def test_says_what_to_fix_in_each_of_several_jobs_that_the_board_refused_for_the_same_reason(self) -> None:
+        record = complete(results(failed=5), full_sync=True, invalid=5)
+        refused = [job(each, STATE) for each in range(5)]
+        text = notice_of(record, refused, [job(each, NOT_A_STATE, sent=True) for each in range(5)]).text
+        assert text.count("The board says:") == 1
+        assert text.count("  To fix: ") == 5
+
+    def test_names_each_jobs_judge_if_the_board_and_jobferry_refused_jobs_with_the_same_words(self) -> None:
+        text = notice_of(
+            complete(results(failed=3)), [job(n, STATE) for n in range(3)], [job(n, STATE) for n in (8, 9)]
+        ).text
+        assert "FAILED FOR THE SAME REASON" not in text
+        assert (text.count("The board says:"), text.count("Not sent: ")) == (3, 2)
+
     def test_shows_the_command_that_confirms(self) -> None:
         notice = CASES["withheld-too-many"].notice()
         command = f"--function-name {COMMANDS.function} --region us-east-1 --invocation-type Event"

@@ -196,15 +196,15 @@ def _postings(view: ImportView) -> Section:
 
 
 def _failed(view: ImportView) -> Iterator[Section]:
-    """Yield the failed jobs. A reason that all of them have is given once."""
+    """Yield the failed jobs. If all have the same reason by the same judge, it is given once."""
     failures = view.failures
-    if len(failures.reasons) == 1 and failures.total > _FEW:
-        shown = failures.first[:_SHOWN_ALIKE]
-        reason = f"{view_job(shown[0], _LENGTHS).verdict}: {_reason_words(failures.reasons[0])}"
-        yield (
-            heading("FAILED FOR THE SAME REASON", failures.total, len(shown)),
-            [reason, *(f"- {_name(view_job(each, _LENGTHS))}" for each in shown)],
-        )
+    if len(failures.reasons) == 1 and failures.total > _FEW and not (failures.refused and failures.held_back):
+        shown = [view_job(each, _LENGTHS) for each in failures.first[:_SHOWN_ALIKE]]
+        lines = [f"{shown[0].verdict}: {_reason_words(failures.reasons[0])}"]
+        for job in shown:
+            lines.append(f"- {_name(job)}")
+            lines += [f"  To fix: {job.own_message}"] * bool(job.own_message)
+        yield heading("FAILED FOR THE SAME REASON", failures.total, len(shown)), lines
         return
     if failures.total > _SHOWN:
         yield "REASONS", [_reason(each) for each in failures.reasons[:_REASONS]]
