@@ -42,8 +42,12 @@ class _Pieces:
 
     def take(self) -> tuple[bytes, bool]:
         """Return the next piece, and whether it is the last."""
-        while (match := self._end.search(self._buffer, self._at)) is None:
+        seen = self._at
+        while (match := self._end.search(self._buffer, seen)) is None:
             chunk = next(self._chunks, b"")
+            # Only in the last tag could the end begin that the next chunk completes.
+            tag = self._buffer.rfind(b"<", seen)
+            seen = (tag if tag >= 0 else len(self._buffer)) - self._at
             self._buffer, self._at = self._buffer[self._at :] + chunk, 0
             if not chunk:
                 self._at = len(self._buffer)

@@ -177,7 +177,8 @@ class _Survey:
             path.append(written(element))
             here = tuple(path)
             self.counts[here] += 1
-            self.counts.update((*here, f"@{name}") for name, _ in attributes(element))
+            for name, _ in attributes(element):
+                self.counts[*here, f"@{name}"] += 1
         self._names: dict[_Path, dict[str, int]] = {}
         for each, count in self.counts.items():
             self._names.setdefault(each[:-1], {})[each[-1]] = count
