@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jobferry.jobs.corrections.dates import _read_date
+from jobferry.jobs.corrections.job import _correct_again
 from tests.feeds import elements, jsonl, read, table, workbook
 
 #: Field, its text in a CSV file, what is sent, and the warning's end; None: no warning.
@@ -444,11 +444,11 @@ def test_kinds_of_warnings_are_not_without_end() -> None:
 
 
 def test_no_description_stays_in_a_cache() -> None:
-    before = _read_date.cache_info().currsize
+    before = _correct_again.cache_info().currsize
 
     read("jobs.jsonl", jsonl({"referenceNumber": "a", "startDate": "x" * 100_000}))
 
-    assert _read_date.cache_info().currsize == before
+    assert _correct_again.cache_info().currsize == before
 
 
 def test_workbook_and_xml_texts_are_put_right_alike() -> None:

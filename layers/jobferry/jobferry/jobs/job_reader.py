@@ -70,10 +70,12 @@ class JobReader:
         Raises:
             ObjectError: the row cannot be sent at all. EncodingError is one of these: a byte is not UTF-8.
         """
-        clean = self._read_clean_json(row) if isinstance(row, bytes) and self._read_clean_json else None
-        if clean:
-            unusual = warn_of_unusual_values(clean[0], self._vocabulary)
-            return JobResult(*clean, (), unusual, names=self._clean_names)
+        if self._read_clean_json and isinstance(row, bytes) and (clean := self._read_clean_json(row)):
+            job, body = clean
+            # By name, a NamedTuple's values would take twice as long.
+            return JobResult(
+                job, body, (), warn_of_unusual_values(job, self._vocabulary), True, True, self._clean_names
+            )
         return self.take_road(row)
 
     def take_road(self, row: bytes | Fields) -> JobResult:
@@ -87,19 +89,20 @@ class JobReader:
             fields = drop_empty(fields)
         if self._maps or names.renames:
             fields = map_fields(fields, names.renames, self._settings)
-        result = _read_fields(fields, typed=typed)
-        if may_hold_remnants(result.body):
-            cleaned, errors, warnings = remove_control_characters(fields)
-            result = _correct_fields(drop_empty(cleaned), FIELDS, typed=typed)
-            result = result._replace(errors=[*errors, *result.errors], warnings=[*warnings, *result.warnings])
-        if result.errors:
-            result = _judge(result)
-            unusual = warn_of_unlisted_terms(result.job, self._vocabulary)
+        job, errors, warnings = _read_fields(fields, typed=typed)
+        body = to_json(job)
+        if may_hold_remnants(body):
+            cleaned, bad_names, removed = remove_control_characters(fields)
+            job, errors, warnings = _correct_fields(drop_empty(cleaned), FIELDS, typed=typed)
+            errors, warnings, body = [*bad_names, *errors], [*removed, *warnings], to_json(job)
+        identified = refusable = True
+        if errors:
+            identified, refusable = _judge(job)
+            unusual = warn_of_unlisted_terms(job, self._vocabulary)
         else:
-            unusual = warn_of_unusual_values(result.job, self._vocabulary)
-        warnings = [*self.names.take_warnings(), *result.warnings, *unusual]
-        # NamedTuple's _replace would take twice as long.
-        return JobResult(result.job, result.body, result.errors, warnings, result.identified, result.refusable, names)
+            unusual = warn_of_unusual_values(job, self._vocabulary)
+        warnings = [*self.names.take_warnings(), *warnings, *unusual]
+        return JobResult(job, body, errors, warnings, identified, refusable, names)
 
 
 def warn_of_unusual_values(job: Mapping[str, Any], vocabulary: Vocabulary) -> list[RowWarning]:
@@ -112,36 +115,42 @@ def warn_of_unusual_values(job: Mapping[str, Any], vocabulary: Vocabulary) -> li
     return warnings
 
 
-def _read_fields(fields: Fields, *, typed: bool) -> JobResult:
+#: A job, what a person has to fix in it, and what was corrected.
+type _Checked = tuple[dict[str, Any], Sequence[str], Sequence[RowWarning]]
+
+
+def _read_fields(fields: Fields, *, typed: bool) -> _Checked:
     """Check the fields. If the check names some, correct those, and check again."""
     if not typed:
         _split_employment_types(fields)
     try:
-        job = check(fields, typed=typed)
+        return check(fields, typed=typed), (), ()
     except FieldsError as wrong:
         return _correct_fields(fields, wrong.names, typed=typed)
-    return JobResult(job, to_json(job))
 
 
-def _correct_fields(fields: Fields, names: Collection[str], *, typed: bool) -> JobResult:
+def _correct_fields(fields: Fields, names: Collection[str], *, typed: bool) -> _Checked:
     job, errors, warnings = correct(fields, names, typed=typed)
     if errors:  # The check would have converted some values that it accepts.
-        job, errors, warnings = correct(fields, {*names, *CONVERTED_FIELDS}, typed=typed)
-    else:
-        try:
-            job = check(job, typed=typed)
-        except FieldsError as still_wrong:
-            errors = [f"{name} cannot be sent as {quoted(job.get(name))}" for name in sorted(still_wrong.names)]
-    return JobResult(job, to_json(job), errors, warnings)
+        return correct(fields, {*names, *CONVERTED_FIELDS}, typed=typed)
+    try:
+        return check(job, typed=typed), errors, warnings
+    except FieldsError as still_wrong:
+        return (
+            job,
+            [f"{name} cannot be sent as {quoted(job.get(name))}" for name in sorted(still_wrong.names)],
+            warnings,
+        )
 
 
-def _judge(result: JobResult) -> JobResult:
-    """Decide what a row with errors is good for."""
-    reference = result.job.get("referenceNumber")
-    identified = isinstance(reference, str) and fault_of(reference) is None
-    texts = [each for value in result.job.values() for each in (value if isinstance(value, list) else [value])]
-    refusable = not any(isinstance(each, str) and is_error_value(each) for each in texts)
-    return result._replace(identified=identified, refusable=refusable)
+def _judge(job: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Decide whether a job with errors is identified and refusable."""
+    reference = job.get("referenceNumber")
+    texts = [each for value in job.values() for each in (value if isinstance(value, list) else [value])]
+    return (
+        isinstance(reference, str) and fault_of(reference) is None,
+        not any(isinstance(each, str) and is_error_value(each) for each in texts),
+    )
 
 
 def _split_employment_types(fields: Fields) -> None:

@@ -259,7 +259,8 @@ class _Spool:
         """Spool a job that will be sent."""
         self.payload.jobs += 1
         self.payload.references.add(reference)
-        self._jobs.writelines((body, b"\n"))  # concatenated, the job would be copied
+        self._jobs.write(body)
+        self._jobs.write(b"\n")  # concatenated, the job would be copied
         self._entries.add(reference, title and title[:MAX_TITLE], key, row, line)
 
     def invalid(self, result: JobResult, source: Source) -> None:

@@ -23,7 +23,8 @@ _MAX_LINES: Final = 50_000
 def _row_end(name: str) -> re.Pattern[bytes]:
     """Return what matches the end of a row: its end tag, or a whole row of nothing but attributes."""
     attribute = rb"""[^<>"'/]|/(?!>)|"[^"]*"|'[^']*'"""
-    return re.compile(rb"</%b\s*>|<%b\s(?:%b)*+/>" % (*[re.escape(name.encode())] * 2, attribute))
+    # With "<" in both alternatives, the search would take a third longer.
+    return re.compile(rb"<(?:/%b\s*>|%b\s(?:%b)*+/>)" % (*[re.escape(name.encode())] * 2, attribute))
 
 
 def _row_start(name: str) -> re.Pattern[bytes]:

@@ -1,7 +1,8 @@
 """The correction of a job's fields, only of those that the check named."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from jobferry.jobs.corrections.amounts import correct_amount
@@ -54,30 +55,36 @@ def correct(
     for name in fields:
         if name not in names:
             continue
-        field = FieldCorrection(name, typed=typed)
+        value = fields[name]
+        often = isinstance(value, str) and len(value) <= MAX_QUOTED
         try:
-            value = _correct_value(field, fields[name])
+            value, warned = (_correct_again if often else _correct_value)(name, value, typed)
         except CannotCorrectError as error:
             errors.append(f"{name} {error}")
+            continue
+        if value is None:
+            del corrected[name]
         else:
-            if value is None:
-                del corrected[name]
-            else:
-                corrected[name] = value
-            warnings += field.warnings
+            corrected[name] = value
+        warnings += warned
     if "referenceNumber" not in corrected:
         errors.insert(0, _no_reference_number(corrected))
     return corrected, errors, warnings
 
 
-def _correct_value(field: FieldCorrection, value: Any) -> Any:
-    """Return the corrected value; None if it stands for none."""
-    if field.name != "referenceNumber":  # which needs a correction of its own
+def _correct_value(name: str, value: Any, typed: bool) -> tuple[Any, Sequence[RowWarning]]:
+    """Return the corrected value, None if it stands for none, and what was corrected."""
+    field = FieldCorrection(name, typed=typed)
+    if name != "referenceNumber":  # which needs a correction of its own
         if isinstance(value, str):
             value = remove_remnants(field, value)
         elif isinstance(value, list):
             value = [remove_remnants(field, each) if isinstance(each, str) else each for each in value]
-    return None if value is None else _CORRECTIONS[field.name](field, value)
+    return None if value is None else _CORRECTIONS[name](field, value), field.warnings
+
+
+#: Short texts are the same in many rows: a state, a date, an amount.
+_correct_again: Final = lru_cache(maxsize=4096)(_correct_value)
 
 
 def _no_reference_number(job: Mapping[str, Any]) -> str:
