@@ -56,9 +56,9 @@ def correct(
         if name not in names:
             continue
         value = fields[name]
-        often = isinstance(value, str) and len(value) <= MAX_QUOTED
+        is_short = isinstance(value, str) and len(value) <= MAX_QUOTED
         try:
-            value, warned = (_correct_again if often else _correct_value)(name, value, typed)
+            value, warned = (_correct_again if is_short else _correct_value)(name, value, typed)
         except CannotCorrectError as error:
             errors.append(f"{name} {error}")
             continue
