@@ -20,7 +20,7 @@ from jobferry.jobs.vocabulary import NOTHING_LISTED
 PACKAGE = Path(inspect.getfile(jobferry)).parent
 METHODS = ("fullmatch", "match", "search", "sub", "subn", "split", "findall", "finditer")
 #: With this length, a quadratic pattern takes several times MOST, and a linear one a hundredth of it.
-LENGTH = 1 << 14
+LENGTH = 1 << 13
 #: Shorter texts come first: a pattern of a higher degree fails with them, and does not hang.
 LENGTHS = (128, 1024, LENGTH)
 #: Seconds of this thread's own time, so that a busy machine does not matter.

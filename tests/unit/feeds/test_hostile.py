@@ -105,7 +105,7 @@ LONG = 19_000_000
         ("a.csv", b'referenceNumber,x\na,"' + b"x" * LONG + b'"\n', r"more than 16,777,216 bytes without the end of a row: is a"),
         ("a.csv", b"referenceNumber,x\na,\"" + (b"x" * 99 + b"\n") * (LONG // 100) + b'"\n', r"more than 16,777,216 bytes without the end of a row"),
         ("a.csv", b"referenceNumber,x\na,\"" + (b"x" * 5_000_000 + b'\n","') * 4 + b'"\n', r"more than 16,777,216 bytes without"),
-        ("a.xml", b"<jobs><job><x>" + b"<y>1</y>" * (LONG // 8) + b"</x></job></jobs>", r"more than 16,777,216 bytes before"),
+        ("a.xml", b"<jobs><job><x>" + (b"<y>" + b"1" * 93 + b"</y>") * (LONG // 100) + b"</x></job></jobs>", r"more than 16,777,216 bytes before"),
     ],
     ids=["jsonl", "json", "a line of csv", "a cell of csv", "a row of csv", "xml"],
 )  # fmt: skip

@@ -210,7 +210,7 @@ def consistent(payload: Payload, given: FeedSettings) -> None:
     assert (reason_not_to_send(payload, given) is not None) or payload.jobs > 0
 
 
-@examples(250)
+@examples(100)
 @given(rows=st.lists(_ROW, max_size=8), given_settings=_SETTINGS, key=st.sampled_from(["a.jsonl", "a.json"]))
 def test_the_accounts_agree(rows: list[Any], given_settings: dict[str, Any], key: str) -> None:
     rows = [{"referenceNumber": "first"}, *rows]  # a first line that is a list would be an array
@@ -275,7 +275,7 @@ _RENAMED = st.sampled_from(
 )
 
 
-@examples(1000)
+@examples(300)
 @given(
     row=_written_rows() | _ROW.map(lambda row: json.dumps(row).encode()),
     spoilt=st.none() | st.tuples(st.integers(0, 99), st.sampled_from([b"\xff", b'"', b"\\", b"\x0b"])),
@@ -309,7 +309,7 @@ def test_the_shortcut_returns_what_the_road_returns(
         assert not set(body) & set(b"\r\n")
 
 
-@examples(400)
+@examples(150)
 @given(
     job=st.fixed_dictionaries(
         {"referenceNumber": _TEXT.filter(lambda text: fault_of(text) is None)},
@@ -368,7 +368,7 @@ class _AnyRow:
         return True
 
 
-@examples(900)
+@examples(300)
 @given(text=_TABLE, size=st.sampled_from([1, 2, 5, 99]))
 @example(text='"a",b"c"\n', size=99)
 @example(text='5" pipe,"a\nb"\n"x""y","",\n', size=99)
@@ -428,7 +428,7 @@ def survives(objects: dict[str, bytes], **given_settings: Any) -> Payload | None
 _KEYS = st.sampled_from([*FORMATS, "a.csv.gz", "a.json.gz"])
 
 
-@examples(300)
+@examples(120)
 @given(key=_KEYS, content=st.binary(max_size=200), delete=st.booleans(), encoding=st.sampled_from(["utf-8", "cp1252"]))
 def test_any_bytes_make_a_clear_problem(key: str, content: bytes, delete: bool, encoding: str) -> None:
     survives({key: content}, deleteJobs=delete, encoding=encoding)
@@ -445,7 +445,7 @@ _LIKELY = st.lists(
 ).map(b"".join)  # fmt: skip
 
 
-@examples(600)
+@examples(200)
 @given(key=_KEYS.filter(lambda key: not key.endswith("gz")), content=_LIKELY, delete=st.booleans())
 def test_any_likely_bytes_make_a_clear_problem(key: str, content: bytes, delete: bool) -> None:
     survives({key: content}, deleteJobs=delete)

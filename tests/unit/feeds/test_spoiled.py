@@ -10,7 +10,7 @@ from tests.unit.feeds.spoiled.delimited import Table, spoiled_feeds, tables
 
 _THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 #: Of all spoiled feeds, one in so many is tried. A prime number meets all kinds and places in turn.
-_ONE_IN = 1 if _THOROUGH else 23
+_ONE_IN = 1 if _THOROUGH else 71
 #: Percent of the feeds of which all but at most two rows are sent.
 GOAL = 95
 

@@ -9,7 +9,7 @@ from tests.unit.feeds.spoiled import Spoiled, outcome, table
 from tests.unit.feeds.spoiled.of_json import Document, arrays, lines, spoiled_arrays, spoiled_lines
 
 #: Of all spoiled feeds, one in this many is tried. A prime number meets all kinds and places in turn.
-_ONE_IN = 11 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 211
+_ONE_IN = 11 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 499
 #: Percent of the feeds of which all but at most two rows are sent.
 _GOAL = 95
 

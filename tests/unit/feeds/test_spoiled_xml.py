@@ -8,7 +8,7 @@ from tests.unit.feeds.spoiled import outcome
 from tests.unit.feeds.spoiled.of_xml import Document, documents, spoiled_feeds
 
 #: Of all spoiled documents, one in so many is tried. A prime number meets all kinds and places in turn.
-_ONE_IN = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 23
+_ONE_IN = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 97
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda each: each.name)
