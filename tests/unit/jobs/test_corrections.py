@@ -217,6 +217,53 @@ def test_a_list_without_the_words_for_no_value() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["CafÃ©", "Itâ€™s", "SeÃ±or Â· x"])
+def test_text_that_was_read_in_another_encoding_is_sent_and_told(text: str) -> None:
+    rows = [
+        {"referenceNumber": "a", "title": "t", "description": f"<p>{text}</p>"},
+        {"referenceNumber": "b", "title": text},
+    ]
+
+    jobs, problems, warnings = read("jobs.jsonl", jsonl(*rows))
+
+    assert (jobs, problems) == (rows, [])
+    assert warnings == [
+        (
+            f'description has "<p>{text}</p>" in it: it seems that UTF-8 was read in another encoding before, so that é became Ã© '
+            "(2, jobs.jsonl row 1)"
+        )
+    ]
+
+
+@pytest.mark.parametrize("text", ["SÃO PAULO", "Âge", "pâté", "50 €, “quoted”", "Señor"])
+def test_foreign_letters_are_no_reason_for_a_warning(text: str) -> None:
+    assert read("jobs.jsonl", jsonl({"referenceNumber": "a", "title": text})) == (
+        [{"referenceNumber": "a", "title": text}],
+        [],
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    "reference", ["2-Mar", "Mar-24", "2-Mar-24", "3/2/2024", "2024-03-02", "2024-03-02 00:00:00", "TRUE"]
+)
+def test_a_reference_number_that_a_spreadsheet_may_have_converted_is_sent_and_told(reference: str) -> None:
+    jobs, problems, warnings = read("jobs.csv", table({"referenceNumber": reference, "title": "t"}))
+
+    assert (jobs, problems) == ([{"referenceNumber": reference, "title": "t"}], [])
+    assert warnings == [
+        (
+            f'referenceNumber "{reference}" looks like what a spreadsheet makes of a text: if it is, format the column as text, and '
+            "type the number again (1, jobs.csv row 2)"
+        )
+    ]
+
+
+@pytest.mark.parametrize("reference", ["MAR-24", "2-MAR", "Marc-24", "2024-03-021", "20240302", "True-1", "A/1/2024"])
+def test_other_reference_numbers_are_not_taken_for_dates(reference: str) -> None:
+    assert read("jobs.csv", table({"referenceNumber": reference, "title": "t"}))[2] == []
+
+
 def test_escaped_html_is_sent_as_it_is_with_one_warning() -> None:
     rows = [
         {"referenceNumber": "a", "description": "&lt;p&gt;Join &amp;amp; grow&lt;/p&gt;"},
@@ -337,6 +384,7 @@ WRONG: list[tuple[str, Any, str]] = [
             "#CALC!",
             "#GETTING_DATA",
             "########",
+            "Err:502",
         )
     ),
     ("title", "[object Object]", f'title "[object Object]" {ERROR}'),

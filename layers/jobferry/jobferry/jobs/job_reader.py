@@ -17,7 +17,7 @@ from jobferry.jobs.corrections.remnants import may_hold_remnants
 from jobferry.jobs.fields import CONVERTED_FIELDS, FIELDS
 from jobferry.jobs.mapping import drop_empty, lift_values, map_fields
 from jobferry.jobs.names import NOTHING_NAMED, FeedNames, RowNames
-from jobferry.jobs.reference_numbers import fault_of, is_error_value
+from jobferry.jobs.reference_numbers import fault_of, is_error_value, may_be_converted
 from jobferry.jobs.vocabulary import Vocabulary, warn_of_unlisted_terms
 from jobferry.jobs.warnings import RowWarning, field_warning, quoted
 
@@ -112,6 +112,12 @@ def warn_of_unusual_values(job: Mapping[str, Any], vocabulary: Vocabulary) -> li
     if lowest and highest and float(lowest) > float(highest):
         message = f"{quoted(lowest)} is above payAmountMax {quoted(highest)}"
         warnings.append(field_warning("payAmountMin", "above payAmountMax", message))
+    if may_be_converted(reference := job["referenceNumber"]):
+        message = (
+            f"{quoted(reference)} looks like what a spreadsheet makes of a text: if it is, format the column as text, and type the "
+            "number again"
+        )
+        warnings.append(field_warning("referenceNumber", "converted", message))
     return warnings
 
 

@@ -16,7 +16,7 @@ _ERROR: Final = re.compile(
     r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|BUSY!|UNKNOWN!|EXTERNAL!|PYTHON!"
     r"|GETTING_DATA|ERROR!?|DELETED|#+"
     # in German, French and Spanish
-    r"|NV|BEZUG!|WERT!|ZAHL!|VALEUR!|NOM\?|NOMBRE!|NUL!|N/D|¡(?:REF|VALOR|DIV/0|NULO|NUM)!|¿NOMBRE\?)|\[object \w+\]",
+    r"|NV|BEZUG!|WERT!|ZAHL!|VALEUR!|NOM\?|NOMBRE!|NUL!|N/D|¡(?:REF|VALOR|DIV/0|NULO|NUM)!|¿NOMBRE\?)|\[object \w+\]|Err:[0-9]{3}",
     re.IGNORECASE,
 )
 #: As spreadsheets and Java write large numbers. 12E4 may be right.
@@ -24,6 +24,13 @@ _SCIENTIFIC: Final = re.compile(r"[0-9]+(?:[.,][0-9]+E\+?|E\+)[0-9]+", re.IGNORE
 SHORTENED: Final = "was shortened by a spreadsheet: format the column as text and export the full number"
 _FORMULA: Final = re.compile(r"=\s*\".*|'[0-9][\w.,:/$+-]*")
 _DECIMAL: Final = re.compile(r"[0-9]+\.0+")
+#: Characters.
+_LONGEST_DATE: Final = 19
+#: What spreadsheets make of `3-2`, `3/2/24` and `true`. It may be a number of the agency's, so it is sent.
+_MAY_BE_CONVERTED: Final = re.compile(
+    r"(?:[0-9]{1,2}-)?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:-[0-9]{2,4})?|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}"
+    r"|(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}(?:[T ]00:00(?::00)?)?|TRUE|FALSE"
+)
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?]|&(?:nbsp|amp|lt|gt|quot|#[0-9]+);", re.IGNORECASE)
 #: What databases, web servers and query tools write where a row should be, in several words.
 _MESSAGE: Final = re.compile(
@@ -44,6 +51,11 @@ INVISIBLE: Final = re.compile(
 def is_error_value(text: str) -> bool:
     """Decide whether a text is what spreadsheets and scripts write instead of a value that they could not compute."""
     return _ERROR.fullmatch(text) is not None
+
+
+def may_be_converted(reference: str) -> bool:
+    """Decide whether a reference number looks like a date or a truth value that a spreadsheet may have made of it."""
+    return len(reference) <= _LONGEST_DATE and _MAY_BE_CONVERTED.fullmatch(reference) is not None
 
 
 def fault_of(reference: str) -> str | None:

@@ -19,7 +19,7 @@ _PROGRAMS_WORDS_FOR_NONE: Final = frozenset({
 })  # fmt: skip
 #: The first characters of all that can be removed from an ASCII text, and of errors and words for none.
 _FIRST_CHARACTERS: Final = frozenset(
-    "='#[" + "".join(f"{word[0]}{word[0].upper()}" for word in _PROGRAMS_WORDS_FOR_NONE | WORDS_FOR_NONE)
+    "='#[E" + "".join(f"{word[0]}{word[0].upper()}" for word in _PROGRAMS_WORDS_FOR_NONE | WORDS_FOR_NONE)
 )
 #: Fields in which no word for none can be a value.
 _FIELDS_WITHOUT_WORDS: Final = frozenset(("state", "postalCode", "startDate", *AMOUNT_FIELDS, *WHOLE_NUMBER_FIELDS))
@@ -34,6 +34,8 @@ _APOSTROPHE: Final = re.compile(r"'([0-9][\w.,:/$+-]*)")
 _ESCAPED_HTML: Final = re.compile(
     r"&(?:amp;)*lt;/?(?:p|br|div|span|ul|ol|li|b|strong|i|em|u|h[1-6]|a|table|tr|td|font)(?:\s|/|&)", re.IGNORECASE
 )
+#: What becomes of UTF-8 that is read as Windows's or the West's encoding: é is Ã©, and an apostrophe may be â€™.
+_MISREAD: Final = re.compile("[ÂÃ][\u0080-\u00bf]|â€")
 #: Finds all of these, and control characters, in a job's JSON with Rust's regular expressions, which pydantic has: in 1.3 µs
 #: for 3 KB. Control characters alone take 0.9 of them. A class of many characters would take five times as long.
 _find_remnant: Final = SchemaValidator(
@@ -43,8 +45,9 @@ _find_remnant: Final = SchemaValidator(
                 r"\\u00[01]",
                 r'"[\'=#]',
                 *(f'"{re.escape(word.replace("\\", r"\\"))}"' for word in sorted(_PROGRAMS_WORDS_FOR_NONE)),
-                r'"\[object ',
+                r'"(?:\[object |Err:)',
                 "lt;",
+                _MISREAD.pattern,
                 *_SPACES,
                 *_MARKS,
             )
@@ -83,6 +86,10 @@ def remove_remnants(field: FieldCorrection, text: str) -> str | None:
     if field.name in HTML_FIELDS and _ESCAPED_HTML.search(plain):
         message = f"{field.name} has escaped HTML in it, such as &lt;p&gt;, which the board may show as text: export the HTML itself"
         field.warnings.append(RowWarning(("feed", "escaped HTML"), message))
+    if misread := _MISREAD.search(plain):
+        near = quoted(plain[max(0, misread.start() - 20) : misread.end() + 20])
+        message = f"{field.name} has {near} in it: it seems that UTF-8 was read in another encoding before, so that é became Ã©"
+        field.warnings.append(RowWarning(("feed", "misread"), message))
     return plain
 
 
