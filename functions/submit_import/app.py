@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from jobferry.adapters.aws import CONFIG
 from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.adapters.http_board import HttpBoard
-from jobferry.adapters.metrics import add_sent, emit_overdue
+from jobferry.adapters.metrics import NO_FEED, add_sent, emit_overdue
 from jobferry.adapters.s3 import FeedsBucket
 from jobferry.adapters.secrets import SecretAccounts, read_secret
 from jobferry.errors import StrayObjectError
@@ -45,8 +45,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         trigger = parse_trigger(event, now, context.aws_request_id)
     except StrayObjectError as error:
         logger.warning("object outside the feeds", extra={"why": str(error)})
-        if error.folder:
-            emit_overdue([error.folder])  # The alarm tells a person, and names the folder.
+        if error.misplaced:
+            emit_overdue([NO_FEED])  # The alarm tells a person; the log names the object.
         return Outcome(None, State.SKIPPED, reason=str(error)).answer()
     logger.append_keys(importId=trigger.import_id, feed=trigger.feed)
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())

@@ -88,12 +88,12 @@ class StrayObjectError(EventError):
 
     Args:
         message: which object.
-        folder: the object's folder, if it is where feeds are but no feed can have its name: a person has to rename it.
+        misplaced: it is where feeds are, but in a folder whose name no feed can have: a person has to rename it.
     """
 
-    def __init__(self, message: str, folder: str | None = None) -> None:
+    def __init__(self, message: str, *, misplaced: bool = False) -> None:
         super().__init__(message)
-        self.folder = folder
+        self.misplaced = misplaced
 
 
 class FeedError(JobferryError):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MAX_NAMED: Final = 5
 #: Stands for all further overdue feeds. No feed can have this name.
 OTHERS: Final = "(more)"
+#: Stands for all folders whose names no feed can have. With names of their own, many uploads at once would be as many
+#: messages.
+NO_FEED: Final = "(no feed)"
 #: Each metric, and which of the board's counts it reports.
 _COUNTS: Final = {
     "JobsAdded": "added",
@@ -54,7 +57,7 @@ def emit_overdue(feeds: Sequence[str]) -> None:
     """Emit a metric with the feed's name as its dimension, so that the alarm FeedOverdue names the feed.
 
     One more metric counts the feeds beyond MAX_NAMED. CloudWatch charges for each value of a dimension. So only overdue
-    feeds have a metric, and folders whose names no feed can have, from which nothing was ever imported.
+    feeds have a metric.
     """
     values = dict.fromkeys(feeds[:MAX_NAMED], 1)
     if others := len(feeds) - len(values):

@@ -146,9 +146,8 @@ def _upload(event: Mapping[str, Any]) -> Trigger:
         feed = check_feed_name(parts[1])
     except FeedNameError as error:
         # Not an error of the function: trying again would not help, and a dead letter would not show the reason.
-        folder = ascii(parts[1][:80])[1:-1] or "(no name)"
         raise StrayObjectError(
-            f"the object {key[:200]!r} is in a folder that cannot be a feed: {error}", folder
+            f"the object {key[:200]!r} is in a folder that cannot be a feed: {error}", misplaced=True
         ) from error
     if not is_of_feed("/".join(parts[2:])):
         raise StrayObjectError(f"the object {key[:200]!r} is not part of its feed: its name says so")
