@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from local.aws_account import REGION
+from local.aws_account import ACCOUNT, REGION
 from local.template import Resource, Stack
 from tests.stack import make_deploy_role, make_named_stack
 
@@ -31,8 +31,10 @@ UNUSED: Final = {
     "AWS::S3::Bucket": "s3:(Put|Delete|Create|Update).*(Analytics|Inventory|Metrics|Replication|Accelerate"
     "|IntelligentTiering|ObjectLock|Metadata|Website|Cors|Encryption|Lifecycle).*",
     "AWS::SecretsManager::Secret": "secretsmanager:.*Region.*|secretsmanager:GetSecretValue",  # it never reads a key
-    "AWS::SNS::Topic": "sns:(PutDataProtectionPolicy|Unsubscribe)",
+    "AWS::SNS::Topic": "sns:PutDataProtectionPolicy",
 }
+#: Types with resources that a parameter replaces: NoticeEmail and DefaultFeed.
+REPLACED: Final = {"AWS::SNS::Subscription", "AWS::Scheduler::Schedule"}
 
 
 class Grant(NamedTuple):
@@ -89,10 +91,11 @@ def stack() -> Stack:
 
 
 def needed(resource: Resource) -> Iterator[str]:
-    """Yield the actions that CloudFormation needs to update the resource, as its type's schema lists them."""
+    """Yield the actions that CloudFormation needs to update or replace the resource, as its type's schema lists them."""
     handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, resource.type).schema.get("handlers", {})
     # An update of a type without one replaces the resource.
-    for handler in ("read", "update") if "update" in handlers else ("read", "create", "delete"):
+    replaced = resource.type in REPLACED or "update" not in handlers
+    for handler in ("read", "create", "delete") if replaced else ("read", "update"):
         yield from handlers.get(handler, {}).get("permissions", [])
 
 
@@ -106,6 +109,12 @@ def test_the_role_can_update_each_resource(role: Stack, stack: Stack) -> None:
             if action.startswith(f"{service}:") and not unused and not allows(allowed, action, resource.arn):
                 missing.append((resource.logical_id, action))
     assert missing == []
+
+
+def test_the_role_can_deploy_with_the_tags_of_samconfig(role: Stack) -> None:
+    stack = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/jobferry/1"
+    change_set = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:changeSet/samcli-deploy1796100000/1"
+    assert all(allows(granted(role), "cloudformation:TagResource", arn) for arn in (stack, change_set))
 
 
 def test_the_role_reaches_no_other_stack(role: Stack) -> None:
