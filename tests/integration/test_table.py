@@ -435,6 +435,7 @@ def test_a_record_that_cannot_be_read_hides_no_other(table: ImportsTable, stack:
     assert found.imports == [opened.changed(revision=1)]
     assert found.feeds == [waiting.changed(revision=1)]
     assert sorted(each[:2] for each in found.broken) == [("b-20261124T020000Z", "b"), ("feed#c", "c")]
+    assert not any("unheard-of" in str(each.error) for each in found.broken), "the error reaches the log"
 
 
 # Sizes

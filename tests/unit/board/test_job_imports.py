@@ -176,5 +176,6 @@ def test_long_texts_are_cut() -> None:
     ],
 )
 def test_what_is_no_import_is_told_without_its_content(text: bytes, message: str) -> None:
-    with pytest.raises(JobImportError, match=message):
+    with pytest.raises(JobImportError, match=message) as caught:
         parse_job_import(text)
+    assert "input_value" not in str(caught.value.__cause__), "a traceback shows the cause"

@@ -97,8 +97,14 @@ type _Time = Annotated[datetime | None, BeforeValidator(_time)]
 
 
 class _BoardObject(BaseModel):
+    # An error does not quote the board's answer, because it reaches the log.
     model_config = ConfigDict(
-        frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True, defer_build=True
+        frozen=True,
+        extra="allow",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        defer_build=True,
+        hide_input_in_errors=True,
     )
 
 

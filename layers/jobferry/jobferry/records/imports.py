@@ -126,8 +126,14 @@ class Frozen(BaseModel):
     """A value that is stored under camelCase names and never changed in place."""
 
     # The validators are made when they are first used: all of them are a fifteenth of a cold start, and few are needed.
+    # An error does not quote the record, because it reaches the log.
     model_config = ConfigDict(
-        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, defer_build=True
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        defer_build=True,
+        hide_input_in_errors=True,
     )
 
     def changed(self, **changes: Any) -> Self:
