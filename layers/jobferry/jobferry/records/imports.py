@@ -112,6 +112,11 @@ def timestamp(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def id_time(instant: datetime) -> str:
+    """Format an instant as the ids of imports have it, such as `20261124T020000Z`."""
+    return f"{instant.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
 type Instant = Annotated[datetime, PlainSerializer(timestamp)]
 
 
@@ -243,11 +248,6 @@ class Prepared(Frozen):
     live_set: str | None = None
     notify_on_success: bool = False
     notify_on_deletes: bool = False
-
-    @property
-    def deletes(self) -> str | None:
-        """The key of the full list of deletions; None if there is no live set."""
-        return self.live_set.replace(".live.", ".deletes.") if self.live_set else None
 
 
 class Deletions(Frozen):

@@ -32,6 +32,7 @@ from jobferry.payload.build import Payload, build, reason_not_to_send
 from jobferry.payload.problems import Problem
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.records import transitions
+from jobferry.records.archive import deletion_list_key, live_set_key, manifest_key, payload_key
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed, LiveSet, Resurfaced
 from jobferry.records.imports import Deletions, Destination, Import, OtherFeed, Prepared, State, Unreadable, part_id
@@ -370,9 +371,9 @@ def _feeds_sharing(account: Account, feed: str, world: World) -> Iterator[OtherF
 def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
     """Return the records of the run's imports as they are when it is ready to be sent."""
     payload = loaded.payload
-    archive, mark = f"archive/{record.feed}", _mark(payload, plan)
+    feed, mark = record.feed, _mark(payload, plan)
     # A retry adds to a live set. Without one, its few jobs must not be stored as the live set.
-    live_set = f"{archive}/{record.import_id}.{mark}.live.jsonl.gz" if plan.has_live_set or not record.retry else None
+    live_set = live_set_key(feed, record.import_id, mark) if plan.has_live_set or not record.retry else None
     imports = []
     for number, part in enumerate(payload.parts, 1):
         import_id = part_id(record.import_id, number)
@@ -389,8 +390,8 @@ def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
             listing=None if record.retry else listing_mark(loaded.objects, loaded.settings),
             fields=payload.fields if first else {},
             half_exported=plan.half_exported,
-            payload=f"{archive}/{import_id}.{mark}.jsonl.gz",
-            manifest=f"{archive}/{import_id}.{mark}.manifest.jsonl.gz",
+            payload=payload_key(feed, import_id, mark),
+            manifest=manifest_key(feed, import_id, mark),
             live_set=live_set,
             notify_on_success=loaded.settings.notify_on_success,
             notify_on_deletes=loaded.settings.notify_on_deletes,
@@ -433,7 +434,7 @@ def _adjusted(payload: Payload) -> dict[str, str]:
 
 
 def _mark(payload: Payload, plan: Plan) -> str:
-    """Identify one reading: two simultaneous readings of a feed for one import must not overwrite each other."""
+    """Identify one reading of a feed by what it found."""
     digest = blake2b(digest_size=5)
     for path in (*(part.archive for part in payload.parts), plan.carried.live_set):
         with path.open("rb") as file:
@@ -470,8 +471,8 @@ def _archive(imports: list[Import], loaded: LoadedFeed, plan: Plan, world: World
     if first.prepared.live_set is None:
         return
     store(first.prepared.live_set, plan.carried.live_set)
-    if plan.carried.missing and not first.retry and first.prepared.deletes:
-        store(first.prepared.deletes, plan.carried.deletes)
+    if plan.carried.missing and not first.retry and (deletion_list := deletion_list_key(first.prepared)):
+        store(deletion_list, plan.carried.deletes)
 
 
 def _failed_job(number: int, problem: Problem, record: Import) -> FailedJob:

@@ -3,7 +3,6 @@
 An import's id is derived from its trigger, so that a duplicate event finds the existing record.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,7 +12,8 @@ from typing import Any, Final
 from jobferry.errors import EventError, FeedNameError, StrayObjectError
 from jobferry.feeds.objects import is_of_feed
 from jobferry.feeds.settings import check_feed_name
-from jobferry.records.imports import IMPORT_ID
+from jobferry.records.archive import RETRY_KEY
+from jobferry.records.imports import IMPORT_ID, id_time
 
 _KNOWN: Final = frozenset(
     {
@@ -28,10 +28,6 @@ _KNOWN: Final = frozenset(
         "retry",
     }
 )
-_RETRY_KEY: Final = re.compile(
-    r"archive/(?P<feed>[^/]+)/(?P<retried>[^/.]+)\.retry-(?P<time>[0-9]{8}T[0-9]{6}Z)\.jsonl"
-)
-_TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 #: Length of the mark that tells runs within one second apart. Bytes.
 _MARK_BYTES: Final = 5
 
@@ -125,7 +121,7 @@ def _run(event: Mapping[str, Any], feed: str, has_code: bool, now: datetime, req
     given = next((name for name in ("scheduledAt", "requestedAt") if name in event), None)
     at = _instant(event[given], given) if given else now
     mark = str(event[given]) if given == "requestedAt" else request
-    import_id = f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}"
+    import_id = f"{feed}-{id_time(at)}"
     if by_person and mark:
         import_id = f"{import_id}-{_short(mark)}"
     return Trigger(feed, import_id, by_person=by_person)
@@ -151,7 +147,7 @@ def _upload(event: Mapping[str, Any]) -> Trigger:
         ) from error
     if not is_of_feed("/".join(parts[2:])):
         raise StrayObjectError(f"the object {key[:200]!r} is not part of its feed: its name says so")
-    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}-{_short(version)}")
+    return Trigger(feed, f"{feed}-{id_time(at)}-{_short(version)}")
 
 
 def _short(text: str) -> str:
@@ -161,7 +157,7 @@ def _short(text: str) -> str:
 
 def _retry(key: object, feed: str, *, dry_run: bool) -> Trigger:
     """Read the key of corrected jobs. Nothing but corrected jobs of this feed can be read through such a key."""
-    match = _RETRY_KEY.fullmatch(key) if isinstance(key, str) else None
+    match = RETRY_KEY.fullmatch(key) if isinstance(key, str) else None
     if match is None or match["feed"] != feed:
         raise EventError(
             f"retry must be the key of corrected jobs, such as archive/{feed}/{{importId}}.retry-{{time}}.jsonl"
@@ -170,11 +166,6 @@ def _retry(key: object, feed: str, *, dry_run: bool) -> Trigger:
     import_id = f"{feed}-{match['time']}-retry"
     trigger = Trigger(feed, import_id, dry_run=dry_run, retry=match[0], retried=retried, by_person=True)
     return replace(trigger, corrected_at=_instant(match["time"], "the time in retry"))
-
-
-def retry_key(feed: str, import_id: str, at: datetime) -> str:
-    """Return the key of an import's corrected jobs, uploaded at this time."""
-    return f"archive/{feed}/{import_id}.retry-{at.astimezone(UTC):{_TIME_FORMAT}}.jsonl"
 
 
 def _import_id(value: object, feed: str, name: str) -> str:
