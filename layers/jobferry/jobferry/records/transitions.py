@@ -12,7 +12,6 @@ from typing import Any, Final
 from jobferry.errors import Cause
 from jobferry.records.feeds import Deleted, Feed, LiveSet, Resurfaced
 from jobferry.records.imports import (
-    LAMBDA_RETRIES,
     LATE,
     MAX_LIST_ATTEMPTS,
     MAX_SENDS,
@@ -172,7 +171,7 @@ def _with_codes(feed: Feed, record: Import) -> Feed:
 
 def take_over(record: Import, claim: Claim, now: datetime) -> Records:
     """Claim an import that was left in the middle; one that has another claim or is sent already stays as it is."""
-    if record.state not in MAY_BE_SENT or (record.claim.by != claim.by and record.claim.is_held(now)):
+    if record.state not in MAY_BE_SENT or not record.claim.is_free_for(claim.by, now):
         return _NOTHING
     return (record.changed(claim=claim),)
 
@@ -242,9 +241,7 @@ def hold_back(record: Import, feed: Feed, claimed_by: str, ending: Ending, now: 
 
 def abandon(record: Import, feed: Feed, now: datetime) -> Records:
     """End an import that was claimed and abandoned before anything was sent."""
-    if record.state is not State.PREPARING:
-        return _NOTHING
-    if record.claim.until is not None and record.claim.until + LAMBDA_RETRIES > now:
+    if record.state is not State.PREPARING or record.claim.may_be_retried(now):
         return _NOTHING
     reason = "the run was cut off before anything was sent, and Lambda's own retries did not finish it"
     # People are told once for the whole run, so its further imports are only skipped.
@@ -257,7 +254,7 @@ def abandon(record: Import, feed: Feed, now: datetime) -> Records:
 
 def may_send(record: Import, claimed_by: str, now: datetime) -> bool:
     """Tell whether an invocation may send an import: it is unsent, no other invocation works on it, and attempts are left."""
-    is_free = record.claim.by == claimed_by or not record.claim.is_held(now)
+    is_free = record.claim.is_free_for(claimed_by, now)
     return record.state in MAY_BE_SENT and is_free and record.sent.attempts < MAX_SENDS
 
 
@@ -356,7 +353,7 @@ def note_answer(record: Import, claimed_by: str, ending: Ending) -> Records:
 
 def may_delete(record: Import, claimed_by: str, now: datetime) -> bool:
     """Tell whether an invocation may send an import's list: it is open, no other invocation works on it, attempts are left."""
-    is_free = record.claim.by == claimed_by or not record.claim.is_held(now)
+    is_free = record.claim.is_free_for(claimed_by, now)
     return _has_open_list(record) and is_free and record.deletions.list_attempts < MAX_LIST_ATTEMPTS
 
 

@@ -20,7 +20,6 @@ from jobferry.errors import BoardError, BoardRefusedError, BoardUnreachableError
 from jobferry.records import transitions
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import (
-    LAMBDA_RETRIES,
     LATE,
     MAX_LIST_ATTEMPTS,
     MAX_SENDS,
@@ -209,7 +208,7 @@ def _ask_or_expire(record: Import, poller: Poller, boards: _BoardFailures, polle
 def _check_unsent(record: Import, poller: Poller, polled: Polled) -> None:
     """Continue or end an import that was left in the middle; leave one alone that is being worked on."""
     now = poller.now()
-    if record.claim.until is not None and now < record.claim.until + LAMBDA_RETRIES:
+    if record.claim.may_be_retried(now):
         return
     if record.state is State.SUBMITTING and now > record.deadline:
         _expire(record, poller, polled)
@@ -225,7 +224,7 @@ def _check_unsent(record: Import, poller: Poller, polled: Polled) -> None:
 def _check_list(record: Import, poller: Poller, polled: Polled) -> None:
     """Continue or end a list of deletions that was left in the middle; leave one alone that is being sent."""
     now, attempts = poller.now(), record.deletions.list_attempts
-    if record.claim.until is not None and now < record.claim.until + LAMBDA_RETRIES:
+    if record.claim.may_be_retried(now):
         return
     if now <= record.deadline and attempts < MAX_LIST_ATTEMPTS:
         poller.feeds.resume(record.feed, record.import_id)
