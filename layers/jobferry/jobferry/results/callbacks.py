@@ -29,7 +29,7 @@ from jobferry.records.imports import IMPORT_ID, Import, SettledBy, State
 from jobferry.records.store import ImportStore, apply
 from jobferry.results.settlement import ArchiveReader, settle
 
-#: The board has this long to answer. Seconds.
+#: The board has this long to answer.
 ANSWER_SECONDS: Final = 5.0
 #: Tolerated difference of clocks. An import that the board took earlier than we sent ours is another one.
 _CLOCK_SKEW: Final = timedelta(minutes=2)

@@ -31,7 +31,7 @@ from jobferry.records.imports import (
 from jobferry.records.store import BrokenRecord, ImportStore, apply
 from jobferry.results.settlement import ArchiveReader, settle
 
-#: One answer of the board may take this long. Seconds.
+#: One answer of the board may take this long.
 POLL_SECONDS: Final = 10.0
 #: The pause after an answer that could not be handled. It doubles with each further one, up to the second figure.
 _PAUSE: Final = timedelta(minutes=10)
