@@ -129,13 +129,8 @@ def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: Wor
         loaded = load(trigger, world, directory)
         _record_invalid(record, loaded.payload, world)
         loaded.require_sendable()
-        planned = plan(
-            trigger,
-            loaded,
-            Wishes(record.deletions.confirmed_with, record.confirm_fields, by_person=record.by_person),
-            world,
-            directory,
-        )
+        wishes = Wishes(record.deletions.confirmed_with, record.confirm_fields, by_person=record.by_person)
+        planned = plan(trigger, loaded, wishes, world, directory)
         imports = _describe(record, loaded, planned)
         _archive(imports, loaded, planned, world)
         # The first import is recorded last: its payload marks the whole run as ready to be sent.
@@ -151,27 +146,34 @@ def load(trigger: Trigger, world: World, directory: Path) -> LoadedFeed:
     Raises:
         FeedError, SecretError: it cannot be sent.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
+    for attempt in range(1, _ATTEMPTS):
         try:
-            settings = _settings(trigger.feed, world, remember=not trigger.dry_run)
-            if settings.paused:
-                raise FeedPausedError('the feed is paused: its feed.json says "paused": true')
-            # Not from memory: the key may have been replaced by one that another feed has too.
-            account = world.accounts.get(settings.api_key_secret, fresh=True)
-            if trigger.retry:
-                settings, objects = settings.for_retry(), [_corrected_jobs(trigger.retry, world)]
-            else:
-                objects = world.bucket.objects(trigger.feed)
-            vocabulary = vocabulary_of(account.board_url)
-            payload = build(objects, world.bucket, settings, directory, vocabulary)
-            return LoadedFeed(settings, account, objects, payload)
+            return _load_once(trigger, world, directory)
         except FeedError as error:
-            if not error.retryable or attempt == _ATTEMPTS:
+            if not error.retryable:
                 raise
         world.sleep(float(attempt))
         for path in directory.iterdir():
             path.unlink()
-    raise AssertionError("unreachable")
+    return _load_once(trigger, world, directory)
+
+
+def _load_once(trigger: Trigger, world: World, directory: Path) -> LoadedFeed:
+    settings = _settings(trigger.feed, world, remember=not trigger.dry_run)
+    _require_running(settings)
+    # Not from memory: the key may have been replaced by one that another feed has too.
+    account = world.accounts.get(settings.api_key_secret, fresh=True)
+    if trigger.retry:
+        settings, objects = settings.for_retry(), [_corrected_jobs(trigger.retry, world)]
+    else:
+        objects = world.bucket.objects(trigger.feed)
+    payload = build(objects, world.bucket, settings, directory, vocabulary_of(account.board_url))
+    return LoadedFeed(settings, account, objects, payload)
+
+
+def _require_running(settings: FeedSettings) -> None:
+    if settings.paused:
+        raise FeedPausedError('the feed is paused: its feed.json says "paused": true')
 
 
 def _settings(feed: str, world: World, *, remember: bool = False) -> FeedSettings:
@@ -210,13 +212,7 @@ def _corrected_jobs(key: str, world: World) -> FeedObject:
     return found
 
 
-def plan(
-    trigger: Trigger,
-    loaded: LoadedFeed,
-    wishes: Wishes,
-    world: World,
-    directory: Path,
-) -> Plan:
+def plan(trigger: Trigger, loaded: LoadedFeed, wishes: Wishes, world: World, directory: Path) -> Plan:
     """Compare what is to be sent with the last import and the live set, and decide about deletions.
 
     Raises:
@@ -309,8 +305,7 @@ def settings_to_send(record: Import, world: World) -> FeedSettings:
         FeedPausedError, AccountChangedError, SettingsError: a person has changed them so that it must not be sent.
     """
     settings = _settings(record.feed, world)
-    if settings.paused:
-        raise FeedPausedError('the feed is paused: its feed.json says "paused": true')
+    _require_running(settings)
     if settings.api_key_secret != record.destination.account:
         raise AccountChangedError(
             f"the feed's apiKeySecret is {settings.api_key_secret} by now, and this import was prepared for "
@@ -492,7 +487,7 @@ def _failed_job(number: int, problem: Problem, record: Import) -> FailedJob:
 def _record_invalid(record: Import, payload: Payload, world: World) -> None:
     known = failing_since(world.store, record.previous)
     problems = islice(payload.read_problems(), _MAX_RECORDED)
-    failed = (_failed_job(number, problem, record).failing_since(known) for number, problem in enumerate(problems))
+    failed = (_failed_job(number, problem, record).dated(known) for number, problem in enumerate(problems))
     world.store.delete_failed(record.import_id, FailedKind.INVALID)  # of an earlier reading
     world.store.write_failed(record.import_id, FailedKind.INVALID, failed, record.expires)
 
