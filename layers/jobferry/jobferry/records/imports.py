@@ -483,6 +483,11 @@ class Import(Frozen):
     revision: int = 0
 
     @property
+    def is_confirmed(self) -> bool:
+        """Tell whether the import is complete, and the board itself confirmed its result."""
+        return self.state is State.COMPLETE and self.result.verified
+
+    @property
     def deleted(self) -> int:
         """How many postings the board has deleted, with the import and by its list."""
         return self.result.count("deleted") + self.deletions.deleted

@@ -417,8 +417,7 @@ def _claim_after(record: Import) -> Claim:
 def _close_list(record: Import, feed: Feed) -> tuple[Import, Feed]:
     """Return both records after the list has ended. What is not known to be deleted stays in the live set."""
     deletions = record.deletions
-    awaits_result = record.state is not State.COMPLETE or not record.result.verified
-    closed = record.changed(claim=Claim(), open=record.open if awaits_result else None)
+    closed = record.changed(claim=Claim(), open=None if record.is_confirmed else record.open)
     if record.state is State.COMPLETE:
         feed = _close(feed, record)
     live_set = feed.live_set
@@ -648,7 +647,7 @@ def _with_live_set(feed: Feed, ended: Import, key: str) -> Feed:
         account=account_id(ended.destination.board, ended.destination.account),
         key_mark=ended.destination.key_mark,
         # Only the board's own word makes it certain that postings are gone.
-        whole=not (ended.state is State.COMPLETE and deletions.delete_jobs and ended.result.verified),
+        whole=not (ended.is_confirmed and deletions.delete_jobs),
         deleted=max(deletions.deleted, same.deleted if same else 0),
         announced_at=(deletions.announced_at or (same and same.announced_at)) if still_announced else None,
         listed=deletions.listed or bool(ended.retry and before and before.listed),

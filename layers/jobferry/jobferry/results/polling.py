@@ -182,7 +182,7 @@ def _is_given_up(record: Import, now: datetime) -> bool:
 
 def _may_be_asked(record: Import, now: datetime) -> bool:
     """Tell whether the board is asked for an import in this run."""
-    if _is_unsent(record) or (record.state is State.COMPLETE and record.result.verified):
+    if _is_unsent(record) or record.is_confirmed:
         return False
     if record.open == LATE:
         wanted = now <= record.late_deadline and record.unanswered < transitions.MAX_UNANSWERED
@@ -198,7 +198,7 @@ def _ask_or_expire(record: Import, poller: Poller, boards: _BoardFailures, polle
     answer = None
     if not boards.are_too_many(record.destination.board):
         settled, answer = _ask(record, poller, boards)
-        if settled is not None and settled.state is State.COMPLETE and settled.result.verified:
+        if settled is not None and settled.is_confirmed:
             polled.settled.append(settled)
             return
     if record.open != LATE and poller.now() > record.deadline:
