@@ -19,7 +19,7 @@ from jobferry.adapters.poller_log import PollerLog
 from jobferry.adapters.s3 import FeedsBucket
 from jobferry.adapters.secrets import SecretAccounts
 from jobferry.errors import PollingError
-from jobferry.results.overdue import is_hourly_run, report_overdue
+from jobferry.results.overdue_feeds import is_hourly_run, report_overdue
 from jobferry.results.polling import Poller, poll
 
 logger, metrics = Logger(), Metrics()

@@ -26,6 +26,7 @@ from jobferry.errors import (
 )
 from jobferry.feeds.objects import FeedObject
 from jobferry.records import transitions
+from jobferry.records.archive import deletion_list_key
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import Import, State
 from jobferry.results.callbacks import Callback, Receiver, receive
@@ -677,7 +678,7 @@ class History:
 
     def archived_list(self, record: Import) -> list[str]:
         """Return the reference numbers of an import's list, in order."""
-        content = gzip.decompress(self.stage.bucket.contents[record.prepared.deletes or ""])
+        content = gzip.decompress(self.stage.bucket.contents[deletion_list_key(record.prepared) or ""])
         return [json.loads(line)["referenceNumber"] for line in content.splitlines()]
 
     def judge(self, request: Request, sent: set[str]) -> None:

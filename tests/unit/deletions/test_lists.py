@@ -16,9 +16,9 @@ from jobferry.errors import (
     BoardUnreachableError,
     DeletionNotOfferedError,
 )
+from jobferry.records.archive import deletion_list_key, retry_key
 from jobferry.records.imports import Import, ListEnd, State
 from jobferry.runs import deletion_lists
-from jobferry.runs.triggers import retry_key
 from tests.fakes import Deletion, Killed
 from tests.stage import FEED, KEY, Stage, job, lines
 
@@ -91,7 +91,7 @@ def test_the_list_is_sent_after_the_import_was_accepted_and_is_archived_before(s
 
     def look(_: Deletion) -> None:
         [record] = [each for each in stage.store.imports() if each.state is State.PENDING]
-        seen.append((len(stage.board.requests), record.prepared.deletes in stage.bucket.contents))
+        seen.append((len(stage.board.requests), deletion_list_key(record.prepared) in stage.bucket.contents))
 
     stage.board.before_delete = look
     stage.run()

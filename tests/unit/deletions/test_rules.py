@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jobferry.records.archive import deletion_list_key
 from jobferry.records.failed_jobs import FailedKind
 from jobferry.records.imports import Import, OtherFeed, Posting, State, Unreadable
 from tests.stage import FEED, KEY, Stage, job, jobs, lines
@@ -350,8 +351,7 @@ def test_4_what_was_withheld_is_withheld_again_and_listed_whole() -> None:
     assert again.deletions.withheld == 30
     assert again.deletions.postings[0] == Posting(reference_number="J00", title="Job J00")
     assert len(again.deletions.postings) == 25
-    assert again.prepared.live_set is not None
-    listed = gzip.decompress(stage.bucket.contents[again.prepared.live_set.replace(".live.", ".deletes.")])
+    listed = gzip.decompress(stage.bucket.contents[deletion_list_key(again.prepared) or ""])
     assert [json.loads(line)["referenceNumber"] for line in listed.splitlines()] == references[:30]
     assert stage.live_set() == references
     assert stage.postings() == references

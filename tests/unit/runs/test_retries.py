@@ -11,9 +11,10 @@ import pytest
 from jobferry.adapters.metrics import add_settled
 from jobferry.errors import EventError
 from jobferry.notices.advice.commands import Commands
+from jobferry.records.archive import retry_key
 from jobferry.records.failed_jobs import FailedKind
 from jobferry.records.imports import Import, State
-from jobferry.runs.triggers import parse_trigger, retry_key
+from jobferry.runs.triggers import parse_trigger
 from tests.fakes import Killed
 from tests.stage import FEED, KEY, Stage, job, jobs, lines
 

@@ -21,7 +21,7 @@ from jobferry.errors import Cause, SettingsError
 from jobferry.feeds.settings import FeedSettings, parse_settings
 from jobferry.records.feeds import LiveSet
 from jobferry.records.imports import Import, State, timestamp
-from jobferry.results.overdue import is_overdue
+from jobferry.results.overdue_feeds import is_overdue
 from jobferry.runs.triggers import parse_trigger
 from jobferry.text import counted
 

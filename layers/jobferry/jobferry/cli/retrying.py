@@ -20,8 +20,9 @@ from jobferry.notices.details import read_details
 from jobferry.notices.failures import Failure, Verdict, failures_of
 from jobferry.payload.build import Payload, spool
 from jobferry.records import transitions
+from jobferry.records.archive import retry_key
 from jobferry.records.imports import Import
-from jobferry.runs.triggers import parse_trigger, retry_key
+from jobferry.runs.triggers import parse_trigger
 
 SUFFIX: Final = ".jsonl"
 

@@ -57,7 +57,6 @@ ReferenceNumber = Annotated[
     Field(union_mode="left_to_right"),
 ]
 #: The pattern accepts most dates quickly: from 1990, without a time and without February 29.
-
 Date = Annotated[
     Annotated[
         str,
@@ -100,6 +99,8 @@ class Job[N](TypedDict, total=False):
 FIELDS: Final = Job.__annotations__.keys()
 WHOLE_NUMBER_FIELDS: Final = ("shiftsPerWeek", "hoursPerShift", "durationLength")
 AMOUNT_FIELDS: Final = ("payAmountMin", "payAmountMax")
+#: Fields whose values have a fixed form, so that no word for none can be one.
+STRICT_FIELDS: Final = frozenset({"state", "postalCode", "startDate", *AMOUNT_FIELDS, *WHOLE_NUMBER_FIELDS})
 #: Fields that may have HTML, and several lines.
 HTML_FIELDS: Final = ("description", "requirements", "benefits")
 #: Fields in which the check makes numbers of digits, or trims the texts of a list.

@@ -6,7 +6,7 @@ A row with such a number says nothing about the posting that it came from, so it
 import re
 from typing import Final
 
-#: Characters. No agency's system has longer reference numbers with anything but letters, digits and hyphens in them.
+#: A reference number with anything but letters, digits and hyphens in it has no more characters.
 _MAX_LENGTH: Final = 255
 #: What people and programs write for no value, in lower case.
 WORDS_FOR_NONE: Final = frozenset({
@@ -24,8 +24,7 @@ _SCIENTIFIC: Final = re.compile(r"[0-9]+(?:[.,][0-9]+E\+?|E\+)[0-9]+", re.IGNORE
 SHORTENED: Final = "was shortened by a spreadsheet: format the column as text and export the full number"
 _FORMULA: Final = re.compile(r"=\s*\".*|'[0-9][\w.,:/$+-]*")
 _DECIMAL: Final = re.compile(r"[0-9]+\.0+")
-#: Characters.
-_LONGEST_DATE: Final = 19
+_LONGEST_DATE: Final = len("2024-03-02T00:00:00")
 #: What spreadsheets make of `3-2`, `3/2/24` and `true`. It may be a number of the agency's, so it is sent.
 _MAY_BE_CONVERTED: Final = re.compile(
     r"(?:[0-9]{1,2}-)?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:-[0-9]{2,4})?|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}"

@@ -137,53 +137,16 @@ ONE_PAY: Final = frozenset({
     "compensation", "jobsalary", "payvalue", "hourlycompensation", "annualpay",
 })  # fmt: skip
 #: Words before the name itself, also as elements and objects that the fields are in: `job.title` and `Job Title`.
-_CONTAINERS: Final = frozenset(
-    [
-        "job",
-        "jobs",
-        "position",
-        "vacancy",
-        "assignment",
-        "joborder",
-        "jobdata",
-        "jobdetails",
-        "jobinfo",
-        "jobposting",
-        "detail",
-        "details",
-        "data",
-        "info",
-        "general",
-        "custom",
-        "customfields",
-        "fields",
-        "field",
-        "acf",
-        "meta",
-        "attributes",
-        "portal",
-    ]
-)
+_CONTAINERS: Final = frozenset({
+    "job", "jobs", "position", "vacancy", "assignment", "joborder", "jobdata", "jobdetails", "jobinfo", "jobposting",
+    "detail", "details", "data", "info", "general", "custom", "customfields", "fields", "field", "acf", "meta", "attributes",
+    "portal",
+})  # fmt: skip
 #: The same for fields of the place only.
-_PLACES: Final = frozenset(
-    [
-        "address",
-        "addresses",
-        "location",
-        "locations",
-        "loc",
-        "joblocation",
-        "jobaddress",
-        "worklocation",
-        "worksite",
-        "work",
-        "site",
-        "facility",
-        "hospital",
-        "place",
-        "workplace",
-    ]
-)
+_PLACES: Final = frozenset({
+    "address", "addresses", "location", "locations", "loc", "joblocation", "jobaddress", "worklocation", "worksite", "work",
+    "site", "facility", "hospital", "place", "workplace",
+})  # fmt: skip
 _FIELDS_OF_PLACES: Final = frozenset({"city", "state", "postalCode"})
 #: The words of a name: a capital letter begins one after a small letter.
 _WORD: Final = re.compile(r"#|[0-9]+|[A-Z]*[^\W\d_A-Z]+|[A-Z]+")

@@ -66,7 +66,9 @@ class Failure:
 
     @property
     def group(self) -> Group:
-        return Group.ACCEPTED if self.verdict is Verdict.ACCEPTED else Group.NEW if self.is_new else Group.KNOWN
+        if self.verdict is Verdict.ACCEPTED:
+            return Group.ACCEPTED
+        return Group.NEW if self.is_new else Group.KNOWN
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Reason:
         message: the message of the first of them.
         kind: what their messages have in common, see `kind_of`.
         identical: their messages do not differ.
-        jobs: how many they are.
+        jobs: how many there are.
         first: the first of them.
     """
 
@@ -168,8 +170,8 @@ def count_failures(details: ImportDetails) -> Failures:
     found.reasons = sorted(reasons.values(), key=lambda each: -each.jobs)
     if details.previously is not None:
         fixed = set(details.previously)
-        for job in chain(details.failed, details.invalid) if fixed else ():
-            fixed.discard(job.identity)
+        if fixed:
+            fixed.difference_update(job.identity for job in chain(details.failed, details.invalid))
         found.fixed = len(fixed)
     return found
 

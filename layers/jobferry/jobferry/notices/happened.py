@@ -9,7 +9,7 @@ from jobferry.records.imports import Import, ListEnd, State
 from jobferry.text import counted, one_line, when
 
 #: Characters of a reason that are shown.
-REASON: Final = 600
+REASON_LENGTH: Final = 600
 
 
 def part(record: Import) -> str:
@@ -112,8 +112,7 @@ def _left(record: Import) -> str:
     if deletions.list_end is ListEnd.NOT_ACCEPTED:
         return f"{left} stayed there: the board had not accepted the import when its list of deletions was due."
     are = "may still be there" if deletions.list_end is ListEnd.UNANSWERED else "stayed there"
-    reason = one_line(deletions.list_reason or "none was recorded", REASON)
-    return f"{left} {are}. The reason: {reason}{'' if reason.endswith('.') else '.'}"
+    return f"{left} {are}. {_reason(deletions.list_reason)}"
 
 
 def _overtaken(record: Import) -> str:
@@ -137,20 +136,22 @@ def _nothing_was_accepted(record: Import) -> str:
     else:
         of = " of the retry" if record.retry else ""
         nothing = f"{nothing}{of}: all postings on the board are as they were before."
-    reason = one_line(record.ending.reason or "none was recorded", REASON)
-    return f"{nothing} The reason: {reason}{'' if reason.endswith(('.', '?', '!')) else '.'}"
+    return f"{nothing} {_reason(record.ending.reason)}"
+
+
+def _reason(words: str | None) -> str:
+    reason = one_line(words or "none was recorded", REASON_LENGTH)
+    return f"The reason: {reason}{'' if reason.endswith(('.', '?', '!')) else '.'}"
 
 
 def _no_result_came(record: Import) -> str:
     sent = counted(record.prepared.jobs, "job was", "jobs were")
     at = f" at {when(record.sent.submitted_at)}" if record.sent.submitted_at else ""
     if record.sent.board_import_id:
-        text = f"{sent} sent{at} and the board accepted them, but it has given no result since."
-    elif answered := record.sent.answered:
-        text = f"{sent} sent{at}, but {answered}: it is not known whether they arrived."
+        then = " and the board accepted them, but it has given no result since."
     else:
-        text = f"{sent} sent{at}, but the board's answer was lost: it is not known whether they arrived."
+        then = f", but {record.sent.answered or "the board's answer was lost"}: it is not known whether they arrived."
     return (
-        f"{text} Nothing is lost on this side: what was sent is in the archive, and if the result still comes, it is "
+        f"{sent} sent{at}{then} Nothing is lost on this side: what was sent is in the archive, and if the result still comes, it is "
         "recorded and you are told."
     )

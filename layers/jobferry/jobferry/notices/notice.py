@@ -16,7 +16,7 @@ from jobferry.notices.advice.commands import Commands
 from jobferry.notices.advice.topics import ENDED, Topic, topics
 from jobferry.notices.details import read_details
 from jobferry.notices.failures import NAMED, Failure, Reason, place
-from jobferry.notices.happened import REASON, part
+from jobferry.notices.happened import REASON_LENGTH, part
 from jobferry.notices.report import Links
 from jobferry.notices.view import ImportView, JobView, Lengths, heading, view_job, view_posting
 from jobferry.records import transitions
@@ -27,15 +27,15 @@ from jobferry.text import counted, day, one_line, when
 #: The version of the data's shape: a program may rely on the shape while this stays.
 VERSION: Final = 1
 #: SNS: fewer than 100 characters, ASCII, no line breaks.
-SUBJECT: Final = 99
+_SUBJECT_LENGTH: Final = 99
 
 _RESULTS: Final = ("added", "updated", "unchanged", "failed", "processed", "deleted")
 # With 25 jobs and all else, text and data together stay far below SNS's limit; a test checks it.
 _LENGTHS: Final = Lengths(reference=64, title=80, file=100, message=240, own_message=160)
-_WARNING: Final = 160
+_WARNING_LENGTH: Final = 160
 _WARNINGS: Final = 10
 _REASONS: Final = 5
-_PLACE: Final = 40
+_PLACE_LENGTH: Final = 40
 # The text fits on two screens, a test checks it; the report has everything.
 _SHOWN: Final = 10
 _SHOWN_POSTINGS: Final = 15
@@ -122,7 +122,7 @@ def publish(
 def compose(view: ImportView, links: Links | None = None) -> Notice:
     """Write the notice of an import that has ended, with the links to its report if there is one."""
     record, severity = view.record, view.severity.value
-    text = "\n\n".join(f"{title}\n" + "\n".join(lines) for title, lines in _sections(view, links) if lines)
+    text = "\n\n".join("\n".join([title, *lines]) for title, lines in _sections(view, links) if lines)
     return Notice(
         subject=_subject(record.feed, view.headline),
         text=f"{text}\n\n{_footer(view)}\n",
@@ -134,9 +134,9 @@ def compose(view: ImportView, links: Links | None = None) -> Notice:
 
 def _subject(feed: str, headline: str) -> str:
     ascii_headline = unicodedata.normalize("NFKD", headline).encode("ascii", "replace").decode()
-    room = SUBJECT - len("jobferry : ") - len(ascii_headline)
+    room = _SUBJECT_LENGTH - len("jobferry : ") - len(ascii_headline)
     name = feed if len(feed) <= room else f"{feed[: max(room - 3, 0)]}..."
-    return f"jobferry {name}: {ascii_headline}"[:SUBJECT]
+    return f"jobferry {name}: {ascii_headline}"[:_SUBJECT_LENGTH]
 
 
 # The text
@@ -203,7 +203,8 @@ def _failed(view: ImportView) -> Iterator[Section]:
         lines = [f"{shown[0].verdict}: {_reason_words(failures.reasons[0])}"]
         for job in shown:
             lines.append(f"- {_name(job)}")
-            lines += [f"  To fix: {job.own_message}"] * bool(job.own_message)
+            if job.own_message:
+                lines.append(f"  To fix: {job.own_message}")
         yield heading("FAILED FOR THE SAME REASON", failures.total, len(shown)), lines
         return
     if failures.total > _SHOWN:
@@ -215,7 +216,7 @@ def _failed(view: ImportView) -> Iterator[Section]:
 
 
 def _reason(reason: Reason) -> str:
-    first = ", ".join(place(job, _PLACE) for job in reason.first)
+    first = ", ".join(place(job, _PLACE_LENGTH) for job in reason.first)
     more = " and more" if reason.jobs > len(reason.first) else ""
     return f"- {counted(reason.jobs, 'job')}: {_reason_words(reason)}\n  In {first}{more}."
 
@@ -242,13 +243,13 @@ def _name(job: JobView) -> str:
 def _notes(view: ImportView, links: Links | None) -> Iterator[str]:
     warned = view.record.prepared.warned
     for text in warned[:_WARNINGS]:
-        yield f"- {one_line(text, _WARNING)}"
+        yield f"- {one_line(text, _WARNING_LENGTH)}"
     if len(warned) > _WARNINGS:
         yield f"- and {counted(len(warned) - _WARNINGS, 'other kind')} of warnings"
     if view.adjusted:
         yield f"- {view.adjusted}; see the report" if links else f"- {view.adjusted}"
     if view.ignored_values:
-        yield f"- {one_line(view.ignored_values, _WARNING)}"
+        yield f"- {one_line(view.ignored_values, _WARNING_LENGTH)}"
 
 
 def _footer(view: ImportView) -> str:
@@ -283,7 +284,7 @@ def _data(view: ImportView, links: Links | None) -> dict[str, Any]:
         "state": record.state.value,
         "about": [each.value for each in view.topics],
         "cause": record.ending.cause,
-        "reason": one_line(record.ending.reason, REASON) if record.ending.reason else None,
+        "reason": one_line(record.ending.reason, REASON_LENGTH) if record.ending.reason else None,
         "whatToDo": [{"text": step.text, "command": step.command} for step in view.steps],
         "runbook": [f"{view.commands.runbook}#{each}" for each in _anchors(view)] if view.commands.runbook else [],
         "createdAt": timestamp(record.created_at),
@@ -326,7 +327,7 @@ def _data(view: ImportView, links: Links | None) -> dict[str, Any]:
             "reasons": [_reason_data(each) for each in failures.reasons[:_REASONS]],
             "first": [_job_data(each) for each in failures.first],
         },
-        "warnings": [one_line(text, _WARNING) for text in _all_warnings(record)[:_WARNINGS]],
+        "warnings": [one_line(text, _WARNING_LENGTH) for text in _all_warnings(record)[:_WARNINGS]],
         "report": _report_data(links, view.commands) if links else None,
         "severity": view.severity.value,
     }
@@ -351,7 +352,7 @@ def _reason_data(reason: Reason) -> dict[str, Any]:
         "message": one_line(reason.message, _LENGTHS.own_message),
         "alike": reason.identical,
         "jobs": reason.jobs,
-        "first": [place(job, _PLACE) for job in reason.first],
+        "first": [place(job, _PLACE_LENGTH) for job in reason.first],
     }
 
 

@@ -63,7 +63,7 @@ class PostingsView(NamedTuple):
 
     Attributes:
         title: the words by which the steps refer to the list.
-        number: how many they are.
+        number: how many there are.
         words: what they have in common.
         needs_attention: a person should check the list.
     """
@@ -212,9 +212,10 @@ class ImportView:
 
 def _counts(record: Import, failures: Failures) -> list[CountView]:
     result, jobs = record.result, record.prepared.jobs
-    held_back = [CountView(failures.held_back, "with a mistake, held back", is_bad=True)] * (failures.held_back > 0)
+    held_back = CountView(failures.held_back, "with a mistake, held back", is_bad=True)
     if record.state is not State.COMPLETE:
-        return [CountView(jobs, _WITHOUT_RESULT.get(record.state, "not sent"))] * (jobs > 0) + held_back
+        sent = CountView(jobs, _WITHOUT_RESULT.get(record.state, "not sent"))
+        return [each for each in (sent, held_back) if each.number]
     counts = [CountView(result.count(name), name, is_bad=name == "failed") for name in _JOB_COUNTS]
     total, processed = sum(each.number for each in counts), result.count("processed")
     words = "in total, matching what was sent" if total == jobs else f"in total, though {jobs:,} were sent"
@@ -224,17 +225,18 @@ def _counts(record: Import, failures: Failures) -> list[CountView]:
     deleted_words = "posting deleted" if deleted == 1 else "postings deleted"
     if deletions.delete_jobs or deleted:
         deleted_words += f", {deletions.by_import:,} expected"
-    is_off = result.unaccounted > 0
-    sums = [*counts, CountView(total, words, is_off), *held_back]
-    by_list_only = deletions.listed and deletions.expected and not deleted
-    if not by_list_only:
-        sums.append(CountView(deleted, deleted_words, deleted > deletions.by_import))
-    if deletions.listed and deletions.expected:
+    counts.append(CountView(total, words, is_bad=result.unaccounted > 0))
+    if held_back.number:
+        counts.append(held_back)
+    has_list = deletions.listed and deletions.expected > 0
+    if deleted or not has_list:
+        counts.append(CountView(deleted, deleted_words, is_bad=deleted > deletions.by_import))
+    if has_list:
         by_list = "posting deleted by list" if deletions.deleted == 1 else "postings deleted by list"
-        sums.append(CountView(deletions.deleted, f"{by_list}, {deletions.expected:,} expected"))
+        counts.append(CountView(deletions.deleted, f"{by_list}, {deletions.expected:,} expected"))
     if deletions.left:
-        sums.append(CountView(deletions.left, "left for the next run", is_bad=True))
-    return sums
+        counts.append(CountView(deletions.left, "left for the next run", is_bad=True))
+    return counts
 
 
 def _deletions(record: Import) -> PostingsView:

@@ -55,6 +55,12 @@ class Part(NamedTuple):
     archive: Path
     manifest: Path
 
+    @classmethod
+    def empty(cls, directory: Path, name: str) -> Part:
+        """Return a part without jobs, with the files of this name."""
+        jobs = directory / f"{name}.jsonl"
+        return cls(0, jobs, jobs.with_suffix(".jsonl.gz"), jobs.with_suffix(".manifest.jsonl.gz"))
+
 
 @dataclass
 class Payload:
@@ -63,24 +69,24 @@ class Payload:
     Attributes:
         parts: the imports in order; none if no job can be sent.
         sources: the objects: key, etag, stored bytes, rows, and how many valid rows have each of the board's fields.
-        rows: the number of rows read, and of problems with what else the objects hold.
+        rows: the number of rows read. What looks like jobs but is not read counts as one.
         jobs: the number of jobs to send. In a full sync, this includes invalid ones.
         invalid: the number of rows with errors, whether they are sent or held back.
         warnings: the number of corrections and unusual values.
         warning_groups: the warnings by kind.
         problems: the spool of all problems; `read_problems` reads it.
         references: the reference numbers of the jobs to send.
-        understanding: how well the feed's names are understood.
         held: those of invalid jobs that are not sent. They are in the feed, so their postings stay.
+        understanding: how well the feed's names are understood.
         unprotected: the number of rows that protect no posting: they cannot be sent, have no reference number or a garbled
-            one, contradict another row, or have a spreadsheet's error, which the board would publish. What looks like jobs
-            but is not read counts as a row.
+            one, contradict another row, or have a spreadsheet's error, which the board would publish.
     """
 
     parts: list[Part]
     sources: list[dict[str, Any]]
     problems: Path
     references: ReferenceSet
+    held: ReferenceSet = field(default_factory=ReferenceSet)
     rows: int = 0
     jobs: int = 0
     invalid: int = 0
@@ -88,7 +94,6 @@ class Payload:
     warning_groups: list[WarningGroup] = field(default_factory=list)
     understanding: Understanding = field(default_factory=Understanding)
     unprotected: int = 0
-    held: ReferenceSet = field(default_factory=ReferenceSet)
 
     @property
     def fields(self) -> dict[str, int]:
@@ -238,7 +243,7 @@ class _Spool:
         self._sends_invalid = settings.full_sync
         self._groups: dict[tuple[str, ...], WarningGroup] = {}
         self.fields = FieldCounts()
-        self._part = Part(0, directory / "jobs.jsonl", directory / "jobs.jsonl.gz", directory / "manifest.jsonl.gz")
+        self._part = Part.empty(directory, "jobs")
         self._jobs = self._part.body.open("wb", CHUNK)
         self._entries = EntrySpool(_spooled(self._part.manifest))
         #: The entries of invalid rows that are not sent. Their reference numbers still are in the feed.
@@ -265,17 +270,17 @@ class _Spool:
 
     def invalid(self, result: JobResult, source: Source) -> None:
         """Spool a row that a person has to fix. In a full sync its job is sent all the same, so that the board refuses it."""
-        reference, title = result.job.get("referenceNumber"), _title(result.job)
-        if not isinstance(reference, str):
-            self._problem(Problem(source, tuple(result.errors), None, title), protected=False)
-        elif not result.identified:
-            self._problem(Problem(source, tuple(result.errors), reference, title), protected=False)
+        reference, title = _text(result.job, "referenceNumber"), _text(result.job, "title")
+        title = title and title[:MAX_TITLE]
+        problem = Problem(source, tuple(result.errors), reference, title)
+        if reference is None or not result.identified:
+            self._problem(problem, protected=False)
         elif self._sends_invalid and result.refusable:
-            self._problem(Problem(source, tuple(result.errors), reference, title, sent=True))
+            self._problem(problem._replace(sent=True))
             self._invalid_jobs.append(self.payload.jobs)
             self.job(reference, title, result.body, *source)
         else:
-            self._problem(Problem(source, tuple(result.errors), reference, title), protected=not self._sends_invalid)
+            self._problem(problem, protected=not self._sends_invalid)
             self._held.add(reference, title, *source)
             if not self._sends_invalid:
                 self.payload.held.add(reference)
@@ -339,19 +344,17 @@ class _Spool:
         amended: dict[Source, str] = {}
         with _Parts(self._directory, self._limit) as parts:
             for index, (entry, body) in enumerate(self._read_jobs()):
-                counted = index == next_invalid
-                next_invalid = next(invalid, None) if counted else next_invalid
-                reference, title, key, row, line = entry
-                source = Source(key, row, line)
+                is_invalid = index == next_invalid
+                next_invalid = next(invalid, None) if is_invalid else next_invalid
+                reference, source = entry.reference_number, entry.source
                 group = repeated.get(reference)
                 if group is not None and group.differ:
                     message = group.contradiction(reference)
-                    problem = Problem(source, (message,), reference, title)
-                    if counted:
+                    if is_invalid:
                         amended[source] = message
-                        self.payload.unprotected += 1
+                        payload.unprotected += 1
                     else:
-                        self._problem(problem, protected=False)
+                        self._problem(Problem(source, (message,), reference, entry.title), protected=False)
                 elif group is not None and reference in sent:
                     self.warn(source, group.repetition(reference))
                 else:
@@ -410,13 +413,7 @@ class _Parts:
     def add(self, body: bytes, entry: Entry) -> None:
         if self._files is None or self.parts[-1].jobs == self._limit:
             self.__exit__()
-            name = f"part-{len(self.parts) + 1}"
-            part = Part(
-                0,
-                self._directory / f"{name}.jsonl",
-                self._directory / f"{name}.jsonl.gz",
-                self._directory / f"{name}.manifest.jsonl.gz",
-            )
+            part = Part.empty(self._directory, f"part-{len(self.parts) + 1}")
             self._files = part.body.open("wb", CHUNK), EntrySpool(_spooled(part.manifest))
             self.parts.append(part)
         jobs, entries = self._files
@@ -430,9 +427,9 @@ def _parse_problem(line: bytes) -> Problem:
     return Problem(Source(*source), tuple(messages), *others)
 
 
-def _title(job: Mapping[str, Any]) -> str | None:
-    title = job.get("title")
-    return title[:MAX_TITLE] if isinstance(title, str) else None
+def _text(job: Mapping[str, Any], name: str) -> str | None:
+    value = job.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _spooled(manifest: Path) -> Path:

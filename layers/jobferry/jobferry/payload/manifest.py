@@ -12,6 +12,7 @@ from isal import igzip
 from pydantic_core import from_json, to_json
 
 from jobferry.feeds.streams import CHUNK
+from jobferry.payload.problems import Source
 
 #: isal's levels are 0 to 3. Level 1 compresses job texts as well as 2, and faster.
 GZIP_LEVEL: Final = 1
@@ -33,6 +34,10 @@ class Entry(NamedTuple):
     key: str
     row: int | None
     line: int | None
+
+    @property
+    def source(self) -> Source:
+        return Source(self.key, self.row, self.line)
 
 
 class EntrySpool:

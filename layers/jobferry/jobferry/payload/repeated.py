@@ -24,11 +24,10 @@ class Repeated:
     def add(self, entry: Entry, body: bytes | None) -> None:
         """Add a row, with its job if that would be sent."""
         digest = b"" if body is None else _digest(body)
-        source = Source(entry.key, entry.row, entry.line)
         if self.count == 0:
-            self.first, self._digest = source, digest
+            self.first, self._digest = entry.source, digest
         elif self.count == 1:
-            self.second = source
+            self.second = entry.source
         self.differ = self.differ or digest != self._digest
         self.count += 1
 

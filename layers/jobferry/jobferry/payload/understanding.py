@@ -4,7 +4,7 @@ A column is a field of the feed, whatever its format: a column of a table, a key
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from jobferry.feeds.rows import plain_name
@@ -53,8 +53,11 @@ class Understanding:
 
     def lacks(self, name: str) -> bool:
         """Decide whether many jobs lack one of the board's fields."""
-        jobs = self.fields[name].jobs if name in self.fields else 0
-        return (self.jobs - jobs) * 100 >= self.jobs * _LACKING
+        return self.without(name) * 100 >= self.jobs * _LACKING
+
+    def without(self, name: str) -> int:
+        """Return how many jobs lack one of the board's fields."""
+        return self.jobs - (self.fields[name].jobs if name in self.fields else 0)
 
     def data(self) -> dict[str, Any]:
         """Return the understanding for programs, without its warnings."""
@@ -78,8 +81,7 @@ def understand(counts: FieldCounts, names: FeedNames, settings: FeedSettings) ->
     found = Understanding(counts.jobs, uses, [_cut(name) for name in names.unknown])
     used = {column for use in uses.values() for column in use.columns}
     missing = [name for name in settings.fields if name in names.missing and _cut(name) not in used]
-    warnings = [*_wrong_settings(settings), *_wrong_names(found, missing, settings)]
-    return Understanding(found.jobs, found.fields, found.unknown, warnings)
+    return replace(found, warnings=[*_wrong_settings(settings), *_wrong_names(found, missing, settings)])
 
 
 def _wrong_settings(settings: FeedSettings) -> Iterator[str]:
@@ -110,7 +112,7 @@ def _wrong_names(found: Understanding, missing: Sequence[str], settings: FeedSet
         yield f"no job has {quoted(name)}, which feed.json maps to {settings.fields[name]}{hint}"
     for name in _EXPECTED:
         if found.lacks(name):
-            jobs = found.jobs - (found.fields[name].jobs if name in found.fields else 0)
+            jobs = found.without(name)
             yield f"{jobs:,} of {counted(found.jobs, 'job')} {'has' if jobs == 1 else 'have'} no {name}"
     for name in found.unknown:
         meant = _field_meant_by(name)

@@ -54,6 +54,6 @@ class FailedJob(Frozen):
         """What identifies the job from one import to the next."""
         return self.reference_number or f"\0{self.title}\0{self.messages[:1]}"
 
-    def failing_since(self, known: Mapping[str, datetime]) -> FailedJob:
+    def dated(self, known: Mapping[str, datetime]) -> FailedJob:
         """Return the job with the time at which it began to fail, by the identities of an earlier import."""
         return self.changed(since=known.get(self.identity, self.since))

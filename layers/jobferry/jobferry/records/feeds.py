@@ -105,8 +105,8 @@ class Feed(Frozen):
     run_again: str | None = None
     run_again_at: Instant | None = None
     run_again_confirm: str | None = None
-    runs_again: int = 0
     run_again_confirm_fields: str | None = None
+    runs_again: int = 0
     revision: int = 0
 
     def to_item(self) -> dict[str, Any]:

@@ -112,6 +112,11 @@ def timestamp(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def id_time(instant: datetime) -> str:
+    """Format an instant as the ids of imports have it, such as `20261124T020000Z`."""
+    return f"{instant.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
 type Instant = Annotated[datetime, PlainSerializer(timestamp)]
 
 
@@ -192,6 +197,14 @@ class Claim(Frozen):
         """Tell whether an invocation may still be working on the import."""
         return self.until is not None and self.until > now
 
+    def is_free_for(self, invocation: str | None, now: datetime) -> bool:
+        """Tell whether no other invocation may be working on the import."""
+        return self.by == invocation or not self.is_held(now)
+
+    def may_be_retried(self, now: datetime) -> bool:
+        """Tell whether the invocation, or Lambda's own retry of it, may still be working on the import."""
+        return self.is_held(now - LAMBDA_RETRIES)
+
 
 class Destination(Frozen):
     """Where an import is sent.
@@ -244,11 +257,6 @@ class Prepared(Frozen):
     notify_on_success: bool = False
     notify_on_deletes: bool = False
 
-    @property
-    def deletes(self) -> str | None:
-        """The key of the full list of deletions; None if there is no live set."""
-        return self.live_set.replace(".live.", ".deletes.") if self.live_set else None
-
 
 class Deletions(Frozen):
     """What was decided about deletions.
@@ -270,7 +278,7 @@ class Deletions(Frozen):
         because: why deletions are withheld.
         reduced: the first objects that lost most of their rows.
         shared_with: the first other feeds that use the same account, or may use it.
-        sharing: how many these feeds are.
+        sharing: how many such feeds there are.
         confirm_code: the code that sends the withheld deletions; None if a person cannot confirm them.
         confirmed_with: the code that a person gave with this run.
         postings: the first of the postings that are deleted or withheld.
@@ -310,12 +318,12 @@ class Deletions(Frozen):
 
     @property
     def by_import(self) -> int:
-        """The postings that the import itself deletes."""
+        """How many postings the import itself deletes."""
         return self.expected if self.delete_jobs else 0
 
     @property
     def left(self) -> int:
-        """The postings of the list that are not known to be deleted."""
+        """How many postings of the list are not known to be deleted."""
         return self.expected - self.deleted if self.listed else 0
 
     @property
@@ -431,7 +439,7 @@ class Ending(Frozen):
 class Import(Frozen):
     """The record of one import.
 
-    It is stored flat, under the names of its parts' attributes: `to_item` and `from_item` know that form.
+    It is stored flat: `to_item` and `from_item` know that form.
 
     Attributes:
         import_id: `{feed}-{time}`, see `runs.triggers`.
@@ -475,8 +483,13 @@ class Import(Frozen):
     revision: int = 0
 
     @property
+    def is_confirmed(self) -> bool:
+        """Tell whether the import is complete, and the board itself confirmed its result."""
+        return self.state is State.COMPLETE and self.result.verified
+
+    @property
     def deleted(self) -> int:
-        """The postings that the board has deleted, with the import and by its list."""
+        """How many postings the board has deleted, with the import and by its list."""
         return self.result.count("deleted") + self.deletions.deleted
 
     @property
@@ -496,18 +509,18 @@ class Import(Frozen):
 
     def to_item(self) -> dict[str, Any]:
         """Return the record as it is stored."""
-        item = self.model_dump(by_alias=True, mode="json", exclude=set(_PARTS))
-        for name in _PARTS:
+        item = self.model_dump(by_alias=True, mode="json", exclude=set(_STORED_FLAT))
+        for name in _STORED_FLAT:
             item |= getattr(self, name).model_dump(by_alias=True, mode="json")
         return item
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Import:
         """Read a stored record."""
-        return cls.model_validate({**item, **dict.fromkeys(_PARTS, item)})
+        return cls.model_validate({**item, **dict.fromkeys(_STORED_FLAT, item)})
 
 
-_PARTS: Final = ("claim", "destination", "prepared", "deletions", "sent", "result", "ending")
+_STORED_FLAT: Final = ("claim", "destination", "prepared", "deletions", "sent", "result", "ending")
 
 
 def account_id(board: str | None, account: str | None) -> str:

@@ -89,14 +89,12 @@ def apply(store: ImportStore, import_id: str, transition: Transition) -> Import:
 
 def retry_on_conflict[T](attempt: Callable[[], T]) -> T:
     """Repeat an attempt while it raises ConflictError, up to twenty times."""
-    for number in range(_ATTEMPTS):
+    for number in range(_ATTEMPTS - 1):
         try:
             return attempt()
         except ConflictError:
-            if number == _ATTEMPTS - 1:
-                raise
             time.sleep(random.uniform(0, min(1.0, 0.02 * 2**number)))  # noqa: S311  # not a secret, only a spread
-    raise AssertionError("unreachable")
+    return attempt()
 
 
 def failing_since(store: ImportStore, previous: str | None) -> dict[str, datetime]:

@@ -12,7 +12,6 @@ from typing import Any, Final
 from jobferry.errors import Cause
 from jobferry.records.feeds import Deleted, Feed, LiveSet, Resurfaced
 from jobferry.records.imports import (
-    LAMBDA_RETRIES,
     LATE,
     MAX_LIST_ATTEMPTS,
     MAX_SENDS,
@@ -82,9 +81,9 @@ def claim_run(
         confirm_fields: the code with which a person confirms that fields are gone.
         run_again: the import after which the feed is to run again; nothing happens if the feed has run since.
     """
-    if run_again is not None and (feed.run_again != run_again or feed.open_imports):
-        return _NOTHING
     if run_again is not None:
+        if feed.run_again != run_again or feed.open_imports:
+            return _NOTHING
         confirmed_with = confirmed_with or feed.run_again_confirm
         confirm_fields = confirm_fields or feed.run_again_confirm_fields
     has_code = bool(confirmed_with or confirm_fields)
@@ -102,21 +101,15 @@ def claim_run(
         return _end(record, State.BLOCKED, Ending(cause=Cause.RETRY_OUTDATED, reason=reason)), feed
     if feed.open_imports:
         return _skip(record, feed)
-    made_up_for: dict[str, Any] = {}
-    code_waits = bool(feed.run_again_confirm or feed.run_again_confirm_fields)
-    if retry:
-        made_up_for |= {"last_retry_at": corrected_at}
+    changes: dict[str, Any] = {}
     # A retry does not read the feed, so it does not replace a skipped run. Nor does a run without the given code.
-    if not retry and (has_code or not code_waits):
-        made_up_for |= {
-            "run_again": None,
-            "run_again_at": None,
-            "run_again_confirm": None,
-            "run_again_confirm_fields": None,
-        }
+    if retry:
+        changes = {"last_retry_at": corrected_at}
+    elif has_code or not (feed.run_again_confirm or feed.run_again_confirm_fields):
+        changes = dict.fromkeys(("run_again", "run_again_at", "run_again_confirm", "run_again_confirm_fields"))
     return (
         record.changed(claim=claim, open=OPEN, previous=feed.last_complete),
-        feed.changed(open_imports=[import_id], last_import=import_id, last_request=claim.by, **made_up_for),
+        feed.changed(open_imports=[import_id], last_import=import_id, last_request=claim.by, **changes),
     )
 
 
@@ -172,7 +165,7 @@ def _with_codes(feed: Feed, record: Import) -> Feed:
 
 def take_over(record: Import, claim: Claim, now: datetime) -> Records:
     """Claim an import that was left in the middle; one that has another claim or is sent already stays as it is."""
-    if record.state not in MAY_BE_SENT or (record.claim.by != claim.by and record.claim.is_held(now)):
+    if record.state not in MAY_BE_SENT or not record.claim.is_free_for(claim.by, now):
         return _NOTHING
     return (record.changed(claim=claim),)
 
@@ -200,7 +193,7 @@ def drop_part(record: Import, feed: Feed) -> Records:
     if record.state is not State.PREPARING:
         return _NOTHING
     ending = Ending(cause=Cause.FEWER_PARTS, reason="a later reading of the feed needs fewer imports")
-    return _end(record, State.SKIPPED, ending), _close_unsent(feed, record)
+    return _end(record, State.SKIPPED, ending), _close(feed, record)
 
 
 def block(
@@ -217,7 +210,7 @@ def block(
     if record.state is not State.PREPARING or record.claim.by != claimed_by:
         return _NOTHING
     counted = record.changed(prepared=record.prepared.changed(jobs=valid, invalid=invalid))
-    return _end(counted, State.BLOCKED, ending), _close_unsent(feed, record)
+    return _end(counted, State.BLOCKED, ending), _close(feed, record)
 
 
 def hold_back(record: Import, feed: Feed, claimed_by: str, ending: Ending, now: datetime) -> Records:
@@ -234,7 +227,7 @@ def hold_back(record: Import, feed: Feed, claimed_by: str, ending: Ending, now: 
         return _NOTHING
     if record.state is State.SUBMITTING:
         return (record.changed(ending=ending),)
-    feed = _close_unsent(feed, record)
+    feed = _close(feed, record)
     if ending.cause is Cause.ACCOUNT_CHANGED and not record.retry:
         feed = _with_codes(_run_again(feed, record.import_id, now), record)
     return _end(record, State.BLOCKED, ending), feed
@@ -242,14 +235,12 @@ def hold_back(record: Import, feed: Feed, claimed_by: str, ending: Ending, now: 
 
 def abandon(record: Import, feed: Feed, now: datetime) -> Records:
     """End an import that was claimed and abandoned before anything was sent."""
-    if record.state is not State.PREPARING:
-        return _NOTHING
-    if record.claim.until is not None and record.claim.until + LAMBDA_RETRIES > now:
+    if record.state is not State.PREPARING or record.claim.may_be_retried(now):
         return _NOTHING
     reason = "the run was cut off before anything was sent, and Lambda's own retries did not finish it"
     # People are told once for the whole run, so its further imports are only skipped.
     state = State.BLOCKED if record.run is None else State.SKIPPED
-    return _end(record, state, Ending(cause=Cause.ABANDONED, reason=reason)), _close_unsent(feed, record)
+    return _end(record, state, Ending(cause=Cause.ABANDONED, reason=reason)), _close(feed, record)
 
 
 # Sending
@@ -257,7 +248,7 @@ def abandon(record: Import, feed: Feed, now: datetime) -> Records:
 
 def may_send(record: Import, claimed_by: str, now: datetime) -> bool:
     """Tell whether an invocation may send an import: it is unsent, no other invocation works on it, and attempts are left."""
-    is_free = record.claim.by == claimed_by or not record.claim.is_held(now)
+    is_free = record.claim.is_free_for(claimed_by, now)
     return record.state in MAY_BE_SENT and is_free and record.sent.attempts < MAX_SENDS
 
 
@@ -332,7 +323,7 @@ def reject(
     if sent_before or record.sent.attempts > 1:
         return note_answer(record, claimed_by, ending)
     rejected = _end(record, State.REJECTED, ending)
-    return rejected, _close_sent(feed, rejected) if may_have_arrived else _close_unsent(feed, rejected)
+    return rejected, _close_sent(feed, rejected) if may_have_arrived else _close(feed, rejected)
 
 
 def note_answer(record: Import, claimed_by: str, ending: Ending) -> Records:
@@ -356,7 +347,7 @@ def note_answer(record: Import, claimed_by: str, ending: Ending) -> Records:
 
 def may_delete(record: Import, claimed_by: str, now: datetime) -> bool:
     """Tell whether an invocation may send an import's list: it is open, no other invocation works on it, attempts are left."""
-    is_free = record.claim.by == claimed_by or not record.claim.is_held(now)
+    is_free = record.claim.is_free_for(claimed_by, now)
     return _has_open_list(record) and is_free and record.deletions.list_attempts < MAX_LIST_ATTEMPTS
 
 
@@ -426,10 +417,9 @@ def _claim_after(record: Import) -> Claim:
 def _close_list(record: Import, feed: Feed) -> tuple[Import, Feed]:
     """Return both records after the list has ended. What is not known to be deleted stays in the live set."""
     deletions = record.deletions
-    awaits_result = record.state is not State.COMPLETE or not record.result.verified
-    closed = record.changed(claim=Claim(), open=record.open if awaits_result else None)
+    closed = record.changed(claim=Claim(), open=None if record.is_confirmed else record.open)
     if record.state is State.COMPLETE:
-        feed = _close_unsent(feed, record)
+        feed = _close(feed, record)
     live_set = feed.live_set
     if live_set is not None and live_set.key == record.prepared.live_set:
         feed = feed.changed(live_set=live_set.changed(deleted=deletions.deleted))
@@ -540,12 +530,14 @@ def expire(record: Import, feed: Feed, now: datetime, answer: str | None = None)
         answer: what the board answered last, if it was no result.
     """
     if record.state is State.COMPLETE and not record.result.verified and record.open:
-        return () if record.deletions.list_is_open else (record.changed(open=None),)
+        return _NOTHING if record.deletions.list_is_open else (record.changed(open=None),)
     if record.state not in AWAITING or record.claim.is_held(now):
         return _NOTHING
     if _has_open_list(record):
-        end = {"list_end": ListEnd.UNANSWERED, "list_reason": "it was not finished within 12 hours"}
-        record, feed = _close_list(record.changed(deletions=record.deletions.changed(**end)), feed)
+        deletions = record.deletions.changed(
+            list_end=ListEnd.UNANSWERED, list_reason="it was not finished within 12 hours"
+        )
+        record, feed = _close_list(record.changed(deletions=deletions), feed)
     reason = "the board gave no result within 12 hours"
     if record.state is State.SUBMITTING:
         if answered := record.sent.answered:
@@ -580,7 +572,7 @@ def announces(record: Import) -> bool:
 
 
 def mark_notified(record: Import, feed: Feed, state: State, now: datetime, *, subscribed: bool) -> Records:
-    """Record that the notice was published, and that it announced a full sync if it did.
+    """Record that the notice was published, and that it announced deletions if it did.
 
     Args:
         state: what the notice was about. A result that came meanwhile gets a notice of its own.
@@ -610,8 +602,8 @@ def _end(record: Import, state: State, ending: Ending) -> Import:
     return record.changed(state=state, claim=Claim(), ending=ending, open=None, deletions=deletions)
 
 
-def _close_unsent(feed: Feed, record: Import) -> Feed:
-    """Return the feed after an import of it that never reached the board."""
+def _close(feed: Feed, record: Import) -> Feed:
+    """Return the feed without the import among its open ones, which is all if it never reached the board."""
     return feed.changed(open_imports=[each for each in feed.open_imports if each != record.import_id])
 
 
@@ -622,43 +614,51 @@ def _close_sent(feed: Feed, ended: Import) -> Feed:
     baseline, and a full sync that was announced stays announced.
     """
     if not _has_open_list(ended):
-        feed = _close_unsent(feed, ended)
-    complete = ended.state is State.COMPLETE
+        feed = _close(feed, ended)
     if not ended.retry and (feed.last_sent_at is None or feed.last_sent_at < ended.created_at):
         feed = feed.changed(last_sent_at=ended.created_at)
     newest = feed.last_complete_at is None or feed.last_complete_at <= ended.created_at
-    if complete and newest and not ended.retry:
+    if ended.state is State.COMPLETE and newest and not ended.retry:
         run = ended.run or ended.import_id
         # While deletions are withheld, the next run is compared with the same one again.
         baseline = feed.baseline if feed.baseline and ended.deletions.withheld else run
         feed = feed.changed(last_complete=run, last_complete_at=ended.created_at, baseline=baseline)
-    before = feed.live_set
-    if ended.prepared.live_set and (before is None or before.created_at <= ended.created_at):
-        # While two feeds share an account, a posting may belong to either, so the full sync is announced again later.
-        shared = Objection.SHARED_ACCOUNT in ended.deletions.because
-        deletions = ended.deletions
-        still_announced = (deletions.full_sync or deletions.listed or ended.retry) and not shared
-        # The further imports of a split feed have the same live set as the first, which may have been told of since.
-        same = before if before is not None and before.key == ended.prepared.live_set else None
-        live_set = LiveSet(
-            key=ended.prepared.live_set,
-            import_id=ended.run or ended.import_id,
-            created_at=ended.created_at,
-            account=account_id(ended.destination.board, ended.destination.account),
-            key_mark=ended.destination.key_mark,
-            # Only the board's own word makes it certain that postings are gone.
-            whole=not (complete and deletions.delete_jobs and ended.result.verified),
-            deleted=max(deletions.deleted, same.deleted if same else 0),
-            announced_at=(deletions.announced_at or (same and same.announced_at)) if still_announced else None,
-            listed=deletions.listed or bool(ended.retry and before and before.listed),
-        )
-        feed = feed.changed(live_set=live_set)
-        if not live_set.whole:
-            feed = feed.changed(deletions=_with_deletions(feed.deletions, ended, deletions.expected))
-        if deletions.listed or not live_set.whole:
-            same_key = before is not None and before.key_mark == live_set.key_mark
-            later = [each for each in feed.resurfaced if same_key and each.at >= ended.created_at]
-            feed = feed.changed(resurfaced=later)
+    if ended.prepared.live_set and (feed.live_set is None or feed.live_set.created_at <= ended.created_at):
+        feed = _with_live_set(feed, ended, ended.prepared.live_set)
+    return feed
+
+
+def _with_live_set(feed: Feed, ended: Import, key: str) -> Feed:
+    """Return the feed with an import's live set, and what the import's deletions mean for later ones.
+
+    Args:
+        key: the object that lists the live set.
+    """
+    before, deletions = feed.live_set, ended.deletions
+    # While two feeds share an account, a posting may belong to either, so the full sync is announced again later.
+    shared = Objection.SHARED_ACCOUNT in deletions.because
+    still_announced = (deletions.full_sync or deletions.listed or ended.retry) and not shared
+    # The further imports of a split feed have the same live set as the first, which may have been told of since.
+    same = before if before is not None and before.key == key else None
+    live_set = LiveSet(
+        key=key,
+        import_id=ended.run or ended.import_id,
+        created_at=ended.created_at,
+        account=account_id(ended.destination.board, ended.destination.account),
+        key_mark=ended.destination.key_mark,
+        # Only the board's own word makes it certain that postings are gone.
+        whole=not (ended.is_confirmed and deletions.delete_jobs),
+        deleted=max(deletions.deleted, same.deleted if same else 0),
+        announced_at=(deletions.announced_at or (same and same.announced_at)) if still_announced else None,
+        listed=deletions.listed or bool(ended.retry and before and before.listed),
+    )
+    feed = feed.changed(live_set=live_set)
+    if not live_set.whole:
+        feed = feed.changed(deletions=_with_deletions(feed.deletions, ended, deletions.expected))
+    if deletions.listed or not live_set.whole:
+        same_key = before is not None and before.key_mark == live_set.key_mark
+        later = [each for each in feed.resurfaced if same_key and each.at >= ended.created_at]
+        feed = feed.changed(resurfaced=later)
     return feed
 
 

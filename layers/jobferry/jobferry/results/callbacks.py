@@ -29,7 +29,7 @@ from jobferry.records.imports import IMPORT_ID, Import, SettledBy, State
 from jobferry.records.store import ImportStore, apply
 from jobferry.results.settlement import ArchiveReader, settle
 
-#: The board has this long to answer. Seconds.
+#: The board has this long to answer.
 ANSWER_SECONDS: Final = 5.0
 #: Tolerated difference of clocks. An import that the board took earlier than we sent ours is another one.
 _CLOCK_SKEW: Final = timedelta(minutes=2)
@@ -100,7 +100,7 @@ def receive(callback: Callback, receiver: Receiver, now: datetime) -> Received:
     said = _parse(callback.body)
     if record.sent.board_import_id not in (None, said.id):
         return _receive_earlier(record, said, receiver)
-    if record.state not in transitions.MAY_COMPLETE and record.result.verified:
+    if record.is_confirmed:
         return Received(HTTPStatus.OK, record)
     answer, verified = said, False
     try:
@@ -116,9 +116,8 @@ def receive(callback: Callback, receiver: Receiver, now: datetime) -> Received:
     settled = settle(
         receiver.store, receiver.archive, record.import_id, answer, by=SettledBy.CALLBACK, verified=verified, now=now
     )
-    complete = settled.state is State.COMPLETE
-    brought = complete and settled.result.verified and settled.result.settled_at == now
-    return Received(HTTPStatus.OK if complete else HTTPStatus.ACCEPTED, settled, brought)
+    status = HTTPStatus.OK if settled.state is State.COMPLETE else HTTPStatus.ACCEPTED
+    return Received(status, settled, settled=settled.is_confirmed and settled.result.settled_at == now)
 
 
 def _authenticate(callback: Callback, receiver: Receiver) -> Import:

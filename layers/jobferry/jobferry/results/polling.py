@@ -20,7 +20,6 @@ from jobferry.errors import BoardError, BoardRefusedError, BoardUnreachableError
 from jobferry.records import transitions
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import (
-    LAMBDA_RETRIES,
     LATE,
     MAX_LIST_ATTEMPTS,
     MAX_SENDS,
@@ -32,7 +31,7 @@ from jobferry.records.imports import (
 from jobferry.records.store import BrokenRecord, ImportStore, apply
 from jobferry.results.settlement import ArchiveReader, settle
 
-#: One answer of the board may take this long. Seconds.
+#: One answer of the board may take this long.
 POLL_SECONDS: Final = 10.0
 #: The pause after an answer that could not be handled. It doubles with each further one, up to the second figure.
 _PAUSE: Final = timedelta(minutes=10)
@@ -183,7 +182,7 @@ def _is_given_up(record: Import, now: datetime) -> bool:
 
 def _may_be_asked(record: Import, now: datetime) -> bool:
     """Tell whether the board is asked for an import in this run."""
-    if _is_unsent(record) or (record.state is State.COMPLETE and record.result.verified):
+    if _is_unsent(record) or record.is_confirmed:
         return False
     if record.open == LATE:
         wanted = now <= record.late_deadline and record.unanswered < transitions.MAX_UNANSWERED
@@ -199,7 +198,7 @@ def _ask_or_expire(record: Import, poller: Poller, boards: _BoardFailures, polle
     answer = None
     if not boards.are_too_many(record.destination.board):
         settled, answer = _ask(record, poller, boards)
-        if settled is not None and settled.state is State.COMPLETE and settled.result.verified:
+        if settled is not None and settled.is_confirmed:
             polled.settled.append(settled)
             return
     if record.open != LATE and poller.now() > record.deadline:
@@ -209,7 +208,7 @@ def _ask_or_expire(record: Import, poller: Poller, boards: _BoardFailures, polle
 def _check_unsent(record: Import, poller: Poller, polled: Polled) -> None:
     """Continue or end an import that was left in the middle; leave one alone that is being worked on."""
     now = poller.now()
-    if record.claim.until is not None and now < record.claim.until + LAMBDA_RETRIES:
+    if record.claim.may_be_retried(now):
         return
     if record.state is State.SUBMITTING and now > record.deadline:
         _expire(record, poller, polled)
@@ -225,7 +224,7 @@ def _check_unsent(record: Import, poller: Poller, polled: Polled) -> None:
 def _check_list(record: Import, poller: Poller, polled: Polled) -> None:
     """Continue or end a list of deletions that was left in the middle; leave one alone that is being sent."""
     now, attempts = poller.now(), record.deletions.list_attempts
-    if record.claim.until is not None and now < record.claim.until + LAMBDA_RETRIES:
+    if record.claim.may_be_retried(now):
         return
     if now <= record.deadline and attempts < MAX_LIST_ATTEMPTS:
         poller.feeds.resume(record.feed, record.import_id)

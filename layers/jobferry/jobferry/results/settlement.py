@@ -146,7 +146,7 @@ def _failed_jobs(store: ImportStore, archive: ArchiveReader, record: Import, res
             line=place.get("line"),
             since=record.created_at,
         )
-        yield failed.failing_since(known)
+        yield failed.dated(known)
 
 
 def _failing_since(store: ImportStore, previous: str | None) -> dict[str, datetime]:

@@ -24,6 +24,7 @@ from jobferry.errors import (
 )
 from jobferry.jobs.warnings import quoted
 from jobferry.records import transitions
+from jobferry.records.archive import deletion_list_key
 from jobferry.records.imports import MAX_LIST_ATTEMPTS, Import, ListEnd
 from jobferry.records.store import apply
 from jobferry.runs.pauses import MARGIN, Pauses, request_seconds
@@ -92,7 +93,7 @@ def _delete_rest(record: Import, invocation: Invocation, world: World) -> Import
 
 def _read_list(record: Import, world: World, directory: Path) -> Iterator[str]:
     """Yield the reference numbers of the list that are not deleted yet, from the archive."""
-    path, key = directory / "deletes.jsonl.gz", record.prepared.deletes
+    path, key = directory / "deletes.jsonl.gz", deletion_list_key(record.prepared)
     if key is None or not world.bucket.fetch(key, path):
         raise ArchiveGoneError(f"the archived list of deletions is missing from the bucket: {key}")
     with igzip.open(path, "rb") as lines:  # type: ignore[no-untyped-call]

@@ -6,12 +6,12 @@ from typing import Final
 
 from jobferry.runs.world import Invocation, World
 
-#: A request to the board may take this long, if the function has as much time left. Seconds.
+#: A request to the board may take this long, if the function has as much time left.
 REQUEST_SECONDS: Final = 120.0
 #: What the function needs for itself after the board's answer.
 MARGIN: Final = timedelta(seconds=20)
-#: The longest pause between attempts. Pauses begin at one second and double. Seconds.
-_LONGEST: Final = 60.0
+#: Pauses begin at one second and double, up to this.
+_LONGEST_SECONDS: Final = 60.0
 
 
 def request_seconds(invocation: Invocation, world: World) -> float:
@@ -39,5 +39,5 @@ class Pauses:
         if self._world.now() + timedelta(seconds=seconds) + 2 * MARGIN > self._invocation.deadline:
             return False
         self._world.sleep(seconds)
-        self._next = min(self._next * 2, _LONGEST)
+        self._next = min(self._next * 2, _LONGEST_SECONDS)
         return True

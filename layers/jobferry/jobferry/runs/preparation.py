@@ -32,6 +32,7 @@ from jobferry.payload.build import Payload, build, reason_not_to_send
 from jobferry.payload.problems import Problem
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.records import transitions
+from jobferry.records.archive import deletion_list_key, live_set_key, manifest_key, payload_key
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed, LiveSet, Resurfaced
 from jobferry.records.imports import Deletions, Destination, Import, OtherFeed, Prepared, State, Unreadable, part_id
@@ -128,13 +129,8 @@ def prepare(record: Import, trigger: Trigger, invocation: Invocation, world: Wor
         loaded = load(trigger, world, directory)
         _record_invalid(record, loaded.payload, world)
         loaded.require_sendable()
-        planned = plan(
-            trigger,
-            loaded,
-            Wishes(record.deletions.confirmed_with, record.confirm_fields, by_person=record.by_person),
-            world,
-            directory,
-        )
+        wishes = Wishes(record.deletions.confirmed_with, record.confirm_fields, by_person=record.by_person)
+        planned = plan(trigger, loaded, wishes, world, directory)
         imports = _describe(record, loaded, planned)
         _archive(imports, loaded, planned, world)
         # The first import is recorded last: its payload marks the whole run as ready to be sent.
@@ -150,27 +146,34 @@ def load(trigger: Trigger, world: World, directory: Path) -> LoadedFeed:
     Raises:
         FeedError, SecretError: it cannot be sent.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
+    for attempt in range(1, _ATTEMPTS):
         try:
-            settings = _settings(trigger.feed, world, remember=not trigger.dry_run)
-            if settings.paused:
-                raise FeedPausedError('the feed is paused: its feed.json says "paused": true')
-            # Not from memory: the key may have been replaced by one that another feed has too.
-            account = world.accounts.get(settings.api_key_secret, fresh=True)
-            if trigger.retry:
-                settings, objects = settings.for_retry(), [_corrected_jobs(trigger.retry, world)]
-            else:
-                objects = world.bucket.objects(trigger.feed)
-            vocabulary = vocabulary_of(account.board_url)
-            payload = build(objects, world.bucket, settings, directory, vocabulary)
-            return LoadedFeed(settings, account, objects, payload)
+            return _load_once(trigger, world, directory)
         except FeedError as error:
-            if not error.retryable or attempt == _ATTEMPTS:
+            if not error.retryable:
                 raise
         world.sleep(float(attempt))
         for path in directory.iterdir():
             path.unlink()
-    raise AssertionError("unreachable")
+    return _load_once(trigger, world, directory)
+
+
+def _load_once(trigger: Trigger, world: World, directory: Path) -> LoadedFeed:
+    settings = _settings(trigger.feed, world, remember=not trigger.dry_run)
+    _require_running(settings)
+    # Not from memory: the key may have been replaced by one that another feed has too.
+    account = world.accounts.get(settings.api_key_secret, fresh=True)
+    if trigger.retry:
+        settings, objects = settings.for_retry(), [_corrected_jobs(trigger.retry, world)]
+    else:
+        objects = world.bucket.objects(trigger.feed)
+    payload = build(objects, world.bucket, settings, directory, vocabulary_of(account.board_url))
+    return LoadedFeed(settings, account, objects, payload)
+
+
+def _require_running(settings: FeedSettings) -> None:
+    if settings.paused:
+        raise FeedPausedError('the feed is paused: its feed.json says "paused": true')
 
 
 def _settings(feed: str, world: World, *, remember: bool = False) -> FeedSettings:
@@ -209,13 +212,7 @@ def _corrected_jobs(key: str, world: World) -> FeedObject:
     return found
 
 
-def plan(
-    trigger: Trigger,
-    loaded: LoadedFeed,
-    wishes: Wishes,
-    world: World,
-    directory: Path,
-) -> Plan:
+def plan(trigger: Trigger, loaded: LoadedFeed, wishes: Wishes, world: World, directory: Path) -> Plan:
     """Compare what is to be sent with the last import and the live set, and decide about deletions.
 
     Raises:
@@ -308,8 +305,7 @@ def settings_to_send(record: Import, world: World) -> FeedSettings:
         FeedPausedError, AccountChangedError, SettingsError: a person has changed them so that it must not be sent.
     """
     settings = _settings(record.feed, world)
-    if settings.paused:
-        raise FeedPausedError('the feed is paused: its feed.json says "paused": true')
+    _require_running(settings)
     if settings.api_key_secret != record.destination.account:
         raise AccountChangedError(
             f"the feed's apiKeySecret is {settings.api_key_secret} by now, and this import was prepared for "
@@ -370,9 +366,9 @@ def _feeds_sharing(account: Account, feed: str, world: World) -> Iterator[OtherF
 def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
     """Return the records of the run's imports as they are when it is ready to be sent."""
     payload = loaded.payload
-    archive, mark = f"archive/{record.feed}", _mark(payload, plan)
+    feed, mark = record.feed, _mark(payload, plan)
     # A retry adds to a live set. Without one, its few jobs must not be stored as the live set.
-    live_set = f"{archive}/{record.import_id}.{mark}.live.jsonl.gz" if plan.has_live_set or not record.retry else None
+    live_set = live_set_key(feed, record.import_id, mark) if plan.has_live_set or not record.retry else None
     imports = []
     for number, part in enumerate(payload.parts, 1):
         import_id = part_id(record.import_id, number)
@@ -389,8 +385,8 @@ def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
             listing=None if record.retry else listing_mark(loaded.objects, loaded.settings),
             fields=payload.fields if first else {},
             half_exported=plan.half_exported,
-            payload=f"{archive}/{import_id}.{mark}.jsonl.gz",
-            manifest=f"{archive}/{import_id}.{mark}.manifest.jsonl.gz",
+            payload=payload_key(feed, import_id, mark),
+            manifest=manifest_key(feed, import_id, mark),
             live_set=live_set,
             notify_on_success=loaded.settings.notify_on_success,
             notify_on_deletes=loaded.settings.notify_on_deletes,
@@ -433,7 +429,7 @@ def _adjusted(payload: Payload) -> dict[str, str]:
 
 
 def _mark(payload: Payload, plan: Plan) -> str:
-    """Identify one reading: two simultaneous readings of a feed for one import must not overwrite each other."""
+    """Identify one reading of a feed by what it found."""
     digest = blake2b(digest_size=5)
     for path in (*(part.archive for part in payload.parts), plan.carried.live_set):
         with path.open("rb") as file:
@@ -470,8 +466,8 @@ def _archive(imports: list[Import], loaded: LoadedFeed, plan: Plan, world: World
     if first.prepared.live_set is None:
         return
     store(first.prepared.live_set, plan.carried.live_set)
-    if plan.carried.missing and not first.retry and first.prepared.deletes:
-        store(first.prepared.deletes, plan.carried.deletes)
+    if plan.carried.missing and not first.retry and (deletion_list := deletion_list_key(first.prepared)):
+        store(deletion_list, plan.carried.deletes)
 
 
 def _failed_job(number: int, problem: Problem, record: Import) -> FailedJob:
@@ -491,7 +487,7 @@ def _failed_job(number: int, problem: Problem, record: Import) -> FailedJob:
 def _record_invalid(record: Import, payload: Payload, world: World) -> None:
     known = failing_since(world.store, record.previous)
     problems = islice(payload.read_problems(), _MAX_RECORDED)
-    failed = (_failed_job(number, problem, record).failing_since(known) for number, problem in enumerate(problems))
+    failed = (_failed_job(number, problem, record).dated(known) for number, problem in enumerate(problems))
     world.store.delete_failed(record.import_id, FailedKind.INVALID)  # of an earlier reading
     world.store.write_failed(record.import_id, FailedKind.INVALID, failed, record.expires)
 

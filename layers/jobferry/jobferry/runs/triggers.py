@@ -3,7 +3,6 @@
 An import's id is derived from its trigger, so that a duplicate event finds the existing record.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,26 +12,13 @@ from typing import Any, Final
 from jobferry.errors import EventError, FeedNameError, StrayObjectError
 from jobferry.feeds.objects import is_of_feed
 from jobferry.feeds.settings import check_feed_name
-from jobferry.records.imports import IMPORT_ID
+from jobferry.records.archive import RETRY_KEY
+from jobferry.records.imports import IMPORT_ID, id_time
 
-_KNOWN: Final = frozenset(
-    {
-        "feed",
-        "scheduledAt",
-        "requestedAt",
-        "confirmDeletes",
-        "confirmFields",
-        "dryRun",
-        "runAgain",
-        "resume",
-        "retry",
-    }
-)
-_RETRY_KEY: Final = re.compile(
-    r"archive/(?P<feed>[^/]+)/(?P<retried>[^/.]+)\.retry-(?P<time>[0-9]{8}T[0-9]{6}Z)\.jsonl"
-)
-_TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
-#: Length of the mark that tells runs within one second apart. Bytes.
+_KNOWN: Final = frozenset({
+    "feed", "scheduledAt", "requestedAt", "confirmDeletes", "confirmFields", "dryRun", "runAgain", "resume", "retry",
+})  # fmt: skip
+#: Length of the mark that tells runs within one second apart.
 _MARK_BYTES: Final = 5
 
 
@@ -57,6 +43,7 @@ class Trigger:
     feed: str
     import_id: str
     confirm_deletes: str | None = None
+    confirm_fields: str | None = None
     dry_run: bool = False
     run_again: str | None = None
     resume: bool = False
@@ -64,7 +51,6 @@ class Trigger:
     retried: str | None = None
     corrected_at: datetime | None = None
     by_person: bool = False
-    confirm_fields: str | None = None
 
 
 def parse_trigger(event: object, now: datetime, request: str = "") -> Trigger:
@@ -91,28 +77,38 @@ def parse_trigger(event: object, now: datetime, request: str = "") -> Trigger:
     dry_run = event.get("dryRun", False)
     if not isinstance(dry_run, bool):
         raise EventError("dryRun is true or false")
-    codes = {name: event.get(name) for name in ("confirmDeletes", "confirmFields")}
-    for name, code in codes.items():
-        if name in event and (not isinstance(code, str) or not code.strip()):
-            raise EventError(f"{name} must be the code from a notice")
-    confirm, confirm_fields = codes.values()
-    has_code = any(codes.values())
+    confirm_deletes, confirm_fields = _code(event, "confirmDeletes"), _code(event, "confirmFields")
+    has_code = bool(confirm_deletes or confirm_fields)
     if "resume" in event:
         if has_code or dry_run:
             raise EventError("an import is resumed as it was prepared: without a code and without dryRun")
         return Trigger(feed, _import_id(event["resume"], feed, "resume"), resume=True)
     if "runAgain" in event:
         before = _import_id(event["runAgain"], feed, "runAgain")
-        again = Trigger(feed, f"{before}-again", confirm, dry_run, run_again=before)
-        return replace(again, confirm_fields=confirm_fields, by_person=has_code)
+        return Trigger(
+            feed,
+            f"{before}-again",
+            confirm_deletes=confirm_deletes,
+            confirm_fields=confirm_fields,
+            dry_run=dry_run,
+            run_again=before,
+            by_person=has_code,
+        )
     if "retry" in event:
-        if confirm is not None:
+        if confirm_deletes is not None:
             raise EventError("a retry deletes nothing: there is nothing to confirm with confirmDeletes")
         if confirm_fields is not None:
             raise EventError("a retry does not read the feed: there is nothing to confirm with confirmFields")
         return _retry(event["retry"], feed, dry_run=dry_run)
     run = _run(event, feed, has_code, now, request)
-    return replace(run, confirm_deletes=confirm, confirm_fields=confirm_fields, dry_run=dry_run)
+    return replace(run, confirm_deletes=confirm_deletes, confirm_fields=confirm_fields, dry_run=dry_run)
+
+
+def _code(event: Mapping[str, Any], name: str) -> str | None:
+    code = event.get(name)
+    if name in event and (not isinstance(code, str) or not code.strip()):
+        raise EventError(f"{name} must be the code from a notice")
+    return code
 
 
 def _run(event: Mapping[str, Any], feed: str, has_code: bool, now: datetime, request: str) -> Trigger:
@@ -125,7 +121,7 @@ def _run(event: Mapping[str, Any], feed: str, has_code: bool, now: datetime, req
     given = next((name for name in ("scheduledAt", "requestedAt") if name in event), None)
     at = _instant(event[given], given) if given else now
     mark = str(event[given]) if given == "requestedAt" else request
-    import_id = f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}"
+    import_id = f"{feed}-{id_time(at)}"
     if by_person and mark:
         import_id = f"{import_id}-{_short(mark)}"
     return Trigger(feed, import_id, by_person=by_person)
@@ -151,7 +147,7 @@ def _upload(event: Mapping[str, Any]) -> Trigger:
         ) from error
     if not is_of_feed("/".join(parts[2:])):
         raise StrayObjectError(f"the object {key[:200]!r} is not part of its feed: its name says so")
-    return Trigger(feed, f"{feed}-{at.astimezone(UTC):{_TIME_FORMAT}}-{_short(version)}")
+    return Trigger(feed, f"{feed}-{id_time(at)}-{_short(version)}")
 
 
 def _short(text: str) -> str:
@@ -161,20 +157,21 @@ def _short(text: str) -> str:
 
 def _retry(key: object, feed: str, *, dry_run: bool) -> Trigger:
     """Read the key of corrected jobs. Nothing but corrected jobs of this feed can be read through such a key."""
-    match = _RETRY_KEY.fullmatch(key) if isinstance(key, str) else None
+    match = RETRY_KEY.fullmatch(key) if isinstance(key, str) else None
     if match is None or match["feed"] != feed:
         raise EventError(
             f"retry must be the key of corrected jobs, such as archive/{feed}/{{importId}}.retry-{{time}}.jsonl"
         )
     retried = _import_id(match["retried"], feed, "retry")
-    import_id = f"{feed}-{match['time']}-retry"
-    trigger = Trigger(feed, import_id, dry_run=dry_run, retry=match[0], retried=retried, by_person=True)
-    return replace(trigger, corrected_at=_instant(match["time"], "the time in retry"))
-
-
-def retry_key(feed: str, import_id: str, at: datetime) -> str:
-    """Return the key of an import's corrected jobs, uploaded at this time."""
-    return f"archive/{feed}/{import_id}.retry-{at.astimezone(UTC):{_TIME_FORMAT}}.jsonl"
+    return Trigger(
+        feed,
+        f"{feed}-{match['time']}-retry",
+        dry_run=dry_run,
+        retry=match[0],
+        retried=retried,
+        corrected_at=_instant(match["time"], "the time in retry"),
+        by_person=True,
+    )
 
 
 def _import_id(value: object, feed: str, name: str) -> str:

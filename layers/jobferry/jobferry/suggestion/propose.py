@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from jobferry.feeds.rows import plain_name
-from jobferry.jobs.fields import AMOUNT_FIELDS, FIELDS, WHOLE_NUMBER_FIELDS
+from jobferry.jobs.fields import FIELDS, STRICT_FIELDS
 from jobferry.jobs.synonyms import ONE_PAY, bare_name, meaning_of
 from jobferry.jobs.warnings import quoted
 from jobferry.suggestion.columns import Column, Sample
@@ -36,8 +36,6 @@ from jobferry.text import counted
 _ENOUGH_VALUES: Final = 5
 #: Values that one sentence names.
 _MAX_NAMED: Final = 8
-#: Fields in which other values are errors.
-_STRICT: Final = frozenset({"state", "postalCode", "startDate", *AMOUNT_FIELDS, *WHOLE_NUMBER_FIELDS})
 #: Fields for which a board has a list of terms.
 _LISTED: Final = ("license", "specialty")
 #: Names of professions: a license only if the values are ones that a board lists.
@@ -165,9 +163,9 @@ class _Search:
         """Return what speaks against a column that has a field's name: its values."""
         is_own, values = _is_own(field, column), column.values
         label = f"{field}: {quoted(column.name)} {'is read as it' if is_own else 'has a name for it'}, but"
-        if field in {*_STRICT, "city"} and (found := combination(values)):
+        if field in {*STRICT_FIELDS, "city"} and (found := combination(values)):
             return f"{label} it holds {found.what} together, such as {quoted(values[0])}. Export them in columns of their own"
-        if is_own and field not in _STRICT:
+        if is_own and field not in STRICT_FIELDS:
             return None  # Any text will do.
         if column.is_list and field != "employmentType":
             return f"{label} some jobs have several values there"
@@ -203,7 +201,7 @@ class _Search:
             return ""
         test, what = TESTS[field]
         wrong = [value for value in column.values if not test(value)]
-        if wrong and field in _STRICT:
+        if wrong and field in STRICT_FIELDS:
             self.open.append(
                 f"{field}: {quoted(column.name)} has values that are not {what}: {len(wrong):,} of {count:,}, such as "
                 f"{quoted(wrong[0])}"

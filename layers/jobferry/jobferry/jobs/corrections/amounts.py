@@ -12,7 +12,7 @@ from jobferry.jobs.warnings import quoted
 _AMOUNT: Final = re.compile(
     r"(?:USD|US\$|\$)?\s*+(-?)\s*+\$?\s*+([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})?(?:\.([0-9]*))?\s*+(?:USD)?"
 )
-#: Characters. A longer text is not an amount.
+#: A text of more characters is not an amount.
 _MAX_LENGTH: Final = 200
 
 

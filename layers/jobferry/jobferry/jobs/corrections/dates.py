@@ -17,7 +17,7 @@ _FORMATS: Final = (
 )  # fmt: skip
 #: Days that do not exist, as databases and spreadsheets write no date.
 _ZEROS: Final = frozenset({"0", "0000-00-00", "00/00/0000", "0/0/0000", "1900-01-00", "1/0/1900", "01/00/1900"})
-#: Characters. A longer text is not a date.
+#: A text of more characters is not a date.
 _MAX_LENGTH: Final = 100
 
 #: A time after a date, perhaps with a zone, as .NET, Java, Oracle, SQL Server and browsers write it.

@@ -52,13 +52,12 @@ def correct(
     corrected = dict(fields)
     errors: list[str] = []
     warnings: list[RowWarning] = []
-    for name in fields:
+    for name, given in fields.items():
         if name not in names:
             continue
-        value = fields[name]
-        is_short = isinstance(value, str) and len(value) <= MAX_QUOTED
+        is_short = isinstance(given, str) and len(given) <= MAX_QUOTED
         try:
-            value, warned = (_correct_again if is_short else _correct_value)(name, value, typed)
+            value, warned = (_correct_again if is_short else _correct_value)(name, given, typed)
         except CannotCorrectError as error:
             errors.append(f"{name} {error}")
             continue

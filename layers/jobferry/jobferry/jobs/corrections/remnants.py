@@ -9,7 +9,7 @@ from typing import Final
 from pydantic_core import SchemaValidator, core_schema
 
 from jobferry.jobs.corrections.field import CannotCorrectError, FieldCorrection
-from jobferry.jobs.fields import AMOUNT_FIELDS, HTML_FIELDS, WHOLE_NUMBER_FIELDS
+from jobferry.jobs.fields import HTML_FIELDS, STRICT_FIELDS
 from jobferry.jobs.reference_numbers import WORDS_FOR_NONE, is_error_value
 from jobferry.jobs.warnings import RowWarning, quoted
 
@@ -21,8 +21,6 @@ _PROGRAMS_WORDS_FOR_NONE: Final = frozenset({
 _FIRST_CHARACTERS: Final = frozenset(
     "='#[E" + "".join(f"{word[0]}{word[0].upper()}" for word in _PROGRAMS_WORDS_FOR_NONE | WORDS_FOR_NONE)
 )
-#: Fields in which no word for none can be a value.
-_FIELDS_WITHOUT_WORDS: Final = frozenset(("state", "postalCode", "startDate", *AMOUNT_FIELDS, *WHOLE_NUMBER_FIELDS))
 #: No-break spaces, soft hyphens, zero-width spaces, marks of direction, byte order marks. Emoji and some scripts need other
 #: characters that are invisible.
 _SPACES: Final = "\u00a0\u202f"
@@ -96,7 +94,7 @@ def remove_remnants(field: FieldCorrection, text: str) -> str | None:
 def stands_for_none(name: str, value: object) -> bool:
     """Decide whether the value of a field is a program's word for none, or any such word where no word can be a value."""
     return isinstance(value, str) and (
-        value in _PROGRAMS_WORDS_FOR_NONE or (name in _FIELDS_WITHOUT_WORDS and value.casefold() in WORDS_FOR_NONE)
+        value in _PROGRAMS_WORDS_FOR_NONE or (name in STRICT_FIELDS and value.casefold() in WORDS_FOR_NONE)
     )
 
 

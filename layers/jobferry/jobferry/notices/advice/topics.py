@@ -66,7 +66,7 @@ def topics(record: Import) -> list[Topic]:
                 Topic.LATE: record.result.late or record.result.overtaken,
             }
             found = [topic for topic, is_so in holds.items() if is_so]
-            return found or [Topic.SUCCESS] * record.prepared.notify_on_success
+            return found or ([Topic.SUCCESS] if record.prepared.notify_on_success else [])
         case _:
             return []
 

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple, Protocol
 from isal import igzip
 from pydantic_core import from_json
 
-from jobferry.notices.report.csv_table import csv, csv_key
-from jobferry.notices.report.page import html, html_key
+from jobferry.notices.report.csv_table import csv
+from jobferry.notices.report.page import html
 from jobferry.notices.view import ImportView
+from jobferry.records.archive import csv_key, deletion_list_key, html_key
 from jobferry.records.imports import Import, Posting
 from jobferry.workspace import workspace
 
@@ -24,9 +25,7 @@ __all__ = [
     "ReportArchive",
     "ReportFiles",
     "csv",
-    "csv_key",
     "html",
-    "html_key",
     "read_deletes",
     "store",
     "write",
@@ -104,10 +103,8 @@ def store(view: ImportView, archive: ReportArchive, now: datetime) -> Links:
 
 def read_deletes(archive: ReportArchive, record: Import, directory: Path) -> Iterable[Posting]:
     """Return the postings that are deleted or withheld: all, or the first ones if the archive no longer has the list."""
-    if not (record.deletions.expected or record.deletions.withheld) or record.prepared.deletes is None:
-        return record.deletions.postings
-    path = directory / "deletes.jsonl.gz"
-    if not archive.fetch(record.prepared.deletes, path):
+    key, path = deletion_list_key(record.prepared), directory / "deletes.jsonl.gz"
+    if not (record.deletions.expected or record.deletions.withheld) or key is None or not archive.fetch(key, path):
         return record.deletions.postings
     # If a part of the list was withheld, what was deleted before that is no part of it.
     return islice(_postings(path), record.deletions.deleted if record.deletions.withheld else 0, None)

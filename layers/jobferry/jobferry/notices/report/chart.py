@@ -35,17 +35,18 @@ class PastImport:
 
     @property
     def jobs(self) -> int:
-        """Return how many jobs the feed had. With a full sync, invalid ones are among those that were sent."""
-        return self.record.prepared.jobs + (0 if self.record.deletions.full_sync else self.record.prepared.invalid)
+        """Return how many jobs the feed had."""
+        return self.record.prepared.jobs + self._not_sent
 
     @property
     def failed(self) -> int | None:
-        """Return how many jobs failed; None without a result. With a full sync, the board refuses invalid ones."""
-        if self.record.state is not State.COMPLETE:
-            return None
-        return self.record.result.count("failed") + (
-            0 if self.record.deletions.full_sync else self.record.prepared.invalid
-        )
+        """Return how many jobs failed; None without a result."""
+        return self.record.result.count("failed") + self._not_sent if self.record.state is State.COMPLETE else None
+
+    @property
+    def _not_sent(self) -> int:
+        """Return how many jobs were invalid and not sent. With a full sync they are sent, and the board refuses them."""
+        return 0 if self.record.deletions.full_sync else self.record.prepared.invalid
 
     @property
     def result(self) -> str:

@@ -10,7 +10,6 @@ from typing import Final
 
 from jobferry.notices.failures import Verdict
 from jobferry.notices.view import ImportView, JobView, Lengths, view_job
-from jobferry.records.imports import Import
 
 COLUMNS: Final = (
     "Reference number",
@@ -35,11 +34,6 @@ _REFUSED_BY: Final = {
     Verdict.HELD_BACK: "jobferry, before sending",
     Verdict.ACCEPTED: "not refused: the board took it, but it looks wrong",
 }
-
-
-def csv_key(record: Import) -> str:
-    """Return the key of the table in the bucket."""
-    return f"archive/{record.feed}/{record.import_id}.report.csv"
 
 
 def csv(view: ImportView) -> Iterator[str]:

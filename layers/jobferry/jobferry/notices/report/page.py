@@ -20,9 +20,9 @@ from jobferry.notices.advice.commands import SHELL
 from jobferry.notices.advice.topics import Severity
 from jobferry.notices.failures import NO_REASON, Group, kind_of, place
 from jobferry.notices.report import chart
-from jobferry.notices.report.csv_table import csv_key
 from jobferry.notices.view import ImportView, JobView, Lengths, view_job, view_posting
-from jobferry.records.imports import Import, Posting
+from jobferry.records.archive import csv_key, deletion_list_key, html_key
+from jobferry.records.imports import Posting
 from jobferry.text import counted, day, one_line, when
 
 if TYPE_CHECKING:
@@ -43,11 +43,6 @@ _SEVERITY: Final = {
     Severity.WARNING: "Needs attention",
     Severity.CRITICAL: "Urgent",
 }
-
-
-def html_key(record: Import) -> str:
-    """Return the key of the page in the bucket."""
-    return f"archive/{record.feed}/{record.import_id}.report.html"
 
 
 def html(view: ImportView, deletes: Iterable[Posting]) -> Iterator[str]:
@@ -81,6 +76,7 @@ def html(view: ImportView, deletes: Iterable[Posting]) -> Iterator[str]:
         jobs=_rows(view, Group.NEW, Group.KNOWN),
         accepted=_rows(view, Group.ACCEPTED),
         sources=record.prepared.sources[:_SOURCES],
+        deletion_list_key=deletion_list_key(record.prepared),
         html_key=html_key(record),
         csv_key=csv_key(record),
     )

@@ -54,7 +54,7 @@ def report_overdue(
     report: Callable[[Sequence[Feed]], None],
     failed: Callable[[Feed, Exception], None],
 ) -> list[str]:
-    """Report the overdue feeds that are found until the deadline; see `overdue_feeds`. Return the feeds that could not be checked."""
+    """Report the overdue feeds that are found until the deadline, and return the feeds that could not be checked."""
     unchecked: list[str] = []
 
     def note(feed: Feed, error: Exception) -> None:
@@ -62,8 +62,7 @@ def report_overdue(
         failed(feed, error)
 
     try:
-        late = overdue_feeds(records, folders, now(), after, failed=note, is_time_left=lambda: now() < deadline)
-        report(late)
+        report(overdue_feeds(records, folders, now(), after, failed=note, is_time_left=lambda: now() < deadline))
     except Exception as error:  # noqa: BLE001  # the caller is told, and must poll all the same
         note(Feed(feed="(all feeds)"), error)
     return unchecked
@@ -91,7 +90,7 @@ def overdue_feeds(
         is_time_left: tells whether the next feed may be checked.
     """
 
-    def is_late(feed: Feed) -> bool:
+    def needs_report(feed: Feed) -> bool:
         try:
             return is_overdue(feed, records, now, after) and not _is_paused(feed.feed, folders)
         except Exception as error:  # noqa: BLE001  # the caller is told
@@ -99,12 +98,12 @@ def overdue_feeds(
             return False
 
     names = sorted(each for each in folders.feeds() if FEED_NAME.fullmatch(each))
-    # Sorted by name, because the table has no order and each hour must report the same ones if there are too many.
-    parts = (
-        sorted(_read(some, records, failed), key=attrgetter("feed")) for some in batched(names, _BATCH, strict=False)
+    # Sorted, because the table has no order and each hour must report the same ones if there are too many.
+    batches = (
+        sorted(_read(batch, records, failed), key=attrgetter("feed")) for batch in batched(names, _BATCH, strict=False)
     )
-    known = takewhile(lambda _: is_time_left(), chain.from_iterable(parts))
-    return list(islice(filter(is_late, known), MAX_REPORTED))
+    known = takewhile(lambda _: is_time_left(), chain.from_iterable(batches))
+    return list(islice(filter(needs_report, known), MAX_REPORTED))
 
 
 def _read(names: Sequence[str], records: FeedRecords, failed: Callable[[Feed, Exception], None]) -> list[Feed]:

@@ -11,7 +11,7 @@ import pytest
 
 from jobferry.records.feeds import Feed
 from jobferry.records.imports import State
-from jobferry.results.overdue import MAX_REPORTED, is_hourly_run, overdue_feeds, report_overdue
+from jobferry.results.overdue_feeds import MAX_REPORTED, is_hourly_run, overdue_feeds, report_overdue
 from tests.events import load_event
 from tests.fakes import Clock, MemoryBucket, MemoryStore
 from tests.records import an_import
