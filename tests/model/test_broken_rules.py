@@ -71,7 +71,8 @@ def settings_as_they_are(feed: str, world: Any, **_: Any) -> FeedSettings:
 ANOTHER_ACCOUNT: Final = (Set("one", Wishes(delete_jobs=True, secret="Other")), Run("one"), Work(), Poll())
 NIGHT: Final = (Run(FEED, "schedule"), Work(), Wait(23 * 60))
 RULES: Final = "jobferry.deletions.rules"
-PREPARATION: Final = "jobferry.runs.preparation"
+LOADING: Final = "jobferry.runs.loading"
+PLANNING: Final = "jobferry.runs.planning"
 
 TABLE: Final = (
     Broken(
@@ -91,7 +92,7 @@ TABLE: Final = (
     Broken("3: announced first", f"{RULES}:_objections", without(Objection.FIRST)),
     Broken(
         "3: time to object",
-        f"{PREPARATION}:may_still_object",
+        f"{PLANNING}:may_still_object",
         returns(False),
         first=(*ANOTHER_ACCOUNT, Run("one", "schedule")),
     ),
@@ -123,7 +124,7 @@ TABLE: Final = (
     ),
     Broken(
         "5: shared account",
-        f"{PREPARATION}:_feeds_sharing",
+        f"{PLANNING}:_feeds_sharing",
         returns(()),
         first=(Set("two", Wishes()), Export("two", 0, 5), Run("one")),
     ),
@@ -143,21 +144,21 @@ TABLE: Final = (
     ),
     Broken(
         "8: half exported",
-        f"{PREPARATION}:whole_at",
+        f"{PLANNING}:whole_at",
         returns(None),
         (None,),
         first=(Upload(closed=4, pieces=1), Run(FEED, "upload"), Work()),
     ),
     Broken(
         "9: lost fields",
-        f"{PREPARATION}:require_fields",
+        f"{PLANNING}:require_fields",
         returns(None),
         ("renamed", "emptied_column"),
         first=(Upload(fault="renamed", number=1), *NIGHT),
     ),
     Broken(
         "10: lost settings",
-        f"{PREPARATION}:_settings",
+        f"{LOADING}:read_settings",
         lambda _: settings_as_they_are,
         (None,),
         first=(LoseSettings(), *NIGHT),
@@ -171,14 +172,14 @@ TABLE: Final = (
     ),
     Broken(
         "what is withheld stays in the live set",
-        f"{PREPARATION}:read_live_set",
+        f"{PLANNING}:read_live_set",
         lambda read: lambda stream, **_: read(stream, whole=False),
         (None,),
         first=(Upload(closed=13), *NIGHT, *NIGHT),
     ),
     Broken(
         "lists: an invalid job keeps its posting",
-        f"{PREPARATION}:carry_over",
+        f"{PLANNING}:carry_over",
         lambda carry: (
             lambda before, payload, directory, **named: carry(
                 before, replace(payload, held=ReferenceSet()), directory, **named
@@ -189,14 +190,14 @@ TABLE: Final = (
     ),
     Broken(
         "lists: what was posted with a former key stays",
-        f"{PREPARATION}:carry_over",
+        f"{PLANNING}:carry_over",
         lambda carry: lambda *given, **named: carry(*given, **named | {"listed": False}),
         first=(Rekey("BoardApiKey", "key-2"), Run("one"), Work(), Wait(13 * 60), Export("one", 2, 30, 2), Run("one")),
         beginning="listed",
     ),
     Broken(
         "lists: only what the feed has posted",
-        f"{PREPARATION}:read_live_set",
+        f"{PLANNING}:read_live_set",
         lambda read: lambda stream, **named: [*read(stream, **named), Live("h00", None)],
         first=(Run("one"),),
         beginning="listed",

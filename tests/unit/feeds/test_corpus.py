@@ -11,7 +11,7 @@ import pytest
 
 from jobferry.errors import FeedError
 from jobferry.feeds.settings import parse_settings
-from jobferry.payload.build import reason_not_to_send
+from jobferry.payload.sendable import reason_not_to_send
 from tests.feeds import jobs_of, payload_of, problems_of, warnings_of
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -121,7 +121,7 @@ def build(
 ) -> Payload:
     """Read the feed's objects in key order and write what will be sent into `directory`.
 
-    The caller decides whether a feed with this many invalid jobs may be sent (`reason_not_to_send`).
+    Whether a feed with this many invalid jobs may be sent is decided in `sendable`.
 
     Args:
         objects: the feed's objects.
@@ -152,18 +152,6 @@ def build(
             ) from error
         raise
     return payload
-
-
-def reason_not_to_send(payload: Payload, settings: FeedSettings) -> str | None:
-    """Return the reason why nothing may be sent: no job is valid, or too many are invalid. None if the feed may be sent."""
-    if not payload.rows:
-        return "the feed has no job: its files hold none"
-    if payload.invalid >= payload.rows:
-        return "the feed has no valid job"
-    if payload.invalid * 100 > payload.rows * settings.max_invalid_percent:
-        percent = settings.max_invalid_percent
-        return f"{payload.invalid:,} of {payload.rows:,} jobs have problems, more than {percent} % (maxInvalidPercent)"
-    return None
 
 
 def spool(

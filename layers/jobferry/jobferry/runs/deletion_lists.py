@@ -27,8 +27,9 @@ from jobferry.records import transitions
 from jobferry.records.archive import deletion_list_key
 from jobferry.records.imports import MAX_LIST_ATTEMPTS, Import, ListEnd
 from jobferry.records.store import apply
+from jobferry.runs.loading import settings_to_send
 from jobferry.runs.pauses import MARGIN, Pauses, request_seconds
-from jobferry.runs.preparation import plan_again, sent_by_others, settings_to_send
+from jobferry.runs.planning import plan_again, sent_by_others
 from jobferry.runs.world import Invocation, World
 from jobferry.workspace import workspace
 

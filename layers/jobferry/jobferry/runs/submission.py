@@ -41,8 +41,10 @@ from jobferry.records import transitions
 from jobferry.records.imports import Ending, Import, State, part_id
 from jobferry.records.store import apply, retry_on_conflict
 from jobferry.runs.deletion_lists import delete_list
+from jobferry.runs.loading import load, settings_to_send
 from jobferry.runs.pauses import MARGIN, Pauses, request_seconds
-from jobferry.runs.preparation import Wishes, first_problems, load, plan, plan_again, prepare, settings_to_send, warned
+from jobferry.runs.planning import Wishes, plan, plan_again
+from jobferry.runs.preparation import first_problems, prepare, warned
 from jobferry.runs.triggers import Trigger
 from jobferry.runs.world import Invocation, World
 from jobferry.workspace import workspace
