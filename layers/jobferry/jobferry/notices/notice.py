@@ -16,7 +16,8 @@ from jobferry.notices.advice.commands import Commands
 from jobferry.notices.advice.topics import ENDED, Topic, topics
 from jobferry.notices.details import read_details
 from jobferry.notices.failures import NAMED, Failure, Reason, place
-from jobferry.notices.happened import REASON_LENGTH, part
+from jobferry.notices.happened import REASON_LENGTH
+from jobferry.notices.headline import part
 from jobferry.notices.report import Links
 from jobferry.notices.view import ImportView, JobView, Lengths, heading, view_job, view_posting
 from jobferry.records import transitions

@@ -24,7 +24,8 @@ from jobferry.notices.failures import (
     file_name,
     join_messages,
 )
-from jobferry.notices.happened import happened, headline
+from jobferry.notices.happened import happened
+from jobferry.notices.headline import headline
 from jobferry.records.imports import Deletions, Import, Objection, Posting, State
 from jobferry.text import counted, duration, one_line, place_of, when
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from jobferry.notices.advice.topics import ENDED
 from jobferry.notices.failures import Failures
-from jobferry.notices.happened import headline
+from jobferry.notices.headline import headline
 from jobferry.records.imports import Import, State
 from jobferry.text import counted, day, when
 
