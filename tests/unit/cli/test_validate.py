@@ -94,7 +94,7 @@ def test_a_feed_with_problems(feed: Path, capsys: pytest.CaptureFixture[str]) ->
         "  6 of 6 jobs have no city",
         "  2 of 6 jobs have no state",
         "  6 of 6 jobs have no description",
-        '  state: "Texas" was sent as "TX" (2 times, first in b.csv row 4)',
+        '  state: "Texas" is sent as "TX" (2 times, first in b.csv row 4)',
         '  specialty "Zoology" is not on the board\'s documented list: the board decides (nested/a.jsonl.gz row 1)',
     ]
 
@@ -223,7 +223,7 @@ def test_json_for_programs(feed: Path, capsys: pytest.CaptureFixture[str]) -> No
                 )
             ),
             {
-                "message": 'state: "Texas" was sent as "TX"',
+                "message": 'state: "Texas" is sent as "TX"',
                 "count": 1,
                 "first": {"key": "jobs.jsonl", "row": 4, "line": None},
             },

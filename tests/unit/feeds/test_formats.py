@@ -526,5 +526,5 @@ def test_a_workbook_with_another_name(tmp_path: Path) -> None:
 def test_warnings_of_a_kind_are_counted_and_name_their_first_row(tmp_path: Path) -> None:
     payload = payload_of({"jobs.csv": table(*({"referenceNumber": n, "state": "Texas"} for n in range(30)))}, tmp_path)
 
-    assert warnings_of(payload) == ['state: "Texas" was sent as "TX" (30, jobs.csv row 2)']
+    assert warnings_of(payload) == ['state: "Texas" is sent as "TX" (30, jobs.csv row 2)']
     assert payload.warnings == 30

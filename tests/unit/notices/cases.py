@@ -172,7 +172,7 @@ CASES: Final[dict[str, Case]] = {
             invalid=2,
             warnings=14,
             warned=[
-                'postalCode: "1234" was sent as "01234" (11 x, first in feeds/default/jobs.csv row 7)',
+                'postalCode: "1234" is sent as "01234" (11 x, first in feeds/default/jobs.csv row 7)',
                 'specialty "FP" is not on the board\'s documented list: the board decides (3 x, first in feeds/default/jobs.csv row 91)',
             ],
         ),

@@ -42,7 +42,7 @@ class FieldCorrection:
     def warn(self, fault: str, value: object, corrected: object) -> None:
         """Warn that the value has this fault, and was corrected. A fault of its form can be seen without being named."""
         why = "" if fault in _FORMS else f": it {fault}"
-        self._warn(fault, f"{quoted(value)} was sent as {quoted(corrected)}{why}")
+        self._warn(fault, f"{quoted(value)} is sent as {quoted(corrected)}{why}")
 
     def leave_out(self, value: object) -> None:
         """Warn that the value stands for none, and is not sent."""
