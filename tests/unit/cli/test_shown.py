@@ -236,7 +236,7 @@ def test_a_job_that_the_board_took_is_not_among_those_that_failed(person: Person
     person.have_failed(case.record, FailedKind.INVALID, *case.invalid)
     lines = person.lines("show", ID)
     assert "1 of 199 jobs failed" in lines[0]
-    failed, taken = lines.index("Failed (1)"), lines.index("Taken by the board, but check (1)")
+    failed, taken = lines.index("Failed (1)"), lines.index("Published, but check (1)")
     assert [line.split()[1] for line in lines[failed:taken] if line.startswith("  - ")] == ["LT-10014,"]
     assert [line.split()[1] for line in lines[taken:] if line.startswith("  - ")] == ["LT-10015,"]
 
@@ -245,7 +245,7 @@ def test_a_paused_feed_is_resumed_with_a_command(person: Person) -> None:
     person.have(blocked("paused", "the feed is paused"))
     lines = person.lines("--region", "eu-west-1", "show", ID)
     assert lines[lines.index("What to do") + 1 :] == [
-        "  - Nothing. To send the feed again:",
+        "  - To send the feed again:",
         "      jobferry --region eu-west-1 resume default",
     ]
 

@@ -309,7 +309,7 @@ def test_columns_of_one_name_and_of_none() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\n\n", "jobs.csv has no header: an export that was cut off?"),
+        (b"\n\n", "jobs.csv has no header: was the export cut off?"),
         (b",,,\n,,,\n", "jobs.csv has no header"),
     ],
 )

@@ -81,7 +81,7 @@ def describe(details: ImportDetails, run: Sequence[Import], stack: Stack, shown:
         yield from _deletions(view, stack)
     for title, number, groups in (
         ("Failed", failures.total, (Group.NEW, Group.KNOWN)),
-        ("Taken by the board, but check", failures.accepted, (Group.ACCEPTED,)),
+        ("Published, but check", failures.accepted, (Group.ACCEPTED,)),
     ):
         if number:
             yield from ("", heading(title, number, number if shown is None else shown, "; --all shows all"))

@@ -212,7 +212,7 @@ class ImportView:
 
 def _counts(record: Import, failures: Failures) -> list[CountView]:
     result, jobs = record.result, record.prepared.jobs
-    held_back = CountView(failures.held_back, "with a mistake, held back", is_bad=True)
+    held_back = CountView(failures.held_back, "with a mistake, not sent", is_bad=True)
     if record.state is not State.COMPLETE:
         sent = CountView(jobs, _WITHOUT_RESULT.get(record.state, "not sent"))
         return [each for each in (sent, held_back) if each.number]
