@@ -139,15 +139,15 @@ def test_a_split_run_is_as_its_worst_import_in_the_overview(split: Person) -> No
 def test_the_first_import_of_a_split_run_shows_the_whole_run(split: Person) -> None:
     lines = split.lines("show", ID)
     assert split.status == 1
-    assert lines[0] == f"{ID}: of its run, {ID}-3 is rejected: the board answered 422"
+    assert lines[0] == f"{ID}: {ID}-3 of this run is rejected: the board answered 422"
     facts = [" ".join(line.split()) for line in lines]
     assert "state rejected" in facts
     assert "run 3 imports, and this is the first; in total 87 jobs, 2 failed" in facts
     assert lines[lines.index("What to do") :] == [
         "What to do",
-        f"  - Look at {ID}-2, another import of this run: complete.",
+        f"  - Check {ID}-2, another import of this run: complete.",
         f"      jobferry show {ID}-2",
-        f"  - Look at {ID}-3, another import of this run: rejected.",
+        f"  - Check {ID}-3, another import of this run: rejected.",
         f"      jobferry show {ID}-3",
     ]
     assert f'"command": "jobferry show {ID}-3"' in split("show", ID, "--json")
@@ -170,7 +170,7 @@ def test_a_split_run_of_which_all_is_well(person: Person) -> None:
 def test_an_import_of_a_run_that_never_went_is_to_be_looked_at(person: Person) -> None:
     left = blocked("abandoned", "cut off", import_id=f"{ID}-2", run=ID, state=State.SKIPPED)
     person.have(complete(parts=2), left)
-    assert person.lines("show", ID)[0] == f"{ID}: of its run, {ID}-2 is skipped: cut off"
+    assert person.lines("show", ID)[0] == f"{ID}: {ID}-2 of this run is skipped: cut off"
     assert person.status == 1
 
 
