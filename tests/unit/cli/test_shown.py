@@ -45,6 +45,14 @@ def test_a_report_is_read_where_no_command_line_is(person: Person, tmp_path: Pat
     assert "      jobferry submit default" in person.lines("show", ID)
 
 
+def test_the_status_of_a_blocked_feed_says_why_and_what_to_do(person: Person) -> None:
+    reason = "feeds/default/jobs.csv.gz is cut off: its gzip data has no end"
+    person.have(blocked("feed-unreadable", reason), Feed(feed="default", last_import=ID))
+    lines = person.lines("status")
+    assert lines[1].split()[:2] == ["default", "blocked"]
+    assert lines[-3:] == [f"default: blocked: {reason}", "", f"What to do for default: jobferry show {ID}"]
+
+
 def test_a_list_of_deletions_is_shown_while_it_is_open_and_when_it_has_ended(person: Person) -> None:
     listed: dict[str, Any] = {"listed": True, "expected_deletes": 5, "deleted_by_list": 3, "deletes": postings(5)}
     still_open = complete(open="open", **listed)
@@ -53,7 +61,7 @@ def test_a_list_of_deletions_is_shown_while_it_is_open_and_when_it_has_ended(per
     assert "3 of 5 deleted by list, the rest is on its way" in " ".join(person.lines("show", ID))
     person.have(complete(list_end="unanswered", list_reason="no answer", revision=1, **listed))
     shown = " ".join(person.lines("show", ID))
-    assert "3 of 5 deleted by list; the rest is listed again by the next run" in shown
+    assert "3 of 5 deleted by list; the next run tries the rest again" in shown
     assert "WERE TO BE DELETED (5)" in shown
 
 

@@ -288,7 +288,7 @@ def _list(deletions: Deletions) -> str | None:
     words = f"{deletions.deleted:,} of {deletions.expected:,} deleted by list"
     if deletions.list_is_open:
         return f"{words}, the rest is on its way"
-    return f"{words}; the rest is listed again by the next run" if deletions.left else words
+    return f"{words}; the next run tries the rest again" if deletions.left else words
 
 
 def _waiting(deletions: Deletions) -> str | None:
