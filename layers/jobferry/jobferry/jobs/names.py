@@ -93,7 +93,7 @@ class FeedNames:
                 renames[name] = ours = near
                 columns.setdefault(ours, name)
                 self._warn(
-                    name, f"is read as {ours}: apart from case, spaces, hyphens and the like, the names are equal"
+                    name, f"is read as {ours}: the names differ only in case, spaces, hyphens and the like"
                 )
             elif near:
                 self._warn(
