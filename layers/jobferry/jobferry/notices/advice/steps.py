@@ -243,11 +243,17 @@ def _announced(record: Import, commands: Commands) -> Step:
             "as soon as a later run has nothing to withhold, or you confirm deletions with the code of a later notice,"
         )
     settings = commands.settings(record.feed)
+    if record.deletions.listed and record.deletions.withheld and not record.deletions.need_a_person:
+        # The step on the withheld ones has said until when to object, and how.
+        return Step(
+            "From then on, each run deletes by reference number what this feed has posted and no longer has. No other posting "
+            f"of the account is touched. {_former(record)}".rstrip()
+        )
     if record.deletions.listed:
         return Step(
             f"You have 12 hours to object: {begins} each posting that came from this feed, and that the feed no longer has, is "
             "deleted by its reference number. No other posting of the account is touched. Nothing was deleted this time. To keep all "
-            f"postings, set deleteJobs to false in {settings}. {_former(record)}"
+            f"postings, set deleteJobs to false in {settings}. {_former(record) or 'Otherwise there is nothing to do.'}"
         )
     return Step(
         f"Within 12 hours, check your account on the board's own site: {begins} every posting that is not "
@@ -258,10 +264,10 @@ def _announced(record: Import, commands: Commands) -> Step:
 
 
 def _former(record: Import) -> str:
-    """Say what to do about postings of a former key, which no list deletes."""
+    """Say what to do about postings of a former key, which no list deletes; nothing if there are none."""
     number, first = record.deletions.former, record.deletions.first_former
     if not number:
-        return "Otherwise there is nothing to do."
+        return ""
     named = ", ".join(one_line(each, 64) for each in first) + (
         f" and {number - len(first):,} more" if number > len(first) else ""
     )
