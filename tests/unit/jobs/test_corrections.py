@@ -103,7 +103,7 @@ TEXTS: list[tuple[str, str, Any, str | None]] = [
     ("requirements", "N/A", "N/A", None),
     ("city", "Nan", "Nan", None),
     ("title", "#1 hospital", "#1 hospital", None),
-    ("title", "a\x00b\x1fc", "abc", "title held control characters, which were removed"),
+    ("title", "a\x00b\x1fc", "abc", "title has control characters, which are removed"),
     ("title", "=HYPERLINK(\"http://x\")", "=HYPERLINK(\"http://x\")", None),
     ("theirs", "00:12", "00:12", None),
     ("theirs", "12", "12", None),
@@ -152,7 +152,7 @@ VALUES: list[tuple[str, Any, Any, str | None]] = [
     ("employmentType", "A; B", ["A", "B"], 'employmentType: "A; B" is sent as ["A","B"]'),
     ("employmentType", ["A; B", " C "], ["A", "B", "C"], 'employmentType: ["A; B","C"] is sent as ["A","B","C"]'),
     ("employmentType", ["A"], ["A"], None),
-    ("theirs", {"a": [1, None, {"b": "c\x01"}]}, {"a": [1, None, {"b": "c"}]}, "theirs held control characters, which were removed"),
+    ("theirs", {"a": [1, None, {"b": "c\x01"}]}, {"a": [1, None, {"b": "c"}]}, "theirs has control characters, which are removed"),
     ("theirs", True, True, None),
     ("theirs", 1.5, 1.5, None),
     ("theirs", 10**30, 10**30, None),
@@ -187,7 +187,7 @@ NOTHING = [
 
 @pytest.mark.parametrize(("name", "text"), NOTHING)
 def test_what_stands_for_no_value_is_left_out(name: str, text: str) -> None:
-    expected = f'{name}: "{text}" was left out: it stands for no value (1, jobs.jsonl row 1)'
+    expected = f'{name}: "{text}" is left out: it stands for no value (1, jobs.jsonl row 1)'
 
     jobs, problems, warnings = read("jobs.jsonl", jsonl({"referenceNumber": "a", name: text}))
     row = table({"referenceNumber": "a", name: text, "x": "y"})
@@ -444,8 +444,8 @@ def test_control_characters_in_the_name_of_a_field() -> None:
     assert jobs == [{"referenceNumber": "a", "title": "t", "theirs": 1}]
     assert problems == ['jobs.jsonl row 2: "x" is there twice, once with control characters in its name']
     assert warnings == [
-        "title held control characters in its name, which were removed (1, jobs.jsonl row 1)",
-        "theirs held control characters in its name, which were removed (1, jobs.jsonl row 1)",
+        "title has control characters in its name, which are removed (1, jobs.jsonl row 1)",
+        "theirs has control characters in its name, which are removed (1, jobs.jsonl row 1)",
     ]
 
 

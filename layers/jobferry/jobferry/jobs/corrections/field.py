@@ -46,7 +46,7 @@ class FieldCorrection:
 
     def leave_out(self, value: object) -> None:
         """Warn that the value stands for none, and is not sent."""
-        self._warn("none", f"{quoted(value)} was left out: it stands for no value")
+        self._warn("none", f"{quoted(value)} is left out: it stands for no value")
 
     def _warn(self, fault: str, message: str) -> None:
         name = self.name[:MAX_QUOTED]
