@@ -11,7 +11,7 @@ TOOLS := sam checkov pip-audit zensical
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
-## demo: the whole main job on this machine: 200 jobs go out, a result and a notice come back
+## demo: a whole run on this machine: 200 jobs are sent, a result and a notice come back
 demo: .venv/ready
 	@$(BIN)/python -m local demo
 
@@ -52,7 +52,7 @@ build: .tools/sam/ready
 	architecture=$(or $(ARCHITECTURE),$$($(BIN)/python -m scripts.architecture $(ENV))); \
 	  sam build --parameter-overrides Architecture=$$architecture
 
-## deploy: put what was built into AWS: make deploy ENV=prod [CONFIRM=no] (default, staging or prod of samconfig.toml)
+## deploy: deploy what was built to AWS: make deploy ENV=prod [CONFIRM=no] (default, staging or prod of samconfig.toml)
 deploy: .tools/sam/ready
 	@$(BIN)/python -m scripts.architecture --check $(or $(ENV),default)
 	sam deploy --config-env $(or $(ENV),default) $(if $(filter no,$(CONFIRM)),--no-confirm-changeset)
@@ -71,9 +71,9 @@ validate: .venv/ready
 	@test -n "$(FEED)" || { echo "which feed? make validate FEED=path [SETTINGS=feed.json]" >&2; exit 2; }
 	@$(BIN)/jobferry validate $(if $(SETTINGS),--settings "$(SETTINGS)") "$(FEED)"
 
-## redrive: do again what is in the dead letter queue of a stack: make redrive STACK=name
+## redrive: retry what is in the dead letter queue of a stack: make redrive STACK=name
 redrive: .venv/ready
-	@test -n "$(STACK)" || { echo "of which stack? make redrive STACK=name" >&2; exit 2; }
+	@test -n "$(STACK)" || { echo "which stack? make redrive STACK=name" >&2; exit 2; }
 	@$(BIN)/python -m scripts.redrive "$(STACK)"
 
 ## format: put the code into the project's format

@@ -266,7 +266,7 @@ def test_a_wrong_api_key_is_told(system: LocalSystem) -> None:
 @pytest.mark.parametrize(
     ("name", "objects", "settings", "words"),
     [
-        ("missing", {}, {}, "no file of a feed"),
+        ("missing", {}, {}, "no feed file"),
         ("unknown-setting", {"jobs.json": b"[]"}, {"deleteJob": True}, "did you mean deleteJobs?"),
         ("unreadable", {"jobs.json": b'[{"referenceNumber": '}, {}, "jobs.json"),
         ("empty", {"jobs.json": b"[]"}, {}, "no"),

@@ -65,12 +65,12 @@ def test_an_error_of_the_board_says_nothing_of_the_import(status: int) -> None:
         (
             401,
             b"",
-            "the board answered 401 (it does not know the API key, or the key may not do this): it says no more",
+            "the board answered 401 (it does not know the API key, or the key may not do this): it gives no details",
         ),
         (
             404,
             b"<html>Not found</html>",
-            r"the board answered 404 \(there is nothing at that address\): it says no more",
+            r"the board answered 404 \(there is nothing at that address\): it gives no details",
         ),
         (413, b"too much", "the request is too large for it"),
         (301, b"", "a redirect: is its URL right"),

@@ -45,6 +45,14 @@ def test_a_report_is_read_where_no_command_line_is(person: Person, tmp_path: Pat
     assert "      jobferry submit default" in person.lines("show", ID)
 
 
+def test_the_status_of_a_blocked_feed_says_why_and_what_to_do(person: Person) -> None:
+    reason = "feeds/default/jobs.csv.gz is cut off: its gzip data has no end"
+    person.have(blocked("feed-unreadable", reason), Feed(feed="default", last_import=ID))
+    lines = person.lines("status")
+    assert lines[1].split()[:2] == ["default", "blocked"]
+    assert lines[-3:] == [f"default: blocked: {reason}", "", f"What to do for default: jobferry show {ID}"]
+
+
 def test_a_list_of_deletions_is_shown_while_it_is_open_and_when_it_has_ended(person: Person) -> None:
     listed: dict[str, Any] = {"listed": True, "expected_deletes": 5, "deleted_by_list": 3, "deletes": postings(5)}
     still_open = complete(open="open", **listed)
@@ -53,7 +61,7 @@ def test_a_list_of_deletions_is_shown_while_it_is_open_and_when_it_has_ended(per
     assert "3 of 5 deleted by list, the rest is on its way" in " ".join(person.lines("show", ID))
     person.have(complete(list_end="unanswered", list_reason="no answer", revision=1, **listed))
     shown = " ".join(person.lines("show", ID))
-    assert "3 of 5 deleted by list; the rest is listed again by the next run" in shown
+    assert "3 of 5 deleted by list; the next run tries the rest again" in shown
     assert "WERE TO BE DELETED (5)" in shown
 
 
@@ -139,15 +147,15 @@ def test_a_split_run_is_as_its_worst_import_in_the_overview(split: Person) -> No
 def test_the_first_import_of_a_split_run_shows_the_whole_run(split: Person) -> None:
     lines = split.lines("show", ID)
     assert split.status == 1
-    assert lines[0] == f"{ID}: of its run, {ID}-3 is rejected: the board answered 422"
+    assert lines[0] == f"{ID}: {ID}-3 of this run is rejected: the board answered 422"
     facts = [" ".join(line.split()) for line in lines]
     assert "state rejected" in facts
     assert "run 3 imports, and this is the first; in total 87 jobs, 2 failed" in facts
     assert lines[lines.index("What to do") :] == [
         "What to do",
-        f"  - Look at {ID}-2, another import of this run: complete.",
+        f"  - Check {ID}-2, another import of this run: complete.",
         f"      jobferry show {ID}-2",
-        f"  - Look at {ID}-3, another import of this run: rejected.",
+        f"  - Check {ID}-3, another import of this run: rejected.",
         f"      jobferry show {ID}-3",
     ]
     assert f'"command": "jobferry show {ID}-3"' in split("show", ID, "--json")
@@ -170,7 +178,7 @@ def test_a_split_run_of_which_all_is_well(person: Person) -> None:
 def test_an_import_of_a_run_that_never_went_is_to_be_looked_at(person: Person) -> None:
     left = blocked("abandoned", "cut off", import_id=f"{ID}-2", run=ID, state=State.SKIPPED)
     person.have(complete(parts=2), left)
-    assert person.lines("show", ID)[0] == f"{ID}: of its run, {ID}-2 is skipped: cut off"
+    assert person.lines("show", ID)[0] == f"{ID}: {ID}-2 of this run is skipped: cut off"
     assert person.status == 1
 
 
@@ -236,7 +244,7 @@ def test_a_job_that_the_board_took_is_not_among_those_that_failed(person: Person
     person.have_failed(case.record, FailedKind.INVALID, *case.invalid)
     lines = person.lines("show", ID)
     assert "1 of 199 jobs failed" in lines[0]
-    failed, taken = lines.index("Failed (1)"), lines.index("Taken by the board, but check (1)")
+    failed, taken = lines.index("Failed (1)"), lines.index("Published, but check (1)")
     assert [line.split()[1] for line in lines[failed:taken] if line.startswith("  - ")] == ["LT-10014,"]
     assert [line.split()[1] for line in lines[taken:] if line.startswith("  - ")] == ["LT-10015,"]
 
@@ -245,7 +253,7 @@ def test_a_paused_feed_is_resumed_with_a_command(person: Person) -> None:
     person.have(blocked("paused", "the feed is paused"))
     lines = person.lines("--region", "eu-west-1", "show", ID)
     assert lines[lines.index("What to do") + 1 :] == [
-        "  - Nothing. To send the feed again:",
+        "  - To send the feed again:",
         "      jobferry --region eu-west-1 resume default",
     ]
 

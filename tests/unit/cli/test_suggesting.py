@@ -133,7 +133,7 @@ def test_what_cannot_be_read_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "none.csv" in refusal(monkeypatch, capsys, str(tmp_path / "none.csv"))
-    assert "no file of a feed" in refusal(monkeypatch, capsys, str(tmp_path))
+    assert "no feed file" in refusal(monkeypatch, capsys, str(tmp_path))
     (tmp_path / "jobs.csv").write_bytes(b"")
     assert "jobs.csv is empty" in refusal(monkeypatch, capsys, str(tmp_path))
     assert "no lists of terms that jobferry knows" in refusal(

@@ -94,7 +94,7 @@ def test_a_feed_with_problems(feed: Path, capsys: pytest.CaptureFixture[str]) ->
         "  6 of 6 jobs have no city",
         "  2 of 6 jobs have no state",
         "  6 of 6 jobs have no description",
-        '  state: "Texas" was sent as "TX" (2 times, first in b.csv row 4)',
+        '  state: "Texas" is sent as "TX" (2 times, first in b.csv row 4)',
         '  specialty "Zoology" is not on the board\'s documented list: the board decides (nested/a.jsonl.gz row 1)',
     ]
 
@@ -223,7 +223,7 @@ def test_json_for_programs(feed: Path, capsys: pytest.CaptureFixture[str]) -> No
                 )
             ),
             {
-                "message": 'state: "Texas" was sent as "TX"',
+                "message": 'state: "Texas" is sent as "TX"',
                 "count": 1,
                 "first": {"key": "jobs.jsonl", "row": 4, "line": None},
             },
@@ -292,9 +292,9 @@ def test_json_of_a_clean_feed(feed: Path, capsys: pytest.CaptureFixture[str]) ->
     [
         ("jobs.json", b"<html>", "{}", "jobs.json is not JSON: it begins with '<'"),
         ("jobs.doc", b"x", "{}", "jobs.doc has a name that ends in none of a feed's formats"),
-        ("jobs.csv", b"", "{}", "jobs.csv is empty (0 bytes): an export that was cut off?"),
+        ("jobs.csv", b"", "{}", "jobs.csv is empty (0 bytes): was the export cut off?"),
         ("jobs.csv", b"referenceNumber\na\n", '{"paused": 1}', "feed.json: paused is 1, it should be true or false"),
-        ("jobs.csv", b"referenceNumber\na\n", '{"maxFeedBytes": 3}', "jobs.csv: the feed holds more than 3 bytes"),
+        ("jobs.csv", b"referenceNumber\na\n", '{"maxFeedBytes": 3}', "jobs.csv: the feed has more than 3 bytes"),
     ],
 )
 def test_what_cannot_be_read(
@@ -322,7 +322,7 @@ def test_what_cannot_be_read(
         (["nowhere"], "nowhere: No such file or directory"),
         (["nowhere.csv"], "nowhere.csv: No such file or directory"),
         (["--settings", "nowhere.json", "."], "nowhere.json cannot be read: No such file or directory"),
-        (["."], "the feed's folder has no file of a feed"),
+        (["."], "the feed's folder has no feed file"),
     ],
 )
 def test_what_is_not_there(

@@ -66,9 +66,7 @@ def test_1_without_a_valid_job_nothing_is_sent(rows: list[Any]) -> None:
 
     assert (record.state, record.ending.cause, record.prepared.jobs) == (State.BLOCKED, "feed-invalid", 0)
     assert record.ending.reason is not None
-    assert record.ending.reason.startswith(
-        "the feed has no valid job" if rows else "the feed has no job: its files hold none"
-    )
+    assert record.ending.reason.startswith("the feed has no valid job" if rows else "the feed's files contain no job")
     assert record.prepared.invalid == len(rows)
     assert stage.sent() == before
     assert stage.postings() == TWENTY
@@ -540,7 +538,7 @@ def test_6_a_full_sync_is_never_split() -> None:
     record = stage.complete()
 
     assert (record.state, record.ending.cause) == (State.BLOCKED, "settings")
-    assert "deleteJobs and maxJobsPerImport exclude each other" in (record.ending.reason or "")
+    assert "deleteJobs true and maxJobsPerImport exclude each other" in (record.ending.reason or "")
     assert stage.postings() == ["A", "B", "C"]
 
 

@@ -77,13 +77,13 @@ def test_nothing_at_all(key: str) -> None:
     with pytest.raises(FeedUnreadableError) as caught:
         read(key, gzip.compress(b"") if key.endswith(".gz") else b"")
 
-    assert str(caught.value) == f"{key} is empty (0 bytes): an export that was cut off?"
+    assert str(caught.value) == f"{key} is empty (0 bytes): was the export cut off?"
 
 
 @pytest.mark.parametrize("key", [key for key in FORMATS if not key.endswith("xlsx")])
 @pytest.mark.parametrize("content", [b" ", b"\n\r\n\t\n", b"\xef\xbb\xbf", b"\xff\xfe"], ids=repr)
 def test_nothing_but_white_space_or_a_mark(key: str, content: bytes) -> None:
-    with pytest.raises(FeedUnreadableError, match=r"holds nothing but white space|has no header|not well-formed XML"):
+    with pytest.raises(FeedUnreadableError, match=r"has only white space|has no header|not well-formed XML"):
         read(key, content)
 
 
@@ -149,5 +149,5 @@ def test_an_object_that_was_replaced_while_it_was_read(tmp_path: Path) -> None:
 
 
 def test_no_object(tmp_path: Path) -> None:
-    with pytest.raises(FeedMissingError, match="the feed's folder has no file of a feed"):
+    with pytest.raises(FeedMissingError, match="the feed's folder has no feed file"):
         build([], Objects({}), FeedSettings(), tmp_path)

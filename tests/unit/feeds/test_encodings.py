@@ -122,11 +122,12 @@ def test_utf_8_that_the_setting_calls_something_else_is_told(key: str, encoding:
     content = FORMATS[key](*jobs).decode()
     content = content.replace("\\u00e9", "é").replace("\\u00fc", "ü")  # as JSON may write them, too
 
-    found, problems, warnings = read(key, content.encode(), encoding=encoding)
+    found, problems, (example, cause) = read(key, content.encode(), encoding=encoding)
 
     assert found[-1]["title"] == "Café in München".encode().decode(encoding)
     assert problems == []
-    assert warnings[0].startswith(f"the object looks like UTF-8 but is read as {encoding}, so that é becomes Ã©.")
+    assert example.startswith('title has "CafÃ© in MÃ¼nchen" in it')
+    assert cause.startswith(f"the object looks like UTF-8 but is read as {encoding}, so that é becomes Ã©.")
     assert read(key, content.encode(encoding), encoding=encoding) == (jobs, [], [])
 
 
@@ -149,8 +150,9 @@ def test_an_xml_document_that_declares_an_encoding_that_nobody_knows(declared: s
 def test_utf_8_that_an_xml_document_calls_something_else_is_told(declared: str) -> None:
     content = f'<?xml version="1.0" encoding="{declared}"?><jobs><job><referenceNumber>a</referenceNumber><title>é</title></job></jobs>'
 
-    jobs, _, warnings = read("a.xml", content.encode())
+    jobs, _, (example, cause) = read("a.xml", content.encode())
 
     assert jobs == [{"referenceNumber": "a", "title": "Ã©"}]
-    assert warnings[0].startswith(f"the object looks like UTF-8 but is read as {declared}")
+    assert example.startswith('title has "Ã©" in it')
+    assert cause.startswith(f"the object looks like UTF-8 but is read as {declared}")
     assert read("a.xml", content.encode("cp1252")) == ([{"referenceNumber": "a", "title": "é"}], [], [])

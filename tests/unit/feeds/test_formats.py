@@ -309,7 +309,7 @@ def test_columns_of_one_name_and_of_none() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\n\n", "jobs.csv has no header: an export that was cut off?"),
+        (b"\n\n", "jobs.csv has no header: was the export cut off?"),
         (b",,,\n,,,\n", "jobs.csv has no header"),
     ],
 )
@@ -526,5 +526,5 @@ def test_a_workbook_with_another_name(tmp_path: Path) -> None:
 def test_warnings_of_a_kind_are_counted_and_name_their_first_row(tmp_path: Path) -> None:
     payload = payload_of({"jobs.csv": table(*({"referenceNumber": n, "state": "Texas"} for n in range(30)))}, tmp_path)
 
-    assert warnings_of(payload) == ['state: "Texas" was sent as "TX" (30, jobs.csv row 2)']
+    assert warnings_of(payload) == ['state: "Texas" is sent as "TX" (30, jobs.csv row 2)']
     assert payload.warnings == 30

@@ -121,7 +121,7 @@ def test_more_than_max_feed_bytes() -> None:
     with pytest.raises(FeedTooLargeError) as caught:
         read("jobs.jsonl", content, maxFeedBytes=len(content) - 1)
     assert str(caught.value) == (
-        f"jobs.jsonl: the feed holds more than {len(content) - 1:,} bytes uncompressed, the setting maxFeedBytes"
+        f"jobs.jsonl: the feed has more than {len(content) - 1:,} bytes uncompressed (maxFeedBytes)"
     )
 
 
@@ -130,7 +130,7 @@ def test_max_feed_bytes_is_of_all_objects_together(tmp_path: Path) -> None:
     objects = {"a.jsonl": content, "b.csv.gz": gzip.compress(b"referenceNumber\nb\n")}
 
     assert payload_of(objects, tmp_path, maxFeedBytes=len(content) + 18).jobs == 2
-    with pytest.raises(FeedTooLargeError, match=r"^b\.csv\.gz: the feed holds more than"):
+    with pytest.raises(FeedTooLargeError, match=r"^b\.csv\.gz: the feed has more than"):
         payload_of(objects, tmp_path, maxFeedBytes=len(content) + 17)
 
 

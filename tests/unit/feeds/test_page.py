@@ -76,7 +76,7 @@ def test_the_minimal_workbook_is_read() -> None:
     jobs, problems, warnings = read("jobs.xlsx", workbook(header, *cells))
 
     assert (jobs, problems) == (TWO_JOBS, [])
-    assert warnings == ['payAmountMin: "180" was sent as "180.00" (1, jobs.xlsx row 2)']
+    assert warnings == ['payAmountMin: "180" is sent as "180.00" (1, jobs.xlsx row 2)']
 
 
 def test_every_setting_has_an_example() -> None:

@@ -97,7 +97,7 @@ def test_every_setting_is_read() -> None:
         (
             '{"deleteJobs": true, "maxJobsPerImport": 5}',
             (
-                "feed.json: deleteJobs and maxJobsPerImport exclude each other: each import of a split feed would delete the "
+                "feed.json: deleteJobs true and maxJobsPerImport exclude each other: each import of a split feed would delete the "
                 "jobs of the others"
             ),
         ),

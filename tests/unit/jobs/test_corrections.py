@@ -11,46 +11,46 @@ from tests.feeds import elements, jsonl, read, table, workbook
 TEXTS: list[tuple[str, str, Any, str | None]] = [
     ("state", "PA", "PA", None),
     ("state", " PA ", "PA", None),
-    ("state", "pa", "PA", 'state: "pa" was sent as "PA"'),
-    ("state", "Pennsylvania", "PA", 'state: "Pennsylvania" was sent as "PA"'),
-    ("state", "NEW  YORK", "NY", 'state: "NEW YORK" was sent as "NY"'),
-    ("state", "Washington, D.C.", "DC", 'state: "Washington, D.C." was sent as "DC"'),
-    ("state", "N.Y.", "NY", 'state: "N.Y." was sent as "NY"'),
-    ("state", "Puerto Rico", "PR", 'state: "Puerto Rico" was sent as "PR"'),
+    ("state", "pa", "PA", 'state: "pa" is sent as "PA"'),
+    ("state", "Pennsylvania", "PA", 'state: "Pennsylvania" is sent as "PA"'),
+    ("state", "NEW  YORK", "NY", 'state: "NEW YORK" is sent as "NY"'),
+    ("state", "Washington, D.C.", "DC", 'state: "Washington, D.C." is sent as "DC"'),
+    ("state", "N.Y.", "NY", 'state: "N.Y." is sent as "NY"'),
+    ("state", "Puerto Rico", "PR", 'state: "Puerto Rico" is sent as "PR"'),
     ("postalCode", "17603", "17603", None),
     ("postalCode", "17603-1234", "17603-1234", None),
-    ("postalCode", "2134", "02134", 'postalCode: "2134" was sent as "02134"'),
-    ("postalCode", "501", "00501", 'postalCode: "501" was sent as "00501"'),
-    ("postalCode", "2134.0", "02134", 'postalCode: "2134.0" was sent as "02134"'),
-    ("postalCode", "17603.0", "17603", 'postalCode: "17603.0" was sent as "17603"'),
-    ("postalCode", "176031234", "17603-1234", 'postalCode: "176031234" was sent as "17603-1234"'),
-    ("postalCode", "21341234", "02134-1234", 'postalCode: "21341234" was sent as "02134-1234"'),
-    ("postalCode", "17603-", "17603", 'postalCode: "17603-" was sent as "17603"'),
-    ("postalCode", "17603 - 1234", "17603-1234", 'postalCode: "17603 - 1234" was sent as "17603-1234"'),
+    ("postalCode", "2134", "02134", 'postalCode: "2134" is sent as "02134"'),
+    ("postalCode", "501", "00501", 'postalCode: "501" is sent as "00501"'),
+    ("postalCode", "2134.0", "02134", 'postalCode: "2134.0" is sent as "02134"'),
+    ("postalCode", "17603.0", "17603", 'postalCode: "17603.0" is sent as "17603"'),
+    ("postalCode", "176031234", "17603-1234", 'postalCode: "176031234" is sent as "17603-1234"'),
+    ("postalCode", "21341234", "02134-1234", 'postalCode: "21341234" is sent as "02134-1234"'),
+    ("postalCode", "17603-", "17603", 'postalCode: "17603-" is sent as "17603"'),
+    ("postalCode", "17603 - 1234", "17603-1234", 'postalCode: "17603 - 1234" is sent as "17603-1234"'),
     ("payAmountMin", "1737.50", "1737.50", None),
     ("payAmountMin", "-5.00", "-5.00", None),
-    ("payAmountMin", "737", "737.00", 'payAmountMin: "737" was sent as "737.00"'),
-    ("payAmountMin", "$1,737.5", "1737.50", 'payAmountMin: "$1,737.5" was sent as "1737.50"'),
-    ("payAmountMin", "USD 1,234,567", "1234567.00", 'payAmountMin: "USD 1,234,567" was sent as "1234567.00"'),
-    ("payAmountMax", "100 USD", "100.00", 'payAmountMax: "100 USD" was sent as "100.00"'),
-    ("payAmountMax", "-$5", "-5.00", 'payAmountMax: "-$5" was sent as "-5.00"'),
-    ("payAmountMax", ".5", "0.50", 'payAmountMax: ".5" was sent as "0.50"'),
-    ("payAmountMax", "007.", "7.00", 'payAmountMax: "007." was sent as "7.00"'),
-    ("payAmountMax", "7.5000", "7.50", 'payAmountMax: "7.5000" was sent as "7.50"'),
+    ("payAmountMin", "737", "737.00", 'payAmountMin: "737" is sent as "737.00"'),
+    ("payAmountMin", "$1,737.5", "1737.50", 'payAmountMin: "$1,737.5" is sent as "1737.50"'),
+    ("payAmountMin", "USD 1,234,567", "1234567.00", 'payAmountMin: "USD 1,234,567" is sent as "1234567.00"'),
+    ("payAmountMax", "100 USD", "100.00", 'payAmountMax: "100 USD" is sent as "100.00"'),
+    ("payAmountMax", "-$5", "-5.00", 'payAmountMax: "-$5" is sent as "-5.00"'),
+    ("payAmountMax", ".5", "0.50", 'payAmountMax: ".5" is sent as "0.50"'),
+    ("payAmountMax", "007.", "7.00", 'payAmountMax: "007." is sent as "7.00"'),
+    ("payAmountMax", "7.5000", "7.50", 'payAmountMax: "7.5000" is sent as "7.50"'),
     ("startDate", "2024-03-02", "2024-03-02", None),
     ("startDate", "2024-02-29", "2024-02-29", None),
     ("startDate", "2024-03-02T11:00:54.000000Z", "2024-03-02T11:00:54.000000Z", None),
     ("startDate", "2024-03-02 11:00", "2024-03-02 11:00", None),
-    ("startDate", "3/2/2024", "2024-03-02", 'startDate: "3/2/2024" was sent as "2024-03-02"'),
-    ("startDate", "03/02/24", "2024-03-02", 'startDate: "03/02/24" was sent as "2024-03-02"'),
-    ("startDate", "20240302", "2024-03-02", 'startDate: "20240302" was sent as "2024-03-02"'),
-    ("startDate", "2-Mar-2024", "2024-03-02", 'startDate: "2-Mar-2024" was sent as "2024-03-02"'),
-    ("startDate", "March  2, 2024", "2024-03-02", 'startDate: "March 2, 2024" was sent as "2024-03-02"'),
-    ("startDate", "2024-3-2", "2024-03-02", 'startDate: "2024-3-2" was sent as "2024-03-02"'),
+    ("startDate", "3/2/2024", "2024-03-02", 'startDate: "3/2/2024" is sent as "2024-03-02"'),
+    ("startDate", "03/02/24", "2024-03-02", 'startDate: "03/02/24" is sent as "2024-03-02"'),
+    ("startDate", "20240302", "2024-03-02", 'startDate: "20240302" is sent as "2024-03-02"'),
+    ("startDate", "2-Mar-2024", "2024-03-02", 'startDate: "2-Mar-2024" is sent as "2024-03-02"'),
+    ("startDate", "March  2, 2024", "2024-03-02", 'startDate: "March 2, 2024" is sent as "2024-03-02"'),
+    ("startDate", "2024-3-2", "2024-03-02", 'startDate: "2024-3-2" is sent as "2024-03-02"'),
     ("shiftsPerWeek", "4", 4, None),
     ("shiftsPerWeek", "04", 4, None),
     ("hoursPerShift", "-1", -1, None),
-    ("hoursPerShift", "12.0", 12, 'hoursPerShift: "12.0" was sent as 12'),
+    ("hoursPerShift", "12.0", 12, 'hoursPerShift: "12.0" is sent as 12'),
     ("employmentType", "Permanent", "Permanent", None),
     ("employmentType", "Part-Time; Locum Tenens", ["Part-Time", "Locum Tenens"], None),
     ("employmentType", "Part-Time,Locum Tenens", ["Part-Time", "Locum Tenens"], None),
@@ -64,7 +64,7 @@ TEXTS: list[tuple[str, str, Any, str | None]] = [
     ("specialty", "Zoology", "Zoology", 'specialty "Zoology" is not on the board\'s documented list: the board decides'),
     ("specialty", "urology", "urology", "specialty \"urology\" is not on the board's documented list, which writes 'Urology': the board decides"),
     *(
-        ("startDate", text, "2024-03-02", f'startDate: "{text}" was sent as "2024-03-02"')
+        ("startDate", text, "2024-03-02", f'startDate: "{text}" is sent as "2024-03-02"')
         for text in (
             "2024-03-02Z", "2024-03-02-05:00", "3/2/2024 12:00:00 AM", "3/2/2024 0:00", "3/2/2024, 12:00 AM", "03/02/2024 00:00:00.000", "2024-03-02T00:00:00.0000000",
             "2024-03-02T00:00:00.000000000Z", "2024-03-02T00:00:00.0000000-05:00", "2024-03-02 00:00:00 UTC", "2024-03-02 00:00:00+00",
@@ -75,35 +75,35 @@ TEXTS: list[tuple[str, str, Any, str | None]] = [
         )
     ),
     *(
-        ("startDate", text, "2024-03-02", f'startDate: "{text}" was sent as "2024-03-02": it is in milliseconds since 1970')
+        ("startDate", text, "2024-03-02", f'startDate: "{text}" is sent as "2024-03-02": it is in milliseconds since 1970')
         for text in ("1709337600000", "1709423999999", "/Date(1709337600000)/", "/Date(1709337600000+0000)/", "/Date(1709337600000-0500)/")
     ),
-    ("postalCode", '="07030"', "07030", 'postalCode: "="07030"" was sent as "07030": it is written as a spreadsheet\'s formula'),
-    ("postalCode", '=""07030""', "07030", 'postalCode: "=""07030""" was sent as "07030": it is written as a spreadsheet\'s formula'),
-    ("title", '="He said ""yes"""', 'He said "yes"', 'title: "="He said ""yes"""" was sent as "He said "yes"": it is written as a spreadsheet\'s formula'),
-    ("description", '="<p>x</p>"', "<p>x</p>", 'description: "="<p>x</p>"" was sent as "<p>x</p>": it is written as a spreadsheet\'s formula'),
+    ("postalCode", '="07030"', "07030", 'postalCode: "="07030"" is sent as "07030": it is written as a spreadsheet\'s formula'),
+    ("postalCode", '=""07030""', "07030", 'postalCode: "=""07030""" is sent as "07030": it is written as a spreadsheet\'s formula'),
+    ("title", '="He said ""yes"""', 'He said "yes"', 'title: "="He said ""yes"""" is sent as "He said "yes"": it is written as a spreadsheet\'s formula'),
+    ("description", '="<p>x</p>"', "<p>x</p>", 'description: "="<p>x</p>"" is sent as "<p>x</p>": it is written as a spreadsheet\'s formula'),
     ("title", '="a"&B2&"c"', '="a"&B2&"c"', None),
     ("title", '=""&B2&""', '=""&B2&""', None),
-    ("postalCode", "'07030", "07030", 'postalCode: "\'07030" was sent as "07030": it has a spreadsheet\'s apostrophe before it'),
-    ("shift", "'7a-7p", "7a-7p", 'shift: "\'7a-7p" was sent as "7a-7p": it has a spreadsheet\'s apostrophe before it'),
-    ("shiftsPerWeek", "'4", 4, 'shiftsPerWeek: "\'4" was sent as "4": it has a spreadsheet\'s apostrophe before it'),
+    ("postalCode", "'07030", "07030", 'postalCode: "\'07030" is sent as "07030": it has a spreadsheet\'s apostrophe before it'),
+    ("shift", "'7a-7p", "7a-7p", 'shift: "\'7a-7p" is sent as "7a-7p": it has a spreadsheet\'s apostrophe before it'),
+    ("shiftsPerWeek", "'4", 4, 'shiftsPerWeek: "\'4" is sent as "4": it has a spreadsheet\'s apostrophe before it'),
     ("title", "Nurses' station", "Nurses' station", None),
     ("title", "'24 hours' notice", "'24 hours' notice", None),
     ("description", "'24", "'24", None),
-    ("city", "New\u00a0York", "New York", 'city: "New York" was sent as "New York": it has invisible characters in it'),
-    ("city", "\ufeffYork\u200b", "York", 'city: "\ufeffYork\u200b" was sent as "York": it has invisible characters in it'),
-    ("postalCode", "\u202a17603\u202c", "17603", 'postalCode: "\u202a17603\u202c" was sent as "17603": it has invisible characters in it'),
+    ("city", "New\u00a0York", "New York", 'city: "New York" is sent as "New York": it has invisible characters in it'),
+    ("city", "\ufeffYork\u200b", "York", 'city: "\ufeffYork\u200b" is sent as "York": it has invisible characters in it'),
+    ("postalCode", "\u202a17603\u202c", "17603", 'postalCode: "\u202a17603\u202c" is sent as "17603": it has invisible characters in it'),
     ("title", "Nurse \U0001f469\u200d\u2695\ufe0f “café”", "Nurse \U0001f469\u200d\u2695\ufe0f “café”", None),
     ("description", "Nights\u00a0and\u200b days", "Nights\u00a0and\u200b days", None),
-    ("hoursPerShift", "3.9999999999999996", 4, 'hoursPerShift: "3.9999999999999996" was sent as 4: it has a rounding error'),
-    ("payAmountMin", "1911.2500000000002", "1911.25", 'payAmountMin: "1911.2500000000002" was sent as "1911.25"'),
-    ("payAmountMin", "$0.30000000000000004", "0.30", 'payAmountMin: "$0.30000000000000004" was sent as "0.30"'),
+    ("hoursPerShift", "3.9999999999999996", 4, 'hoursPerShift: "3.9999999999999996" is sent as 4: it has a rounding error'),
+    ("payAmountMin", "1911.2500000000002", "1911.25", 'payAmountMin: "1911.2500000000002" is sent as "1911.25"'),
+    ("payAmountMin", "$0.30000000000000004", "0.30", 'payAmountMin: "$0.30000000000000004" is sent as "0.30"'),
     ("payAmountMin", "12345678901234.56", "12345678901234.56", None),
     ("benefits", "None", "None", None),
     ("requirements", "N/A", "N/A", None),
     ("city", "Nan", "Nan", None),
     ("title", "#1 hospital", "#1 hospital", None),
-    ("title", "a\x00b\x1fc", "abc", "title held control characters, which were removed"),
+    ("title", "a\x00b\x1fc", "abc", "title has control characters, which are removed"),
     ("title", "=HYPERLINK(\"http://x\")", "=HYPERLINK(\"http://x\")", None),
     ("theirs", "00:12", "00:12", None),
     ("theirs", "12", "12", None),
@@ -135,24 +135,24 @@ def test_digits_of_a_table_that_are_no_number_of_ours(text: str, message: str) -
 
 #: Field, its JSON value, what is sent, and the warning; None: no warning.
 VALUES: list[tuple[str, Any, Any, str | None]] = [
-    ("state", "Texas", "TX", 'state: "Texas" was sent as "TX"'),
-    ("postalCode", 2134, "02134", 'postalCode: "2134" was sent as "02134"'),
-    ("postalCode", 17603, "17603", 'postalCode: 17603 was sent as "17603"'),
-    ("payAmountMin", 737.5, "737.50", 'payAmountMin: "737.5" was sent as "737.50"'),
-    ("payAmountMin", 737, "737.00", 'payAmountMin: "737" was sent as "737.00"'),
-    ("payAmountMin", 737.25, "737.25", 'payAmountMin: 737.25 was sent as "737.25"'),
-    ("shiftsPerWeek", "4", 4, 'shiftsPerWeek: "4" was sent as 4'),
-    ("shiftsPerWeek", 4.0, 4, "shiftsPerWeek: 4.0 was sent as 4"),
-    ("durationLength", "13", 13, 'durationLength: "13" was sent as 13'),
-    ("startDate", 1709337600000, "2024-03-02", 'startDate: 1709337600000 was sent as "2024-03-02": it is in milliseconds since 1970'),
-    ("hoursPerShift", 3.9999999999999996, 4, "hoursPerShift: 3.9999999999999996 was sent as 4: it has a rounding error"),
-    ("payAmountMin", 1911.2500000000002, "1911.25", 'payAmountMin: "1911.2500000000002" was sent as "1911.25"'),
-    ("title", 24, "24", 'title: 24 was sent as "24"'),
-    ("title", 2.5, "2.5", 'title: 2.5 was sent as "2.5"'),
-    ("employmentType", "A; B", ["A", "B"], 'employmentType: "A; B" was sent as ["A","B"]'),
-    ("employmentType", ["A; B", " C "], ["A", "B", "C"], 'employmentType: ["A; B","C"] was sent as ["A","B","C"]'),
+    ("state", "Texas", "TX", 'state: "Texas" is sent as "TX"'),
+    ("postalCode", 2134, "02134", 'postalCode: "2134" is sent as "02134"'),
+    ("postalCode", 17603, "17603", 'postalCode: 17603 is sent as "17603"'),
+    ("payAmountMin", 737.5, "737.50", 'payAmountMin: "737.5" is sent as "737.50"'),
+    ("payAmountMin", 737, "737.00", 'payAmountMin: "737" is sent as "737.00"'),
+    ("payAmountMin", 737.25, "737.25", 'payAmountMin: 737.25 is sent as "737.25"'),
+    ("shiftsPerWeek", "4", 4, 'shiftsPerWeek: "4" is sent as 4'),
+    ("shiftsPerWeek", 4.0, 4, "shiftsPerWeek: 4.0 is sent as 4"),
+    ("durationLength", "13", 13, 'durationLength: "13" is sent as 13'),
+    ("startDate", 1709337600000, "2024-03-02", 'startDate: 1709337600000 is sent as "2024-03-02": it is in milliseconds since 1970'),
+    ("hoursPerShift", 3.9999999999999996, 4, "hoursPerShift: 3.9999999999999996 is sent as 4: it has a rounding error"),
+    ("payAmountMin", 1911.2500000000002, "1911.25", 'payAmountMin: "1911.2500000000002" is sent as "1911.25"'),
+    ("title", 24, "24", 'title: 24 is sent as "24"'),
+    ("title", 2.5, "2.5", 'title: 2.5 is sent as "2.5"'),
+    ("employmentType", "A; B", ["A", "B"], 'employmentType: "A; B" is sent as ["A","B"]'),
+    ("employmentType", ["A; B", " C "], ["A", "B", "C"], 'employmentType: ["A; B","C"] is sent as ["A","B","C"]'),
     ("employmentType", ["A"], ["A"], None),
-    ("theirs", {"a": [1, None, {"b": "c\x01"}]}, {"a": [1, None, {"b": "c"}]}, "theirs held control characters, which were removed"),
+    ("theirs", {"a": [1, None, {"b": "c\x01"}]}, {"a": [1, None, {"b": "c"}]}, "theirs has control characters, which are removed"),
     ("theirs", True, True, None),
     ("theirs", 1.5, 1.5, None),
     ("theirs", 10**30, 10**30, None),
@@ -187,7 +187,7 @@ NOTHING = [
 
 @pytest.mark.parametrize(("name", "text"), NOTHING)
 def test_what_stands_for_no_value_is_left_out(name: str, text: str) -> None:
-    expected = f'{name}: "{text}" was left out: it stands for no value (1, jobs.jsonl row 1)'
+    expected = f'{name}: "{text}" is left out: it stands for no value (1, jobs.jsonl row 1)'
 
     jobs, problems, warnings = read("jobs.jsonl", jsonl({"referenceNumber": "a", name: text}))
     row = table({"referenceNumber": "a", name: text, "x": "y"})
@@ -444,8 +444,8 @@ def test_control_characters_in_the_name_of_a_field() -> None:
     assert jobs == [{"referenceNumber": "a", "title": "t", "theirs": 1}]
     assert problems == ['jobs.jsonl row 2: "x" is there twice, once with control characters in its name']
     assert warnings == [
-        "title held control characters in its name, which were removed (1, jobs.jsonl row 1)",
-        "theirs held control characters in its name, which were removed (1, jobs.jsonl row 1)",
+        "title has control characters in its name, which are removed (1, jobs.jsonl row 1)",
+        "theirs has control characters in its name, which are removed (1, jobs.jsonl row 1)",
     ]
 
 
@@ -466,7 +466,7 @@ def test_everything_wrong_with_a_row_is_said_at_once() -> None:
     assert problems == [
         f'jobs.csv row 2: referenceNumber is missing; state "MC" {STATE}; startDate "soon" {DATE}',
     ]
-    assert warnings == ['postalCode: "2134" was sent as "02134" (1, jobs.csv row 2)']
+    assert warnings == ['postalCode: "2134" is sent as "02134" (1, jobs.csv row 2)']
 
 
 def test_warnings_of_a_kind_are_counted_together() -> None:
@@ -475,7 +475,7 @@ def test_warnings_of_a_kind_are_counted_together() -> None:
     _, _, warnings = read("jobs.csv", table(*rows))
 
     assert warnings == [
-        'state: "Texas" was sent as "TX" (7, jobs.csv row 2)',
+        'state: "Texas" is sent as "TX" (7, jobs.csv row 2)',
         'specialty "S0" is not on the board\'s documented list: the board decides (3, jobs.csv row 2)',
         'specialty "S1" is not on the board\'s documented list: the board decides (2, jobs.csv row 3)',
         'specialty "S2" is not on the board\'s documented list: the board decides (2, jobs.csv row 4)',

@@ -14,7 +14,7 @@ from jobferry.jobs.fields import FIELDS
 from jobferry.jobs.names import FeedNames
 from tests.feeds import array, elements, jsonl, read, table
 
-_READ_AS = "apart from case, spaces, hyphens and the like, the names are equal"
+_READ_AS = "the names differ only in case, spaces, hyphens and the like"
 
 
 def about_names(warnings: list[str]) -> list[str]:

@@ -172,7 +172,7 @@ CASES: Final[dict[str, Case]] = {
             invalid=2,
             warnings=14,
             warned=[
-                'postalCode: "1234" was sent as "01234" (11 x, first in feeds/default/jobs.csv row 7)',
+                'postalCode: "1234" is sent as "01234" (11 x, first in feeds/default/jobs.csv row 7)',
                 'specialty "FP" is not on the board\'s documented list: the board decides (3 x, first in feeds/default/jobs.csv row 91)',
             ],
         ),
@@ -497,17 +497,24 @@ CASES: Final[dict[str, Case]] = {
         [job(14, STATE)],
     ),
     # Nothing was sent
-    "blocked-feed-missing": Case(blocked("feed-missing", "the feed's folder has no file of a feed", feed_is_empty=True)),
+    "blocked-feed-missing": Case(
+        blocked(
+            "feed-missing",
+            "the feed's folder has no feed file. feed.json, and hidden or unfinished files such as .jobs.csv, _jobs.csv and "
+            "jobs.csv.part, do not count",
+            feed_is_empty=True,
+        )
+    ),
     "blocked-feed-unreadable": Case(
         blocked("feed-unreadable", "feeds/default/jobs.csv.gz is cut off: its gzip data has no end")
     ),
     "blocked-feed-empty": Case(
-        blocked("feed-unreadable", "feeds/default/jobs.csv is empty (0 bytes): an export that was cut off?", feed_is_empty=True)
+        blocked("feed-unreadable", "feeds/default/jobs.csv is empty (0 bytes): was the export cut off?", feed_is_empty=True)
     ),
     "blocked-feed-too-large": Case(
         blocked(
             "feed-too-large",
-            "feeds/default/jobs.csv: the feed holds more than 1,073,741,824 bytes uncompressed, the setting maxFeedBytes",
+            "feeds/default/jobs.csv: the feed has more than 1,073,741,824 bytes uncompressed (maxFeedBytes)",
         )
     ),
     "blocked-feed-invalid": Case(
@@ -520,7 +527,7 @@ CASES: Final[dict[str, Case]] = {
     ),
     "blocked-no-valid-job": Case(blocked("feed-invalid", "the feed has no valid job", feed_is_empty=True)),
     "blocked-feed-changed": Case(
-        blocked("feed-changed", "feeds/default/jobs.csv was replaced while it was read, at every reading")
+        blocked("feed-changed", "feeds/default/jobs.csv was replaced or deleted while the feed was being read")
     ),
     "blocked-settings": Case(
         blocked("settings", 'feeds/default/feed.json: "deletejobs" is not a setting: did you mean deleteJobs?')
@@ -549,8 +556,8 @@ CASES: Final[dict[str, Case]] = {
     "blocked-secret": Case(
         blocked(
             "secret",
-            "the secret jobferry-prod/accounts/BoardApiKey is not there, or has no value yet: put the board account's "
-            "API key there",
+            "the secret jobferry-prod/accounts/BoardApiKey does not exist or has no value yet: enter the API key of the board "
+            "account",
         )
     ),
     "blocked-abandoned": Case(
@@ -564,7 +571,7 @@ CASES: Final[dict[str, Case]] = {
         sent(
             State.REJECTED,
             "board-refused",
-            "the board answered 401 (it does not know the API key, or the key may not do this): it says no more",
+            "the board answered 401 (it does not know the API key, or the key may not do this): it gives no details",
             board_status=401,
             board_import_id=None,
         )
@@ -573,7 +580,7 @@ CASES: Final[dict[str, Case]] = {
         sent(
             State.REJECTED,
             "board-refused",
-            "the board answered 413 (the request is too large for it): it says no more",
+            "the board answered 413 (the request is too large for it): it gives no details",
             board_status=413,
             board_import_id=None,
         )
@@ -582,7 +589,7 @@ CASES: Final[dict[str, Case]] = {
         sent(
             State.REJECTED,
             "board-refused",
-            "the board answered 404 (there is nothing at that address): it says no more",
+            "the board answered 404 (there is nothing at that address): it gives no details",
             board_status=404,
             board_import_id=None,
         )
@@ -634,7 +641,7 @@ CASES: Final[dict[str, Case]] = {
         sent(
             State.REJECTED,
             "archive-gone",
-            "the jobs that were made ready are gone from the bucket: archive/default/default-20261124T060000Z.jsonl.gz",
+            "the archived jobs are missing from the bucket: archive/default/default-20261124T060000Z.jsonl.gz",
             board_import_id=None,
         )
     ),
@@ -642,7 +649,7 @@ CASES: Final[dict[str, Case]] = {
     "blocked-account-changed": Case(
         blocked(
             "account-changed",
-            "the feed's apiKeySecret is Nurses by now, and this import was prepared for BoardApiKey",
+            "the feed's apiKeySecret is now Nurses, but this import was prepared for BoardApiKey",
         )
     ),
     "retry-outdated": Case(

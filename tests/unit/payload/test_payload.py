@@ -91,13 +91,13 @@ def test_no_job_no_part(tmp_path: Path) -> None:
     payload = payload_of({"jobs.csv": b"referenceNumber,title\n"}, tmp_path)
 
     assert (payload.parts, payload.rows, payload.jobs) == ([], 0, 0)
-    assert reason_not_to_send(payload, FeedSettings()) == "the feed has no job: its files hold none"
+    assert reason_not_to_send(payload, FeedSettings()) == "the feed's files contain no job"
 
 
 @pytest.mark.parametrize(
     ("rows", "invalid", "percent", "reason"),
     [
-        (0, 0, 20, "the feed has no job: its files hold none"),
+        (0, 0, 20, "the feed's files contain no job"),
         (10, 10, 100, "the feed has no valid job"),
         (10, 2, 20, None),
         (10, 3, 20, "3 of 10 jobs have problems, more than 20 % (maxInvalidPercent)"),

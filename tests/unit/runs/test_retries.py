@@ -317,7 +317,7 @@ def test_a_retry_that_is_delivered_after_a_newer_run_is_refused(stage: Stage) ->
     assert stage.store.get_feed(FEED).open_imports == []
     notice = stage.topic.published[-1]
     assert notice.data["severity"] == "warning"
-    assert "undo newer changes" in notice.data["whatToDo"][0]["text"]
+    assert "with the latest import" in notice.data["whatToDo"][0]["text"]
     dry = stage.event({"feed": FEED, "retry": record.retry, "dryRun": True})
     assert (dry.state, dry.reason) == (State.DRY_RUN, record.ending.reason)
 

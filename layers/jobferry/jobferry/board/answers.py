@@ -102,7 +102,7 @@ def _words(body: bytes) -> str:
     """Return the board's own words on one line, cut. An HTML page does not count as words."""
     text = " ".join(without_secrets(body[: _MAX_WORDS * 4].decode(errors="replace")).split())
     if not text or text.startswith("<"):
-        return "it says no more"
+        return "it gives no details"
     clean = "".join(character for character in text if character.isprintable())
     return clean if len(clean) <= _MAX_WORDS else f"{clean[:_MAX_WORDS]}…"
 

@@ -40,7 +40,7 @@ from jobferry.text import counted, one_line
 
 #: The options that find the stack: the environment's names for them, and what they are.
 _PLACE: Final = {
-    "stack": ("JOBFERRY_STACK", "The stack's name in CloudFormation, jobferry if you give none."),
+    "stack": ("JOBFERRY_STACK", "The stack's name in CloudFormation. Without it, jobferry."),
     "profile": ("AWS_PROFILE", "The profile with your AWS credentials."),
     "region": ("AWS_REGION", "The AWS region of the stack."),
 }
@@ -151,7 +151,9 @@ _wait = click.option("--wait", is_flag=True, help="Follow the import until it en
 
 @command
 @click.argument("path", type=_FILE)
-@click.option("--settings", type=_FILE, metavar="FILE", help="The feed's settings. In a folder, its feed.json is used.")
+@click.option(
+    "--settings", type=_FILE, metavar="FILE", help="The feed's settings. For a folder, its feed.json by default."
+)
 @click.option(
     "--board",
     metavar="HOST",
@@ -161,7 +163,7 @@ _wait = click.option("--wait", is_flag=True, help="Follow the import until it en
     "--show",
     type=click.IntRange(min=0),
     metavar="NUMBER",
-    help="Show this many of the first jobs as they would be sent. With --json, 50 are shown without it.",
+    help="Show this many of the first jobs as they would be sent. With --json, 50 by default.",
 )
 def validate(call: Call, path: Path, settings: Path | None, board: str | None, show: int | None) -> int:
     """Check a feed's files on this machine.
@@ -180,12 +182,14 @@ def validate(call: Call, path: Path, settings: Path | None, board: str | None, s
 
 @command
 @click.argument("path", type=_FILE)
-@click.option("--write", is_flag=True, help="Save the settings as feed.json beside the feed. A file there is kept.")
+@click.option(
+    "--write", is_flag=True, help="Save the settings as feed.json beside the feed, but never over an existing one."
+)
 @click.option("--board", metavar="HOST", help=f"Use only this board's lists of terms: {' or '.join(LISTED_TERMS)}.")
 def suggest(call: Call, path: Path, board: str | None, *, write: bool) -> int:
     """Propose a feed.json for an export.
 
-    Says for each setting why, and what is left for you to decide. PATH is a file, or a folder with the files of a feed.
+    Gives the reason for each setting, and says what is left for you to decide. PATH is a file, or a folder with the files of a feed.
     Needs no AWS.
 
     \b
@@ -264,7 +268,7 @@ def submit(call: Call, feed: str, *, dry_run: bool, wait: bool) -> int:
 def confirm(call: Call, feed: str, code: str, *, fields: bool, wait: bool) -> int:
     """Run a feed now, and confirm what its last notice withheld.
 
-    CODE is in the notice. It confirms a list of deletions or, with --fields, that most jobs have lost these fields. If
+    CODE is in the notice. It confirms a list of deletions or, with --fields, that most jobs have lost some fields. If
     the list has changed since, nothing is sent.
 
     \b
@@ -310,7 +314,7 @@ def watch(call: Call, what: str | None) -> int:
     type=click.IntRange(min=1),
     metavar="NUMBER",
     default=20,
-    help="How many, the newest first. Without it, 20.",
+    help="Show this many, the newest first. Without it, 20.",
 )
 def history(call: Call, feed: str, limit: int) -> int:
     """List the imports of a feed, one per line.
@@ -338,7 +342,7 @@ def history(call: Call, feed: str, limit: int) -> int:
 def show(call: Call, import_id: str, *, everything: bool) -> int:
     """Show an import and its failed jobs.
 
-    Says what happened, what to do, and where in the feed each job that failed is.
+    Says what happened, what to do, and where in the feed each failed job is.
 
     \b
     Example:
@@ -428,7 +432,7 @@ def retry(call: Call, import_id: str, corrected: Path | None, export: Path | Non
 @command
 @_feed
 def pause(call: Call, feed: str) -> int:
-    """Send nothing of a feed until it is resumed.
+    """Stop sending a feed until you resume it.
 
     \b
     Example:
@@ -440,7 +444,7 @@ def pause(call: Call, feed: str) -> int:
 @command
 @_feed
 def resume(call: Call, feed: str) -> int:
-    """Send a paused feed again, from its next run on.
+    """Resume a paused feed, from its next run on.
 
     \b
     Example:
@@ -454,10 +458,10 @@ def resume(call: Call, feed: str) -> int:
 @click.argument("when")
 @click.option("--timezone", metavar="NAME", help="An IANA time zone. Without it, the stack's.")
 def schedule(call: Call, feed: str, when: str, timezone: str | None) -> int:
-    """Let a feed run by itself, or at another time.
+    """Set when a feed runs by itself.
 
-    WHEN is an expression of EventBridge Scheduler, in quotation marks. The feed of the stack's own schedule is not
-    scheduled here, but by the stack's parameters.
+    WHEN is an EventBridge Scheduler expression, in quotation marks. The stack's own feed (DefaultFeed) has its schedule
+    in the stack's parameters instead.
 
     \b
     Examples:
@@ -472,7 +476,9 @@ def schedule(call: Call, feed: str, when: str, timezone: str | None) -> int:
 @command
 @_feed
 def unschedule(call: Call, feed: str) -> int:
-    """Let a feed run only when somebody starts it.
+    """Remove the schedule of a feed.
+
+    It then runs only when a person starts it.
 
     \b
     Example:
@@ -541,7 +547,7 @@ def _export(call: Call, stack: Stack, record: Import, path: Path) -> int:
         rest = {"heldBack": done.held_back, "notNamed": done.unnamed}
         answer({"importId": record.import_id, "file": str(path), "jobs": jobs} | rest)
         return FINE
-    say(f"{counted(len(done.jobs), 'job')} in {one_line(path, 400)}, each in its line:", "")
+    say(f"{counted(len(done.jobs), 'job')} in {one_line(path, 400)}, one per line:", "")
     for number, each in enumerate(done.jobs, 1):
         name = ", ".join(filter(None, (each.job.reference_number, each.job.title))) or "no reference number"
         say(
@@ -550,10 +556,10 @@ def _export(call: Call, stack: Stack, record: Import, path: Path) -> int:
         )
     say("")
     if done.held_back:
-        say(f"{counted(done.held_back, 'job')} held back before sending: not in the archive, fix them in the export.")
+        say(f"{counted(done.held_back, 'job')} held back before sending: fix them in the export.")
     if done.unnamed:
         say(
-            f"The board does not name {counted(done.unnamed, 'failed job')}: see `{stack.command(f'show {record.import_id}')}`."
+            f"{counted(done.unnamed, 'other failed job')} cannot be matched to the archive: see `{stack.command(f'show {record.import_id}')}`."
         )
     say(f"Fix the file, then: {stack.command(f'retry {record.import_id} {one_line(path, 400)}')}")
     return FINE

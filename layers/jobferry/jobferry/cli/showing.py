@@ -64,7 +64,7 @@ def describe(details: ImportDetails, run: Sequence[Import], stack: Stack, shown:
     record, failures = view.record, view.failures
     headline = view.headline if view.has_ended else words(record)
     if (other := worst(run)) is not record:
-        headline = f"of its run, {other.import_id} is {words(other)}"
+        headline = f"{other.import_id} of this run is {words(other)}"
     yield from text(headline, "    ", f"{record.import_id}: ")
     yield ""
     yield from pairs(_facts(view, run))
@@ -81,7 +81,7 @@ def describe(details: ImportDetails, run: Sequence[Import], stack: Stack, shown:
         yield from _deletions(view, stack)
     for title, number, groups in (
         ("Failed", failures.total, (Group.NEW, Group.KNOWN)),
-        ("Taken by the board, but check", failures.accepted, (Group.ACCEPTED,)),
+        ("Published, but check", failures.accepted, (Group.ACCEPTED,)),
     ):
         if number:
             yield from ("", heading(title, number, number if shown is None else shown, "; --all shows all"))
@@ -93,7 +93,7 @@ def _steps(view: ImportView, run: Sequence[Import], stack: Stack) -> list[Step]:
     """Return what to do. The other imports of the run have steps of their own."""
     others = [
         Step(
-            f"Look at {each.import_id}, another import of this run: {each.state}.",
+            f"Check {each.import_id}, another import of this run: {each.state}.",
             stack.command(f"show {each.import_id}"),
         )
         for each in run

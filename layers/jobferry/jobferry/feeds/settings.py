@@ -100,7 +100,7 @@ class FeedSettings(BaseModel):
         if self.full_sync and self.max_jobs_per_import is not None:
             raise PydanticCustomError(
                 "split",
-                "deleteJobs and maxJobsPerImport exclude each other: each import of a split feed would delete the "
+                "deleteJobs true and maxJobsPerImport exclude each other: each import of a split feed would delete the "
                 'jobs of the others. With "deleteJobs": "listed", a feed can be split',
             )
         if "referenceNumber" in self.defaults:

@@ -50,9 +50,7 @@ class Allowance:
         """Count bytes. Raise FeedTooLargeError beyond the limit."""
         self._left -= count
         if self._left < 0:
-            raise FeedTooLargeError(
-                f"{key}: the feed holds more than {self._limit:,} bytes uncompressed, the setting maxFeedBytes"
-            )
+            raise FeedTooLargeError(f"{key}: the feed has more than {self._limit:,} bytes uncompressed (maxFeedBytes)")
 
 
 def unpack(key: str, size: int, stream: BinaryIO, allowance: Allowance) -> Chunks:
@@ -73,7 +71,7 @@ def unpack(key: str, size: int, stream: BinaryIO, allowance: Allowance) -> Chunk
     elif start and key.lower().endswith(".gz"):
         raise FeedUnreadableError(f"{key} is not gzip, though its name ends in .gz")
     if not start:
-        raise FeedUnreadableError(f"{key} is empty (0 bytes): an export that was cut off?", feed_is_empty=True)
+        raise FeedUnreadableError(f"{key} is empty (0 bytes): was the export cut off?", feed_is_empty=True)
     return _counted(key, chunks, allowance)
 
 

@@ -92,9 +92,7 @@ class FeedNames:
             elif (near := self._near(name)) and near not in taken:
                 renames[name] = ours = near
                 columns.setdefault(ours, name)
-                self._warn(
-                    name, f"is read as {ours}: apart from case, spaces, hyphens and the like, the names are equal"
-                )
+                self._warn(name, f"is read as {ours}: the names differ only in case, spaces, hyphens and the like")
             elif near:
                 self._warn(
                     name, f"is not read as {near}, because {quoted(taken[near])} is: it is sent as an unknown field"

@@ -154,7 +154,7 @@ def _sections(view: ImportView, links: Links | None) -> Iterator[Section]:
     yield _postings(view)
     yield from _failed(view)
     accepted = view.failures.first_accepted[:_SHOWN]
-    yield heading("TAKEN BY THE BOARD, BUT CHECK", view.failures.accepted, len(accepted)), list(_jobs(accepted, 1))
+    yield heading("PUBLISHED, BUT CHECK", view.failures.accepted, len(accepted)), list(_jobs(accepted, 1))
     yield "NOTES", list(_notes(view, links))
 
 

@@ -213,7 +213,7 @@ class ImportView:
 
 def _counts(record: Import, failures: Failures) -> list[CountView]:
     result, jobs = record.result, record.prepared.jobs
-    held_back = CountView(failures.held_back, "with a mistake, held back", is_bad=True)
+    held_back = CountView(failures.held_back, "with a mistake, not sent", is_bad=True)
     if record.state is not State.COMPLETE:
         sent = CountView(jobs, _WITHOUT_RESULT.get(record.state, "not sent"))
         return [each for each in (sent, held_back) if each.number]
@@ -289,7 +289,7 @@ def _list(deletions: Deletions) -> str | None:
     words = f"{deletions.deleted:,} of {deletions.expected:,} deleted by list"
     if deletions.list_is_open:
         return f"{words}, the rest is on its way"
-    return f"{words}; the rest is listed again by the next run" if deletions.left else words
+    return f"{words}; the next run tries the rest again" if deletions.left else words
 
 
 def _waiting(deletions: Deletions) -> str | None:

@@ -137,8 +137,8 @@ def build(
     """
     if not objects:
         raise FeedMissingError(
-            "the feed's folder has no file of a feed. Settings and hidden and unfinished files, such as .jobs.csv, _jobs.csv "
-            "and jobs.csv.part, do not count"
+            "the feed's folder has no feed file. feed.json, and hidden or unfinished files such as .jobs.csv, "
+            "_jobs.csv and jobs.csv.part, do not count"
         )
     try:
         payload = spool(objects, reader, settings, directory, vocabulary)

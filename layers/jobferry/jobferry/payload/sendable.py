@@ -7,7 +7,7 @@ from jobferry.payload.build import Payload
 def reason_not_to_send(payload: Payload, settings: FeedSettings) -> str | None:
     """Return the reason why nothing may be sent: no job is valid, or too many are invalid. None if the feed may be sent."""
     if not payload.rows:
-        return "the feed has no job: its files hold none"
+        return "the feed's files contain no job"
     if payload.invalid >= payload.rows:
         return "the feed has no valid job"
     if payload.invalid * 100 > payload.rows * settings.max_invalid_percent:

@@ -134,7 +134,7 @@ def settings_to_send(record: Import, world: World) -> FeedSettings:
     _require_running(settings)
     if settings.api_key_secret != record.destination.account:
         raise AccountChangedError(
-            f"the feed's apiKeySecret is {settings.api_key_secret} by now, and this import was prepared for "
+            f"the feed's apiKeySecret is now {settings.api_key_secret}, but this import was prepared for "
             f"{record.destination.account}"
         )
     return settings

@@ -76,7 +76,7 @@ def suggest(objects: Sequence[FeedObject], files: FeedReader, terms: Terms) -> S
         FeedError: there is no object, or one cannot be read with any settings.
     """
     if not objects:
-        raise FeedMissingError("the feed's folder has no file of a feed")
+        raise FeedMissingError("the feed's folder has no feed file")
     encoding = _find_encoding(objects, files)
     place = encoding | _best_place(objects, files, terms, encoding)
     sample = read_sample(objects, files, _settings(place), _MANY_ROWS)

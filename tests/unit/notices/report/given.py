@@ -58,9 +58,7 @@ def history(count: int) -> list[Import]:
         at = CREATED - timedelta(days=days)
         name = f"default-{at:%Y%m%dT%H%M%S}Z"
         if days == 4:
-            found.append(
-                blocked("feed-missing", "the feed's folder has no file of a feed", import_id=name, created_at=at)
-            )
+            found.append(blocked("feed-missing", "the feed's folder has no feed file", import_id=name, created_at=at))
         else:
             failed = 0 if days == 5 else days * 7 % 40 + 1
             found.append(complete(results(failed=failed), import_id=name, created_at=at))

@@ -157,7 +157,7 @@ def test_who_refused_a_job_is_said_where_it_differs() -> None:
 def test_what_we_found_is_beside_the_boards_words_and_what_the_board_took_is_apart() -> None:
     words = Read(page(of_case("found-and-refused"))).words
     assert f"{STATE} To fix: {NOT_A_STATE}" in words
-    taken = words.index("Taken by the board, but check (1)", words.index("Jobs that failed (1) Search"))
+    taken = words.index("Published, but check (1)", words.index("Jobs that failed (1) Search"))
     assert words.index("LT-10015") > taken > words.index("LT-10014")
 
 

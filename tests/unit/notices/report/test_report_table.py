@@ -62,7 +62,7 @@ def test_it_says_who_refused_a_job() -> None:
 def test_it_says_what_we_found_beside_the_boards_words_and_lists_last_what_only_looks_wrong() -> None:
     first, last = rows_of(of_case("found-and-refused"))
     assert (first["Why"], first["To fix"]) == (STATE, NOT_A_STATE)
-    assert last["Refused by"] == "not refused: the board took it, but it looks wrong"
+    assert last["Refused by"] == "not refused: the board published it, but it looks wrong"
     assert last["Why"].startswith('postalCode "00000"')
     assert "it is sent" not in text_of(of_case("found-and-refused"))
 

@@ -62,9 +62,7 @@ def read_array(key: str, chunks: Chunks, rows: str | None = None) -> Iterator[Ro
     document = _Document(text)
     first = text.next()
     if first == b"":
-        raise FeedUnreadableError(
-            f"{key} holds nothing but white space: an export that was cut off?", feed_is_empty=True
-        )
+        raise FeedUnreadableError(f"{key} has only white space: was the export cut off?", feed_is_empty=True)
     if first not in (b"[", b"{"):
         raise FeedUnreadableError(f"{key} is not JSON: it begins with {first.decode(errors='replace')!r}")
     if rows is not None:

@@ -39,9 +39,7 @@ def read_lines(key: str, chunks: Chunks) -> Iterator[Row]:
         _check_last(key, number, rest)
         yield number, None, rest
     elif empty:
-        raise FeedUnreadableError(
-            f"{key} holds nothing but white space: an export that was cut off?", feed_is_empty=True
-        )
+        raise FeedUnreadableError(f"{key} has only white space: was the export cut off?", feed_is_empty=True)
 
 
 def _check_first(key: str, line: bytes) -> None:

@@ -88,7 +88,7 @@ def find_header(key: str, rows: Iterable[Sequence[str]], settings: FeedSettings)
         (number, found) for number, cells in enumerate(islice(rows, HEADER_ROWS), 1) if (found := filled(cells))
     ]
     if not likely_rows:
-        raise FeedUnreadableError(f"{key} has no header: an export that was cut off?")
+        raise FeedUnreadableError(f"{key} has no header: was the export cut off?")
     first, names = likely_rows[0]
     known = [known_names(found, settings) for _, found in likely_rows]
     likely = next((at for at, count in enumerate(known) if count > 1), None)

@@ -21,11 +21,9 @@ def remove_control_characters(fields: Mapping[str, Any]) -> tuple[dict[str, Any]
             errors.append(f"{quoted(clean_name)} is there twice, once with control characters in its name")
             continue
         if clean_name != name:
-            warnings.append(
-                field_warning(clean_name, "name", "held control characters in its name, which were removed")
-            )
+            warnings.append(field_warning(clean_name, "name", "has control characters in its name, which are removed"))
         if clean_value != value:
-            warnings.append(field_warning(clean_name, "control", "held control characters, which were removed"))
+            warnings.append(field_warning(clean_name, "control", "has control characters, which are removed"))
         cleaned[clean_name] = clean_value
     return cleaned, errors, warnings
 

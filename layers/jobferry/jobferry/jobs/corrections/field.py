@@ -42,11 +42,11 @@ class FieldCorrection:
     def warn(self, fault: str, value: object, corrected: object) -> None:
         """Warn that the value has this fault, and was corrected. A fault of its form can be seen without being named."""
         why = "" if fault in _FORMS else f": it {fault}"
-        self._warn(fault, f"{quoted(value)} was sent as {quoted(corrected)}{why}")
+        self._warn(fault, f"{quoted(value)} is sent as {quoted(corrected)}{why}")
 
     def leave_out(self, value: object) -> None:
         """Warn that the value stands for none, and is not sent."""
-        self._warn("none", f"{quoted(value)} was left out: it stands for no value")
+        self._warn("none", f"{quoted(value)} is left out: it stands for no value")
 
     def _warn(self, fault: str, message: str) -> None:
         name = self.name[:MAX_QUOTED]

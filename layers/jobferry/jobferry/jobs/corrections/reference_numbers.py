@@ -24,7 +24,7 @@ def correct_reference_number(field: FieldCorrection, value: Any) -> str:
         field.warn("has invisible characters in it", text, plain)
     reference = unwrap(field, plain)
     if match := _DECIMAL.fullmatch(reference):
-        field.warn("was made a decimal number by a program", reference, match[1])
+        field.warn("was turned into a decimal number by a program", reference, match[1])
         reference = match[1]
     if not reference or reference.casefold() in WORDS_FOR_NONE:
         raise CannotCorrectError(f"is missing: {quoted(text)} stands for none")

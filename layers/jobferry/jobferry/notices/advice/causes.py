@@ -54,8 +54,8 @@ BY_CAUSE: Final = {
     ),
     Cause.FEED_TOO_LARGE: CauseAdvice(
         "the feed is too large",
-        "Export less, or allow more: raise maxFeedBytes in {settings}; where the function's disk is full, raise "
-        f"EphemeralStorage of SubmitImport in template.yaml and deploy. {_RUN_NOW}",
+        "Export less, or do what the reason below says: for maxFeedBytes, raise it in {settings}; for the function's disk, "
+        f"raise EphemeralStorage of SubmitImport in template.yaml and deploy. {_RUN_NOW}",
     ),
     Cause.FEED_INVALID: CauseAdvice(
         "the feed looks broken",
@@ -84,9 +84,9 @@ BY_CAUSE: Final = {
     ),
     Cause.CONFIRMATION: CauseAdvice(
         "the code does not match",
-        "If the reason below says that deleteJobs is off, or that another feed has the same account, fix that first: there "
-        "is no code until then. Otherwise run the feed without a code, or wait for the next run: if deletions are withheld, its "
-        "notice has the current list and its code. Check that list, then confirm the code.",
+        "If the reason below says that deleteJobs is off, or that another feed has the same account, fix that first. If "
+        "deletions are still withheld in the next run, its notice has the current list and a new code. To run the feed "
+        "without a code at once{where}:",
         can_wait=True,
     ),
     Cause.SECRET: CauseAdvice(
@@ -97,12 +97,12 @@ BY_CAUSE: Final = {
         f"encryption key. {_RUN_NOW}",
     ),
     Cause.PAUSED: CauseAdvice(
-        "the feed is paused", 'Nothing. To send it again, remove "paused": true from {settings}.', can_wait=True
+        "the feed is paused", 'To send the feed again, remove "paused": true from {settings}.', can_wait=True
     ),
     Cause.ABANDONED: CauseAdvice(
         "the run was cut off",
-        "Nothing, if it happened once: the next run starts over and sends everything. If it happens again, the run takes too "
-        f"long or too much memory: the runbook says where to look (Abandoned). {_AT_ONCE}",
+        "If this happened once, there is nothing to do: the next run starts over and sends everything. If it happens again, "
+        f"the run takes too long or too much memory: the runbook says where to look (Abandoned). {_AT_ONCE}",
         can_wait=True,
     ),
     Cause.ARCHIVE_GONE: CauseAdvice(
@@ -112,9 +112,9 @@ BY_CAUSE: Final = {
     ),
     Cause.BOARD_UNREACHABLE: CauseAdvice(
         "the board could not be reached",
-        "Nothing, if it happened once: the next run sends everything. If it happens again, check whether the board's site "
-        "works, and whether {board} is its right address. If the reason says how long the board asks you to wait, "
-        f"wait that long. {_AT_ONCE}",
+        "If this happened once, there is nothing to do: the next run sends everything. If it happens again, check whether the "
+        "board's site works, and whether {board} is its right address. If the reason says how long the board asks you to "
+        f"wait, wait that long. {_AT_ONCE}",
         can_wait=True,
     ),
     Cause.BOARD_REFUSED: CauseAdvice(
@@ -124,14 +124,14 @@ BY_CAUSE: Final = {
     ),
     Cause.ACCOUNT_CHANGED: CauseAdvice(
         "its account was changed meanwhile",
-        "Nothing: the feed runs again by itself within a few minutes, and sends everything to the account that {settings} "
-        f"names now. {_AT_ONCE}",
+        "There is nothing to do: the feed runs again by itself within a few minutes, and sends everything to the account that "
+        f"{{settings}} names now. {_AT_ONCE}",
         can_wait=True,
     ),
     Cause.RETRY_OUTDATED: CauseAdvice(
         "the feed has been sent again since",
-        "Nothing, if the feed's latest notice no longer lists these jobs: they were corrected for an earlier run, and would "
-        "undo newer changes. If they still fail, export and correct them again: use jobferry retry with the latest import.",
+        "Check whether the feed's latest notice still lists these jobs. If so, export and correct them again: use "
+        "`jobferry retry` with the latest import. If not, there is nothing to do.",
         can_wait=True,
     ),
     Cause.NO_RESULT: CauseAdvice("no result from the board within 12 hours", ""),
@@ -163,7 +163,7 @@ BY_STATUS: Final = {
 
 #: What to do about Cause.FEED_INVALID if the feed had jobs.
 INVALID_JOBS: Final = (
-    "Fix what most of the jobs have in common ({most_frequent}): when this many fail at once, the cause is usually the export "
+    "Fix the most frequent mistake first ({most_frequent}). When this many jobs fail at once, the cause is usually the export "
     f"or the feed's settings ({{settings}}), not the jobs. {_RUN_NOW}"
 )
 
@@ -177,12 +177,12 @@ BY_OBJECTION: Final = {
         "the feed may be half exported",
         "Some of the feed's files were uploaded less than ten minutes before the run, and others long before: the export may "
         "not have been finished. The next run deletes again if no file has just changed. "
-        "If you read this repeatedly, have the export write all its files at once.",
+        "If this happens repeatedly, have the export write all its files at once.",
     ),
     Objection.NEWER_FEED: ObjectionAdvice(
         "a newer version of the feed is waiting",
         "The feed's files or settings changed, or another run was started, before this import was sent. The next run reads the "
-        "files as they are then. If you read this repeatedly, have the export end before the run begins.",
+        "files as they are then. If this happens repeatedly, have the export end before the run begins.",
     ),
     Objection.FEWER_OBJECTS: ObjectionAdvice(
         "the feed has fewer files than before",
@@ -207,17 +207,16 @@ BY_OBJECTION: Final = {
     ),
     Objection.UNPROTECTED_ROWS: ObjectionAdvice(
         "some rows cannot be matched to postings",
-        "Correct the rows below that could not be sent (no reference number or a garbled one, not readable, possibly cut "
-        "off, or one number for two different jobs) and anything else below that could not be read. jobferry cannot tell "
-        "which postings they belong to{perhaps}, so it deletes nothing while there is such a row. The next run then works "
+        "Correct the rows below that were not sent, and anything else below that could not be read. jobferry cannot tell "
+        "which postings they belong to{perhaps}, so it deletes nothing until they are corrected. The next run then works "
         "as usual.",
     ),
     Objection.SHARED_ACCOUNT: ObjectionAdvice(
         "another feed has the same account",
-        "{unread}Give each feed an account of its own. {others} on the same account of the board, and each would delete the "
-        "other's postings, so nothing is deleted, and nothing can be confirmed, while that is so. Either put all their "
-        "files under one feed; or give each its own API key (apiKeySecret in its feed.json, here {secret}); or set "
-        'deleteJobs to "listed" in each: then each deletes only its own postings.',
+        "{unread}{others} on the same account of the board, and each would delete the other's postings. So nothing is deleted, "
+        "and nothing can be confirmed, until you do one of these: put all their files under one feed; give each feed the API "
+        "key of an account of its own (apiKeySecret in its feed.json, here {secret}); or set deleteJobs to "
+        '"listed" in each, so that each deletes only its own postings.',
     ),
 }
 
@@ -225,16 +224,17 @@ BY_OBJECTION: Final = {
 BY_LIST_END: Final = {
     ListEnd.NOT_OFFERED: "The board does not offer deletion by reference number, so postings that the feed no longer has stay. "
     "Ask the board's support whether it can be turned on for {board} (DELETE jobs.json). If it cannot, delete them on the "
-    "board's own site, or, if no one else posts on this account, set deleteJobs to true in {settings}. All else works as "
-    "before. Each run tries again, but only a run that you start yourself reports this again.",
+    "board's own site, or, if no one else posts on this account, set deleteJobs to true in {settings}. Everything else "
+    "works as before. Each run tries again, but only a run that you start yourself reports this again.",
     ListEnd.REFUSED: "Fix what the board says below: it refused to delete postings. If it is about the API key, check the key in "
-    "the secret {secret}. If its words do not tell what is wrong, write to the board's support and quote them. The next run "
-    "lists these postings again.",
-    ListEnd.UNANSWERED: "Nothing, if it happened once: the next run lists the postings that are left again. If you read this "
-    "repeatedly, write to the board's support: it does not answer requests to delete jobs (DELETE jobs.json).",
-    ListEnd.HELD_BACK: "If you did not mean to stop these deletions, fix what the reason below says. The next run lists the "
-    "postings that are left again.",
-    ListEnd.NOT_ACCEPTED: "Nothing: the next run lists these postings again.",
+    "the secret {secret}. If the board does not say what is wrong, write to its support and quote its answer. The next run "
+    "tries again to delete these postings.",
+    ListEnd.UNANSWERED: "If this happened once, there is nothing to do: the next run tries again to delete the postings that "
+    "are left. If it happens again, write to the board's support: the board does not answer requests to delete jobs (DELETE "
+    "jobs.json).",
+    ListEnd.HELD_BACK: "Check the reason below. If you did not intend it, fix it: the next run then deletes the postings that "
+    "are left. Otherwise there is nothing to do.",
+    ListEnd.NOT_ACCEPTED: "There is nothing to do: the next run tries again to delete these postings.",
 }
 
 

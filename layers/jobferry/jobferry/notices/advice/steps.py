@@ -30,7 +30,7 @@ class Step:
 def steps(record: Import, failures: Failures, commands: Commands) -> list[Step]:
     """Return what to do, the most urgent step first."""
     if record.state is State.COMPLETE:
-        return list(_after_result(record, failures, commands)) or [Step("Nothing.")]
+        return list(_after_result(record, failures, commands)) or [Step("There is nothing to do.")]
     if record.state is State.EXPIRED:
         found = _after_silence(record)
     elif record.retry:
@@ -58,7 +58,7 @@ def _after_refusal(record: Import, failures: Failures, commands: Commands) -> It
     if record.ending.cause is not Cause.PAUSED:
         yield _run(record, text.format(**names), commands)
     elif resume := commands.resume(record.feed):
-        yield Step("Nothing. To send the feed again:", resume)
+        yield Step("To send the feed again:", resume)
     else:
         yield Step(text.format(**names))
     code = record.ending.fields_code
@@ -110,7 +110,7 @@ def _after_silence(record: Import) -> list[Step]:
             f"{changes[0].lower()}{changes[1:]}."
         ),
         Step(
-            "If the next run has no result either, write to the board's support and name the import "
+            "If the next run has no result either, write to the board's support about the import "
             f"{_name_for_board(record)}."
         ),
     ]
@@ -120,8 +120,8 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
     about = topics(record)
     if record.result.overtaken:
         yield Step(
-            "Nothing, unless the feed is paused: it runs again by itself within a few minutes and sends all jobs again. The "
-            "board is up to date when that run is complete."
+            "If the feed is paused, resume it. Otherwise there is nothing to do: it runs again by itself within a few minutes and "
+            "sends all jobs again. The board is up to date when that run is complete."
         )
     if Topic.DELETED_MORE in about:
         yield from _deleted_more(record, commands)
@@ -136,20 +136,19 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
     if (unnamed := record.result.count("failed") - failures.refused) > 0:
         more = "more failed job" if failures.refused else "failed job"
         yield Step(
-            f"Write to the board's support and name the import {_name_for_board(record)}: the board counts "
+            f"Write to the board's support about the import {_name_for_board(record)}: the board counts "
             f"{counted(unnamed, more)}, but does not say which."
         )
     if failures.accepted:
         one = failures.accepted == 1
         yield Step(
-            f"Check the {'job' if one else f'{failures.accepted:,} jobs'} under TAKEN BY THE BOARD, BUT CHECK: the board "
+            f"Check the {'job' if one else f'{failures.accepted:,} jobs'} under PUBLISHED, BUT CHECK: the board "
             f"published {'it' if one else 'them'}, but jobferry thinks that a value is wrong. If so, correct it in your own system."
         )
     if Topic.UNACCOUNTED in about:
         yield Step(
-            "Nothing in the feed needs fixing for the jobs that are unaccounted for: the next run sends all jobs "
-            "again. If the next notice says the same, write to the board's support and name the import "
-            f"{_name_for_board(record)}."
+            "The feed is not at fault for the jobs that are unaccounted for, and the next run sends all jobs again. If the next "
+            f"notice says the same, write to the board's support about the import {_name_for_board(record)}."
         )
     if Topic.DELETED in about and not record.deletions.left:
         yield Step(
@@ -175,7 +174,7 @@ def _fix_jobs(failures: Failures) -> Step:
     top = failures.reasons[0]
     share = f"all {failures.total:,}" if top.jobs == failures.total else f"{top.jobs:,} of the {failures.total:,}"
     return Step(
-        f"Start with the reason that {share} jobs have in common ({one_line(top.message, 200)}), and correct it in your own "
+        f"Start with the mistake that {share} jobs have in common ({one_line(top.message, 200)}), and correct it in your own "
         "system. If your export always writes a value that the board does not know, translate it with the setting "
         '"values" in feed.json. The next run sends the jobs again by itself.'
     )
@@ -183,17 +182,17 @@ def _fix_jobs(failures: Failures) -> Step:
 
 def _deleted_more(record: Import, commands: Commands) -> Iterator[Step]:
     more = record.result.count("deleted") - record.deletions.by_import
-    look = f"Look now at your account on the board's own site for postings that are gone: the board deleted {more:,}"
+    look = f"Check your account on the board's own site now for postings that are gone: the board deleted {more:,}"
     if not record.deletions.delete_jobs:
         yield Step(
-            f"{look}, though this import asked for no deletion. Write to the board's support and name the import "
+            f"{look}, though this import asked for no deletion. Write to the board's support about the import "
             f"{_name_for_board(record)}."
         )
         return
     yield Step(
-        f"{look} more than this import should have deleted. The postings in the feed are there. The deleted ones were posted "
-        "by hand, by another feed or by another system, or an older import of this feed, whose result came late, had posted "
-        "them again. If one of them should be there, post it again from the system that it came from."
+        f"{look} more than this import should have deleted. The jobs in the feed are on the board. The deleted postings came "
+        "from a person, another feed or another system, or an older import of this feed, whose result came late, had posted "
+        "them again. If one of them should be on the board, post it again from the system that it came from."
     )
     yield Step(
         'Until it is clear where they came from, let the board delete postings of this feed only: set deleteJobs to "listed" in '
@@ -244,11 +243,17 @@ def _announced(record: Import, commands: Commands) -> Step:
             "as soon as a later run has nothing to withhold, or you confirm deletions with the code of a later notice,"
         )
     settings = commands.settings(record.feed)
+    if record.deletions.listed and record.deletions.withheld and not record.deletions.need_a_person:
+        # The step on the withheld ones has said until when to object, and how.
+        return Step(
+            "From then on, each run deletes by reference number what this feed has posted and no longer has. No other posting "
+            f"of the account is touched. {_former(record)}".rstrip()
+        )
     if record.deletions.listed:
         return Step(
-            f"You have 12 hours to object: {begins} each posting that this feed has posted and no longer has is deleted by its "
-            "reference number. No other posting of the account is touched. Nothing was deleted this time. To keep all "
-            f"postings, set deleteJobs to false in {settings}. {_former(record)}"
+            f"You have 12 hours to object: {begins} each posting that came from this feed, and that the feed no longer has, is "
+            "deleted by its reference number. No other posting of the account is touched. Nothing was deleted this time. To keep all "
+            f"postings, set deleteJobs to false in {settings}. {_former(record) or 'Otherwise there is nothing to do.'}"
         )
     return Step(
         f"Within 12 hours, check your account on the board's own site: {begins} every posting that is not "
@@ -259,10 +264,10 @@ def _announced(record: Import, commands: Commands) -> Step:
 
 
 def _former(record: Import) -> str:
-    """Say what to do about postings of a former key, which no list deletes."""
+    """Say what to do about postings of a former key, which no list deletes; nothing if there are none."""
     number, first = record.deletions.former, record.deletions.first_former
     if not number:
-        return "Otherwise there is nothing to do."
+        return ""
     named = ", ".join(one_line(each, 64) for each in first) + (
         f" and {number - len(first):,} more" if number > len(first) else ""
     )

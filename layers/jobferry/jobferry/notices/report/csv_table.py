@@ -32,7 +32,7 @@ _REFUSED_BY: Final = {
     Verdict.REFUSED: "the board",
     Verdict.REFUSED_UNCONFIRMED: "the board's callback, not confirmed",
     Verdict.HELD_BACK: "jobferry, before sending",
-    Verdict.ACCEPTED: "not refused: the board took it, but it looks wrong",
+    Verdict.ACCEPTED: "not refused: the board published it, but it looks wrong",
 }
 
 
