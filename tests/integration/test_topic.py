@@ -65,7 +65,7 @@ def topic(stack: Stack, cloud: InProcess) -> NoticesTopic:
 class TestNoticesTopic:
     def test_a_queue_gets_the_data(self, topic: NoticesTopic, stack: Stack, cloud: InProcess) -> None:
         inbox = Inbox(stack, cloud)
-        notice = CASES["new-and-still-and-mended"].notice()
+        notice = CASES["new-and-still-and-fixed"].notice()
         topic.publish(notice)
         [envelope] = inbox.read()
         assert json.loads(envelope["Message"]) == notice.data

@@ -164,7 +164,7 @@ def test_a_feed_is_tried_submitted_and_shown(person: Person) -> None:
     assert [each["referenceNumber"] for each in data.json["invalid"]] == ["B-1", "B-2"]
 
 
-def test_failed_jobs_are_mended_and_retried(person: Person, tmp_path: Path) -> None:
+def test_failed_jobs_are_fixed_and_retried(person: Person, tmp_path: Path) -> None:
     feed, file = person.feed, tmp_path / "fix.jsonl"
     # Their columns; a retry must not move them a second time.
     person.settings(deleteJobs=True, fields={"title": "description", "name": "title"})

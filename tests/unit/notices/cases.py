@@ -157,7 +157,7 @@ _hostile = (
 
 CASES: Final[dict[str, Case]] = {
     # Complete, with jobs that failed
-    "new-and-still-and-mended": Case(
+    "new-and-still-and-fixed": Case(
         complete(results(failed=3)), _failures, previously={"q3IVj4CLstkO", "LT-1", "LT-2", "LT-3", "LT-4"}
     ),
     "one-failed": Case(complete(results(48, 22, 129, 1)), [job(14, STATE)]),

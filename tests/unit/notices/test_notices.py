@@ -181,19 +181,19 @@ class TestCompose:
         few = notice_of(complete(results(failed=10)), failed[:10]).data["failing"]["first"]
         assert [each["new"] for each in few] == [True] * 5 + [False] * 5
 
-    def test_counts_what_is_mended(self) -> None:
+    def test_counts_what_is_fixed(self) -> None:
         failed = [job(1, STATE), job(2, STATE)]
         before = {"LT-10001", "LT-77", "LT-78", "LT-5"}
         held = [job(0, NOT_A_STATE, reference_number="LT-5")]
-        assert notice_of(complete(), failed, held, before).data["failing"]["mended"] == 2
-        assert notice_of(complete(), failed, held).data["failing"]["mended"] is None
+        assert notice_of(complete(), failed, held, before).data["failing"]["fixed"] == 2
+        assert notice_of(complete(), failed, held).data["failing"]["fixed"] is None
 
     def test_a_job_that_we_and_the_board_found_wrong_is_one(self) -> None:
         record = complete(results(failed=1), full_sync=True, invalid=1)
         notice = notice_of(record, [job(14, STATE)], [job(14, NOT_A_STATE, sent=True)])
         assert notice.data["failing"]["total"] == 1
         [one] = notice.data["failing"]["first"]
-        assert (one["message"], one["toMend"]) == (STATE, NOT_A_STATE)
+        assert (one["message"], one["toFix"]) == (STATE, NOT_A_STATE)
 
     def test_two_rows_with_one_reference_number_are_two(self) -> None:
         held = [job(each, "referenceNumber is in 2 rows that differ", reference_number="LT-1") for each in (3, 4)]
@@ -207,13 +207,13 @@ class TestCompose:
     def test_a_job_that_only_we_found_wrong_has_not_failed(self) -> None:
         record = complete(results(), full_sync=True, invalid=1)
         failing = notice_of(record, (), [job(14, NOT_A_STATE, sent=True)]).data["failing"]
-        assert (failing["total"], failing["taken"]) == (0, 1)
+        assert (failing["total"], failing["accepted"]) == (0, 1)
 
     def test_reasons_are_told_apart_by_more_than_their_values(self) -> None:
         failed = [job(each, f"State is invalid. Value passed was: {each}") for each in range(20)]
         failed += [job(each, ZIP) for each in range(20, 27)]
         reasons = notice_of(complete(results(failed=27)), failed).data["failing"]["reasons"]
-        assert [(each["jobs"], each["alike"]) for each in reasons] == [(20, False), (7, True)]
+        assert [(each["jobs"], each["identical"]) for each in reasons] == [(20, False), (7, True)]
         assert reasons[0]["first"] == ["jobs.csv row 2", "jobs.csv row 3", "jobs.csv row 4"]
 
     def test_the_board_may_give_every_job_a_reason_of_its_own(self) -> None:
@@ -222,7 +222,7 @@ class TestCompose:
         assert failing["total"] == 5000
         assert failing["reasons"][0] == {
             "message": "other reasons",
-            "alike": True,
+            "identical": True,
             "jobs": 4000,
             "first": [f"jobs.csv row {row}" for row in (1002, 1003, 1004)],
         }
@@ -334,7 +334,7 @@ def test_a_notice_is_sound_whatever_was_recorded(
     assert all(each.isprintable() or each == "\n" for each in notice.text)
     assert len(message(notice).encode()) < LIMIT * 0.9
     assert list(Draft202012Validator(SCHEMA).iter_errors(notice.data)) == []
-    total = notice.data["failing"]["total"] + notice.data["failing"]["taken"]
+    total = notice.data["failing"]["total"] + notice.data["failing"]["accepted"]
     assert max(len(failed), len(invalid)) <= total <= len(failed) + len(invalid)
 
 
@@ -425,22 +425,22 @@ class TestPublish:
         store.write_failed("default-20261124T070000Z", FailedKind.INVALID, [job(4, NOT_A_STATE, since=EARLIER)], NOW)
         publish(store, topic, "default-20261124T070000Z", NOW, COMMANDS)
         failing = topic.published[0].data["failing"]
-        assert (failing["refused"], failing["heldBack"], failing["still"], failing["mended"]) == (1, 1, 2, 2)
+        assert (failing["refused"], failing["heldBack"], failing["still"], failing["fixed"]) == (1, 1, 2, 2)
 
     @pytest.mark.parametrize("changes", [{"parts": 2}, {"run": "default-20261124T070000Z"}, {"previous": None}])
-    def test_nobody_can_say_what_is_mended_of_a_split_feed_or_the_first_import(self, changes: dict[str, Any]) -> None:
+    def test_nobody_can_say_what_is_fixed_of_a_split_feed_or_the_first_import(self, changes: dict[str, Any]) -> None:
         record = complete(results(failed=1), **changes)
         store, topic = _world(record)
         store.write_failed("default-20261123T070000Z", FailedKind.ERROR, [job(1, STATE, since=EARLIER)], NOW)
         publish(store, topic, record.import_id, NOW, COMMANDS)
-        assert topic.published[0].data["failing"]["mended"] is None
+        assert topic.published[0].data["failing"]["fixed"] is None
 
     def test_an_upload_and_a_run_again_are_no_parts(self) -> None:
         for mark in ("0123456789", "again"):
             record = complete(results(failed=1), import_id=f"default-20261124T070000Z-{mark}")
             store, topic = _world(record)
             publish(store, topic, record.import_id, NOW, COMMANDS)
-            assert topic.published[0].data["failing"]["mended"] == 0
+            assert topic.published[0].data["failing"]["fixed"] == 0
 
 
 def _world(record: Import) -> tuple[MemoryStore, MemoryTopic]:

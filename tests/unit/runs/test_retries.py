@@ -50,7 +50,7 @@ def retry(stage: Stage, *fixed: dict[str, Any], retried: str | None = None) -> I
     return stage.record(outcome.import_id)
 
 
-def test_only_the_mended_jobs_go_and_nothing_is_deleted(stage: Stage) -> None:
+def test_only_the_fixed_jobs_go_and_nothing_is_deleted(stage: Stage) -> None:
     before = stage.store.get_feed(FEED)
     record = retry(stage, job("d"))
     stage.finish()
@@ -115,14 +115,14 @@ def test_since_when_a_job_fails_is_counted_from_run_to_run(stage: Stage) -> None
     assert retried.previous == first
 
 
-def test_the_notice_of_a_retry_does_not_call_mended_what_was_not_in_it(stage: Stage) -> None:
+def test_the_notice_of_a_retry_does_not_call_fixed_what_was_not_in_it(stage: Stage) -> None:
     stage.settings(deleteJobs=True, maxInvalidPercent=60, notifyOnSuccess=True)
     record = retry(stage, job("d"))
     stage.finish()
 
     notice = stage.topic.published[-1]
     assert notice.data["importId"] == record.import_id
-    assert notice.data["failing"]["mended"] is None
+    assert notice.data["failing"]["fixed"] is None
     assert "The job of the retry is on the board." in notice.text
 
 
@@ -150,7 +150,7 @@ def test_jobs_of_the_archive_are_not_mapped_again(stage: Stage) -> None:
     assert sent == {"referenceNumber": "d", "title": "Locum é", "shift": "Day", "state": "PA"}
 
 
-def test_what_is_not_mended_is_held_back(stage: Stage) -> None:
+def test_what_is_not_fixed_is_held_back(stage: Stage) -> None:
     record = retry(stage, job("d"), bad("e"))
 
     assert (record.prepared.jobs, record.prepared.invalid) == (1, 1)

@@ -539,7 +539,7 @@ def _export(call: Call, stack: Stack, record: Import, path: Path) -> int:
             "referenceNumber": each.job.reference_number,
             "title": each.job.title,
             "messages": each.job.messages,
-            "toMend": each.own_messages,
+            "toFix": each.own_messages,
         }
         for line, each in enumerate(done.jobs, 1)
     ]

@@ -323,8 +323,8 @@ def _data(view: ImportView, links: Links | None) -> dict[str, Any]:
             "heldBack": failures.held_back,
             "new": failures.new,
             "still": failures.known,
-            "mended": failures.fixed,
-            "taken": failures.accepted,
+            "fixed": failures.fixed,
+            "accepted": failures.accepted,
             "reasons": [_reason_data(each) for each in failures.reasons[:_REASONS]],
             "first": [_job_data(each) for each in failures.first],
         },
@@ -351,7 +351,7 @@ def _report_data(links: Links, commands: Commands) -> dict[str, Any]:
 def _reason_data(reason: Reason) -> dict[str, Any]:
     return {
         "message": one_line(reason.message, _LENGTHS.own_message),
-        "alike": reason.identical,
+        "identical": reason.identical,
         "jobs": reason.jobs,
         "first": [place(job, _PLACE_LENGTH) for job in reason.first],
     }
@@ -367,7 +367,7 @@ def _job_data(failure: Failure) -> dict[str, Any]:
         "line": shown.line,
         "refused": failure.verdict.is_refusal,
         "message": shown.message if failure.job.messages else "",
-        "toMend": shown.own_message or None,
+        "toFix": shown.own_message or None,
         "new": shown.is_new,
         "since": _time(shown.since),
     }

@@ -167,7 +167,7 @@ def test_counts_are_the_boards_own() -> None:
         "added 3 updated 7 unchanged 390 failed 0 in total, matching what was sent 400 postings deleted, 5 expected 50"
         in words
     )
-    assert "4 jobs that failed before are fixed." in Read(page(of_case("new-and-still-and-mended"))).words
+    assert "4 jobs that failed before are fixed." in Read(page(of_case("new-and-still-and-fixed"))).words
 
 
 def test_the_postings_that_would_go_are_all_there_and_before_the_jobs() -> None:

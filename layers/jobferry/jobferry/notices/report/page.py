@@ -91,7 +91,7 @@ def _sections(view: ImportView, *, has_history: bool) -> dict[str, str]:
         ("history", "History of the feed", has_history),
         ("reasons", "Reasons", failures.total > 1),
         ("jobs", f"Jobs that failed ({failures.total:,})", bool(failures.total or view.unnamed)),
-        ("taken", f"Published, but check ({failures.accepted:,})", failures.accepted > 0),
+        ("accepted", f"Published, but check ({failures.accepted:,})", failures.accepted > 0),
         ("notes", "Notes", bool(view.record.prepared.warned or view.record.prepared.adjusted or view.ignored_values)),
         ("import", "This import", True),
     ]
