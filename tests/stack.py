@@ -55,16 +55,19 @@ class Watched(NamedTuple):
     each_by: str | None = None
 
 
-def watched_by_alarm(properties: dict[str, Any]) -> Watched:
-    """Return the metric that the alarm watches."""
-    metric = properties
+def watched_by_alarm(properties: dict[str, Any]) -> Iterator[Watched]:
+    """Yield the metrics that the alarm watches."""
+    metrics = [properties]
     match properties.get("Metrics"):
-        case [{"MetricStat": {"Metric": metric}, "ReturnData": False, "Id": name}, {"ReturnData": True} as filled]:
-            assert filled["Expression"] == f"FILL({name}, 0)"
         case [{"Expression": query, "ReturnData": True}]:
-            return _queried(query)
-    [dimension] = metric["Dimensions"]
-    return Watched(metric["Namespace"], metric["MetricName"], dimension["Name"], dimension["Value"])
+            yield _queried(query)
+            return
+        case [*parts, {"Expression": expression, "ReturnData": True}]:
+            metrics = [part["MetricStat"]["Metric"] for part in parts]
+            assert [part["Id"] for part in parts if not part["ReturnData"]] == re.findall(r"\b[a-z]+\b", expression)
+    for metric in metrics:
+        [dimension] = metric["Dimensions"]
+        yield Watched(metric["Namespace"], metric["MetricName"], dimension["Name"], dimension["Value"])
 
 
 def period_of_alarm(properties: dict[str, Any]) -> int:

@@ -129,8 +129,9 @@ def check(system: LocalSystem, watched: Watched) -> None:
 def test_every_alarm_watches_what_is_emitted(system: LocalSystem) -> None:
     alarms = system.stack.of_type("AWS::CloudWatch::Alarm")
     for alarm in alarms:
-        check(system, watched_by_alarm(alarm.properties))
-    assert {"NoCompletedImport", "FeedOverdue"} <= {each.logical_id for each in alarms}
+        for watched in watched_by_alarm(alarm.properties):
+            check(system, watched)
+    assert {"NoCompletedImport", "NoticesSilent", "FeedOverdue"} <= {each.logical_id for each in alarms}
 
 
 def test_the_dashboard_shows_what_is_emitted_and_all_of_it(system: LocalSystem) -> None:

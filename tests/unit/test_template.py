@@ -388,7 +388,8 @@ def check_metric(stack: Stack, watched: Watched) -> None:
 
 def test_alarms_watch_metrics_that_exist(stack: Stack) -> None:
     for alarm in alarms(stack):
-        check_metric(stack, watched_by_alarm(alarm.properties))
+        for watched in watched_by_alarm(alarm.properties):
+            check_metric(stack, watched)
 
 
 @pytest.mark.parametrize("hours", ["1", "26", "168"])
@@ -398,7 +399,7 @@ def test_alarms_stay_within_cloudwatchs_evaluation_limits(hours: str) -> None:
         period = period_of_alarm(alarm.properties)
         assert period in (10, 30) or period % 60 == 0
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html for Metrics Insights queries
-        queried = watched_by_alarm(alarm.properties).each_by is not None
+        queried = any(each.each_by for each in watched_by_alarm(alarm.properties))
         most = HOURS_3 if queried else DAYS_7 if period >= 3600 else DAYS_7 // 7
         assert period * int(alarm.properties["EvaluationPeriods"]) <= most, alarm.logical_id
     assert make_stack().resources["NoCompletedImport"].properties["EvaluationPeriods"] == "26"
@@ -419,12 +420,12 @@ def test_missing_data_is_a_fault_only_where_something_must_happen(stack: Stack) 
         assert alarm.properties["TreatMissingData"] == ("breaching" if less else "notBreaching"), alarm.logical_id
         # Without FILL, an alarm uses older data points instead of missing ones.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
-        assert ("FILL(" in str(alarm.properties)) == less, alarm.logical_id
+        assert (", 0)" in str(alarm.properties)) == less, alarm.logical_id
     assert silent <= {alarm.logical_id for alarm in alarms(stack)}
 
 
 def test_every_function_queue_and_api_has_an_alarm(stack: Stack) -> None:
-    watched = {(each.metric, each.value) for each in (watched_by_alarm(alarm.properties) for alarm in alarms(stack))}
+    watched = {(each.metric, each.value) for alarm in alarms(stack) for each in watched_by_alarm(alarm.properties)}
     for function in functions(stack):
         assert {("Errors", function.logical_id), ("Throttles", function.logical_id)} <= watched
     assert {
@@ -436,13 +437,30 @@ def test_every_function_queue_and_api_has_an_alarm(stack: Stack) -> None:
     } <= watched
 
 
+def test_notices_are_silent_if_none_follows_an_import_for_hours(stack: Stack) -> None:
+    alarm = stack.resources["NoticesSilent"].properties
+    assert list(watched_by_alarm(alarm)) == [
+        ("jobferry", "ImportsCompleted", "service", NAME, None),
+        ("AWS/Lambda", "Invocations", "FunctionName", "PublishNoticeFunction", None),
+    ]
+    imports, invocations, silent = alarm["Metrics"]
+    assert imports["MetricStat"]["Period"] == invocations["MetricStat"]["Period"] == 3600
+    # Each comparison counts a missing value as 0, so a function without any metric counts as not invoked.
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+    assert silent["Expression"] == "FILL((imports > 0) > (invocations > 0), REPEAT)"
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    # The window slides, and metrics arrive at different times. So one value is not enough, but six are.
+    assert alarm["EvaluationPeriods"] == 6
+    assert "DatapointsToAlarm" not in alarm
+
+
 def test_a_feed_is_overdue_after_the_same_hours_as_the_stack() -> None:
     stack = make_stack(AlarmAfterHours="30")
     assert stack.resources["PollImportsFunction"].properties["Environment"]["Variables"]["ALARM_AFTER_HOURS"] == "30"
     alarm = stack.resources["FeedOverdue"].properties
     assert "within 30 hours" in alarm["AlarmDescription"]
     # The query groups by feed, so each feed has a state and a message of its own.
-    assert watched_by_alarm(alarm) == ("jobferry", "FeedOverdue", "service", NAME, "feed")
+    assert list(watched_by_alarm(alarm)) == [("jobferry", "FeedOverdue", "service", NAME, "feed")]
     # The poller checks once an hour, so each period has a check, and one failed check does not end the alarm.
     assert alarm["Metrics"][0]["Period"] == 3600
     assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (0, 3, 1)
