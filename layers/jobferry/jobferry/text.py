@@ -43,15 +43,15 @@ def place_of(key: str, row: int | None, line: int | None = None) -> str:
 
 
 def when(instant: datetime) -> str:
-    """Write an instant such as `02:00 UTC on 24 November 2026`."""
+    """Write an instant such as `02:00 UTC on November 24, 2026`."""
     utc = instant.astimezone(UTC)
     return f"{utc:%H:%M} UTC on {day(utc)}"
 
 
 def day(instant: datetime) -> str:
-    """Write a day such as `24 November 2026`, in UTC."""
+    """Write a day such as `November 24, 2026`, in UTC."""
     utc = instant.astimezone(UTC)
-    return f"{utc.day} {utc:%B %Y}"
+    return f"{utc:%B} {utc.day}, {utc:%Y}"
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

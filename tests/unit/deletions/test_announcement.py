@@ -120,7 +120,7 @@ def test_after_deletions_have_begun_no_notice_says_that_they_begin(stage: Stage)
     notice = stage.topic.published[-1]
     assert notice.data["about"] == ["deletions-withheld"]
     assert "begin" not in notice.subject
-    assert "the first run after 14:00 UTC on 24 November 2026" in " ".join(notice.text.split())
+    assert "the first run after 14:00 UTC on November 24, 2026" in " ".join(notice.text.split())
 
 
 def test_an_announcement_that_reaches_nobody_does_not_count(stage: Stage) -> None:

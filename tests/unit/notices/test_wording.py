@@ -55,8 +55,8 @@ def test_one_line_is_one_printable_line_of_its_length(text: str, limit: int) -> 
 
 def test_times_are_in_utc_and_in_words() -> None:
     new_york = datetime(2026, 11, 23, 21, 0, 5, tzinfo=timezone(timedelta(hours=-5)))
-    assert when(new_york) == "02:00 UTC on 24 November 2026"
-    assert day(datetime(2026, 3, 2, tzinfo=UTC)) == "2 March 2026"
+    assert when(new_york) == "02:00 UTC on November 24, 2026"
+    assert day(datetime(2026, 3, 2, tzinfo=UTC)) == "March 2, 2026"
 
 
 def test_counts() -> None:

@@ -134,7 +134,7 @@ def test_all_jobs_are_there_new_ones_first() -> None:
     still = [("s", f"{10000 + each}") for each in range(0, 313, 5)]
     assert [(kind, number) for kind, _, number in rows] == new + still
     assert {(reason, int(number) % 3 == 10000 % 3) for _, reason, number in rows} == {("0", False), ("1", True)}
-    assert '<time datetime="2026-11-20">20 November 2026</time>' in text
+    assert '<time datetime="2026-11-20">November 20, 2026</time>' in text
 
 
 def test_the_reasons_are_counted_and_named_with_where_they_are() -> None:
@@ -210,9 +210,9 @@ class TestHistory:
         assert text.count('<rect class="this"') == 2
         assert text.count('<rect class="none"') == 1
         assert text.count('<circle class="good"') == 2
-        assert "07:00 UTC on 24 November 2026 (this import) complete 200 1 0" in words
-        assert "07:00 UTC on 20 November 2026 nothing was sent, the feed has no file 0" in words
-        assert "25 October 2026" not in words
+        assert "07:00 UTC on November 24, 2026 (this import) complete 200 1 0" in words
+        assert "07:00 UTC on November 20, 2026 nothing was sent, the feed has no file 0" in words
+        assert "October 25, 2026" not in words
 
     def test_leaves_out_what_came_later_what_is_open_and_an_old_copy_of_this_one(self) -> None:
         record = CASES["one-failed"].record
