@@ -33,7 +33,7 @@ def correct_amount(field: FieldCorrection, value: Any) -> str:
         raise CannotCorrectError(f"{quoted(text)} is too large an amount")
     amount = f"{sign}{units.lstrip('0') or '0'}.{cents:0<2}"
     if amount != text:
-        field.warn("is not written with two decimal places", text, amount)
+        field.warn_of_form("text", text, amount)
     elif field.typed and not isinstance(value, str):
-        field.warn("is a number", value, amount)
+        field.warn_of_form("number", value, amount)
     return amount

@@ -52,7 +52,10 @@ def correct_date(field: FieldCorrection, value: Any) -> str | None:
         field.leave_out(value)
         return None
     if date != value:
-        field.warn(fault, value, date)
+        if fault:
+            field.warn(fault, value, date)
+        else:
+            field.warn_of_form("words", value, date)
     return date
 
 
@@ -60,7 +63,7 @@ def _read_date(text: str) -> tuple[str | None, str]:
     """Read a date with or without a time. For no date, return one of NO_DATES; None if the text is not a date.
 
     Returns:
-        The date as it can be sent, and what is wrong with the text.
+        The date as it can be sent, and what is wrong with the text other than its form.
     """
     with suppress(ValueError):
         return check_date(text), ""
@@ -71,7 +74,7 @@ def _read_date(text: str) -> tuple[str | None, str]:
     if match := _MILLISECONDS.fullmatch(text):
         date, fault = _from_milliseconds(int(match[1] or match[2])), "is in milliseconds since 1970"
     else:
-        date, fault = _from_words(text), "is not written as year-month-day"
+        date, fault = _from_words(text), ""
     if date is None or not ("1900" <= date < "2100" or date in NO_DATES):
         return None, _NO_DATE
     return date, fault

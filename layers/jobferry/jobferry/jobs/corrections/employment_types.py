@@ -20,12 +20,12 @@ def correct_employment_types(field: FieldCorrection, value: Any) -> str | list[s
         texts = [text for each in value if each is not None and (text := correct_text(field, each).strip())]
         parts = [part for text in texts for part in split_values(text)]
         if parts != texts:
-            field.warn("holds several values in one text", texts, parts)
+            field.warn_of_form("list of texts", texts, parts)
         return parts or None
     text = correct_text(field, value)
     parts = split_values(text)
     if len(parts) <= 1:
         return parts[0] if parts else None
     if field.typed:
-        field.warn("is several values in one text", text, parts)
+        field.warn_of_form("text", text, parts)
     return parts

@@ -1,24 +1,6 @@
 """One field of a row while it is corrected, and the error for a value that cannot be corrected."""
 
-from typing import Final
-
 from jobferry.jobs.warnings import MAX_QUOTED, RowWarning, quoted
-
-#: Faults of a value's form.
-_FORMS: Final = frozenset(
-    {
-        "is not the two-letter code",
-        "has a decimal point",
-        "is a text",
-        "is a number",
-        "lost its leading zero",
-        "is not written as a ZIP",
-        "is not written with two decimal places",
-        "is not written as year-month-day",
-        "holds several values in one text",
-        "is several values in one text",
-    }
-)
 
 
 class CannotCorrectError(ValueError):
@@ -40,9 +22,12 @@ class FieldCorrection:
         self.warnings: list[RowWarning] = []
 
     def warn(self, fault: str, value: object, corrected: object) -> None:
-        """Warn that the value has this fault, and was corrected. A fault of its form can be seen without being named."""
-        why = "" if fault in _FORMS else f": it {fault}"
-        self._warn(fault, f"{quoted(value)} is sent as {quoted(corrected)}{why}")
+        """Warn that the value has this fault, which follows "it", and was corrected."""
+        self._warn(fault, f"{quoted(value)} is sent as {quoted(corrected)}: it {fault}")
+
+    def warn_of_form(self, form: str, value: object, corrected: object) -> None:
+        """Warn that the value was written in this form, which the value itself shows."""
+        self._warn(form, f"{quoted(value)} is sent as {quoted(corrected)}")
 
     def leave_out(self, value: object) -> None:
         """Warn that the value stands for none, and is not sent."""

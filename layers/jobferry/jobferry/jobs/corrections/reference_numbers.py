@@ -31,5 +31,5 @@ def correct_reference_number(field: FieldCorrection, value: Any) -> str:
     if fault := fault_of(reference):
         raise CannotCorrectError(f"{quoted(reference)} {fault}")
     if isinstance(value, int) and field.typed:
-        field.warn("is a number", value, reference)
+        field.warn_of_form("number", value, reference)
     return reference

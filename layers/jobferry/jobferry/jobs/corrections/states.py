@@ -19,5 +19,5 @@ def correct_state(field: FieldCorrection, value: Any) -> str:
     if code is None:
         raise CannotCorrectError(f"{quoted(text)} is not a state of the USA: its two-letter code is needed, such as PA")
     if code != text:
-        field.warn("is not the two-letter code", text, code)
+        field.warn_of_form("words", text, code)
     return code

@@ -20,5 +20,5 @@ def correct_text(field: FieldCorrection, value: Any) -> str:
     """Return the value as a text."""
     text = text_of(value)
     if field.typed and not isinstance(value, str):
-        field.warn("is a number", value, text)
+        field.warn_of_form("number", value, text)
     return text

@@ -25,7 +25,7 @@ def correct_whole_number(field: FieldCorrection, value: Any) -> int:
     if match.string != text:
         field.warn("has a rounding error", value, number)
     elif "." in text:
-        field.warn("has a decimal point", value, number)
+        field.warn_of_form("decimal", value, number)
     elif field.typed and isinstance(value, str):
-        field.warn("is a text", value, number)
+        field.warn_of_form("text", value, number)
     return number

@@ -25,7 +25,7 @@ def correct_zip_code(field: FieldCorrection, value: Any) -> str:
         raise CannotCorrectError(f"{quoted(text)} is not a ZIP: the lowest in use is 00501")
     if code != text:
         lost = len(short or five) < 5 or (nine is not None and len(nine) < 9)
-        field.warn("lost its leading zero" if lost else "is not written as a ZIP", text, code)
+        field.warn_of_form("short" if lost else "other", text, code)
     elif is_number and field.typed:
-        field.warn("is a number", value, code)
+        field.warn_of_form("number", value, code)
     return code
