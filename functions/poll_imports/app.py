@@ -42,6 +42,8 @@ check_overdue = partial(report_overdue, table, bucket, now, report=log.overdue, 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    # A result counts before its notice, for the alarm NoticesSilent, even if this run ends after it.
+    metrics.set_timestamp(now())
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())
     deadline, hourly = now() + left, is_hourly_run(event)
     # Nothing that the board answers may keep an overdue feed from being noticed, so this comes first.

@@ -9,6 +9,7 @@ from lxml import etree
 
 from jobferry.errors import FeedUnreadableError
 from jobferry.feeds.formats.xml import read_elements
+from jobferry.feeds.formats.xml_pieces import _Pieces
 from jobferry.feeds.rows import BOARD_FIELDS, UnreadableRow
 from jobferry.feeds.settings import FeedSettings
 from jobferry.jobs.fields import FIELDS
@@ -282,3 +283,26 @@ def test_metadata_with_a_reference_number_is_not_taken_for_the_only_job() -> Non
     assert read("jobs.xml", content, rows="job", fields={"id": "referenceNumber"})[0] == [
         {"referenceNumber": "1", "title": "RN", "city": "York"}
     ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '<job referenceNumber="a" title="pay &lt; 5"/><job referenceNumber="b" title="c"/>',
+        '<job referenceNumber="a" title="pay < 5"/><job referenceNumber="b" title="pay < 6"/><job referenceNumber="c"/>',
+        '<job referenceNumber="a" title="a <job b"/><job referenceNumber="b" title="c"/>',
+        "<job><referenceNumber>a</referenceNumber><title><![CDATA[a < b]]></title></job  ><job><referenceNumber>b</referenceNumber></job>",
+        "<!-- <job a='<'/> --><job referenceNumber='a' title='>/'/><job\n referenceNumber='b' title='\"'/>",
+    ],
+)
+def test_it_does_not_matter_where_a_chunk_ends(rows: str) -> None:
+    content = f"<jobs>{rows}</jobs>".encode()
+
+    def pieces(*chunks: bytes) -> list[tuple[bytes, bool]]:
+        found, reader = [(b"", False)], _Pieces("a.xml", "job", iter(chunks))
+        while not found[-1][1]:
+            found.append(reader.take())
+        return found
+
+    for end in range(1, len(content)):
+        assert pieces(content[:end], content[end:]) == pieces(content), content[:end]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from jobferry.jobs.corrections.dates import _read_date
 from jobferry.jobs.corrections.job import _correct_again
 from tests.feeds import elements, jsonl, read, table, workbook
 
@@ -217,7 +218,7 @@ def test_a_list_without_the_words_for_no_value() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["CafÃ©", "Itâ€™s", "SeÃ±or Â· x"])
+@pytest.mark.parametrize("text", ["CafÃ©", "Itâ€™s", "SeÃ±or Â· x", "StraÃŸe", "Itâ\x80\x99s", "50 â\u201a\u00ac"])
 def test_text_that_was_read_in_another_encoding_is_sent_and_told(text: str) -> None:
     rows = [
         {"referenceNumber": "a", "title": "t", "description": f"<p>{text}</p>"},
@@ -233,6 +234,14 @@ def test_text_that_was_read_in_another_encoding_is_sent_and_told(text: str) -> N
             "(2, jobs.jsonl row 1)"
         )
     ]
+
+
+@pytest.mark.parametrize(("text", "sent"), [("Ã\u00a0 la carte", "Ã  la carte"), ("Â\u00a0Nurse", "Â Nurse")])
+def test_a_space_that_was_read_in_another_encoding_is_told_too(text: str, sent: str) -> None:
+    jobs, _, warnings = read("jobs.jsonl", jsonl({"referenceNumber": "a", "title": text}))
+
+    assert jobs == [{"referenceNumber": "a", "title": sent}]
+    assert any("in another encoding" in each for each in warnings)
 
 
 @pytest.mark.parametrize("text", ["SÃO PAULO", "Âge", "pâté", "50 €, “quoted”", "Señor"])
@@ -492,11 +501,12 @@ def test_kinds_of_warnings_are_not_without_end() -> None:
 
 
 def test_no_description_stays_in_a_cache() -> None:
-    before = _correct_again.cache_info().currsize
+    caches = _correct_again, _read_date
+    before = [each.cache_info().currsize for each in caches]
 
     read("jobs.jsonl", jsonl({"referenceNumber": "a", "startDate": "x" * 100_000}))
 
-    assert _correct_again.cache_info().currsize == before
+    assert [each.cache_info().currsize for each in caches] == before
 
 
 def test_workbook_and_xml_texts_are_put_right_alike() -> None:

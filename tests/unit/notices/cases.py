@@ -409,6 +409,16 @@ CASES: Final[dict[str, Case]] = {
     "listed-first": Case(
         complete(results(3, 7, 390), listed=True, withheld_deletes=3, withheld_because=["first"], deletes=postings(3))
     ),
+    "listed-first-not-offered": Case(
+        complete(
+            results(0, 0, 400),
+            listed=True,
+            withheld_deletes=3,
+            withheld_because=["first"],
+            deletes=postings(3),
+            not_offered=True,
+        )
+    ),
     "listed-first-with-a-new-key": Case(
         complete(
             results(3, 7, 390),

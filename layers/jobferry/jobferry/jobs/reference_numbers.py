@@ -27,7 +27,7 @@ _DECIMAL: Final = re.compile(r"[0-9]+\.0+")
 _LONGEST_DATE: Final = len("2024-03-02T00:00:00")
 #: What spreadsheets make of `3-2`, `3/2/24` and `true`. It may be a number of the agency's, so it is sent.
 _MAY_BE_CONVERTED: Final = re.compile(
-    r"(?:[0-9]{1,2}-)?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:-[0-9]{2,4})?|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}"
+    r"(?:[0-9]{1,2}-)?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:-[0-9]{2,4})?|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}(?: 0:00)?"
     r"|(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}(?:[T ]00:00(?::00)?)?|TRUE|FALSE"
 )
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?]|&(?:nbsp|amp|lt|gt|quot|#[0-9]+);", re.IGNORECASE)

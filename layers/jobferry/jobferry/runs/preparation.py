@@ -6,9 +6,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from jobferry.errors import (
-    ClaimTakenError,
-)
+from jobferry.errors import ClaimTakenError
 from jobferry.feeds.objects import listing_mark
 from jobferry.payload.build import Payload
 from jobferry.payload.problems import Problem

@@ -20,11 +20,18 @@ from jobferry.feeds.streams import MAX_ROW, Chunks
 _MAX_LINES: Final = 50_000
 
 
+_ATTRIBUTE: Final = rb"""[^<>"'/]|/(?!>)|"[^"]*"|'[^']*'"""
+
+
 def _row_end(name: str) -> re.Pattern[bytes]:
     """Return what matches the end of a row: its end tag, or a whole row of nothing but attributes."""
-    attribute = rb"""[^<>"'/]|/(?!>)|"[^"]*"|'[^']*'"""
     # With "<" in both alternatives, the search would take a third longer.
-    return re.compile(rb"<(?:/%b\s*>|%b\s(?:%b)*+/>)" % (*[re.escape(name.encode())] * 2, attribute))
+    return re.compile(rb"<(?:/%b\s*>|%b\s(?:%b)*+/>)" % (*[re.escape(name.encode())] * 2, _ATTRIBUTE))
+
+
+def _unfinished_tag(name: str) -> re.Pattern[bytes]:
+    """Return what matches a tag that more text may make the end of a row. An attribute may have a stray "<" in it."""
+    return re.compile(rb"""<(?:[^<>]*|%b\s(?:%b)*+(?:"[^"]*|'[^']*)?)\Z""" % (re.escape(name.encode()), _ATTRIBUTE))
 
 
 def _row_start(name: str) -> re.Pattern[bytes]:
@@ -40,15 +47,15 @@ class _Pieces:
         self._buffer = b""
         self._at = 0
         self._end = _row_end(name)
+        self._unfinished = _unfinished_tag(name)
 
     def take(self) -> tuple[bytes, bool]:
         """Return the next piece, and whether it is the last."""
         seen = self._at
         while (match := self._end.search(self._buffer, seen)) is None:
             chunk = next(self._chunks, b"")
-            # Only in the last tag could the end begin that the next chunk completes.
-            tag = self._buffer.rfind(b"<", seen)
-            seen = (tag if tag >= 0 else len(self._buffer)) - self._at
+            tag = self._unfinished.search(self._buffer, seen)
+            seen = (tag.start() if tag else len(self._buffer)) - self._at
             self._buffer, self._at = self._buffer[self._at :] + chunk, 0
             if not chunk:
                 self._at = len(self._buffer)

@@ -243,7 +243,7 @@ def _announced(record: Import, commands: Commands) -> Step:
             "as soon as a later run has nothing to withhold, or you confirm deletions with the code of a later notice,"
         )
     settings = commands.settings(record.feed)
-    if record.deletions.listed and record.deletions.withheld and not record.deletions.need_a_person:
+    if record.deletions.listed and Topic.WITHHELD in topics(record) and not record.deletions.need_a_person:
         # The step on the withheld ones has said until when to object, and how.
         return Step(
             "From then on, each run deletes by reference number what this feed has posted and no longer has. No other posting "

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from tests.unit.feeds.spoiled import Job, Spoiled
+from tests.damage.spoiled import Job, Spoiled
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _TEXTS: Final = (

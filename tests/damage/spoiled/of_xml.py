@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from tests.unit.feeds.spoiled import Spoiled
+from tests.damage.spoiled import Spoiled
 
 COUNT: Final = 12
 _MARKUP: Final = "<p>Cover two ORs & call.</p>\n<ul>\n<li>ACLS</li>\n</ul>"

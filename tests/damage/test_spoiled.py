@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.unit.feeds.spoiled import Spoiled, outcome, table
-from tests.unit.feeds.spoiled.delimited import Table, spoiled_feeds, tables
+from tests.damage.spoiled import Spoiled, outcome, table
+from tests.damage.spoiled.delimited import Table, spoiled_feeds, tables
 
 _THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 #: Of all spoiled feeds, one in so many is tried. A prime number meets all kinds and places in turn.

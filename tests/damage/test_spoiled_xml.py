@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tests.unit.feeds.spoiled import outcome
-from tests.unit.feeds.spoiled.of_xml import Document, documents, spoiled_feeds
+from tests.damage.spoiled import outcome
+from tests.damage.spoiled.of_xml import Document, documents, spoiled_feeds
 
 #: Of all spoiled documents, one in so many is tried. A prime number meets all kinds and places in turn.
 _ONE_IN = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 97

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from tests.unit.feeds.spoiled import Job, Spoiled
+from tests.damage.spoiled import Job, Spoiled
 
 NAMES: Final = (
     "referenceNumber", "title", "city", "state", "postalCode", "startDate", "payAmountMin", "description", "benefits",

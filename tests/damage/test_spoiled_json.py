@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.unit.feeds.spoiled import Spoiled, outcome, table
-from tests.unit.feeds.spoiled.of_json import Document, arrays, lines, spoiled_arrays, spoiled_lines
+from tests.damage.spoiled import Spoiled, outcome, table
+from tests.damage.spoiled.of_json import Document, arrays, lines, spoiled_arrays, spoiled_lines
 
 #: Of all spoiled feeds, one in this many is tried. A prime number meets all kinds and places in turn.
 _ONE_IN = 11 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 499
