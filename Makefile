@@ -23,7 +23,7 @@ serve: .venv/ready
 test: .venv/ready
 	@$(BIN)/pytest -n auto --dist loadfile $(T)
 
-## test-unit: the unit tests (two minutes on two cores)
+## test-unit: the unit tests (about a minute on two cores)
 test-unit:
 	@$(MAKE) test T=tests/unit
 
