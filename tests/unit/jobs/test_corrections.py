@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from jobferry.jobs.corrections.dates import _read_date
 from jobferry.jobs.corrections.job import _correct_again
 from tests.feeds import elements, jsonl, read, table, workbook
 
@@ -218,7 +217,9 @@ def test_a_list_without_the_words_for_no_value() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["CafÃ©", "Itâ€™s", "SeÃ±or Â· x", "StraÃŸe", "Itâ\x80\x99s", "50 â\u201a\u00ac"])
+@pytest.mark.parametrize(
+    "text", ["CafÃ©", "Itâ€™s", "SeÃ±or Â· x", "StraÃŸe", "Itâ\x80\x99s", "PE\u00c3\u2018A", "50 â\u201a\u00ac"]
+)
 def test_text_that_was_read_in_another_encoding_is_sent_and_told(text: str) -> None:
     rows = [
         {"referenceNumber": "a", "title": "t", "description": f"<p>{text}</p>"},
@@ -501,12 +502,19 @@ def test_kinds_of_warnings_are_not_without_end() -> None:
 
 
 def test_no_description_stays_in_a_cache() -> None:
-    caches = _correct_again, _read_date
-    before = [each.cache_info().currsize for each in caches]
+    before = _correct_again.cache_info().currsize
 
     read("jobs.jsonl", jsonl({"referenceNumber": "a", "startDate": "x" * 100_000}))
 
-    assert [each.cache_info().currsize for each in caches] == before
+    assert _correct_again.cache_info().currsize == before
+
+
+def test_a_text_that_cannot_be_corrected_is_looked_at_once() -> None:
+    _correct_again.cache_clear()
+
+    read("jobs.csv", table(*({"referenceNumber": str(number), "startDate": "ASAP"} for number in range(50))))
+
+    assert _correct_again.cache_info().misses == 1
 
 
 def test_workbook_and_xml_texts_are_put_right_alike() -> None:

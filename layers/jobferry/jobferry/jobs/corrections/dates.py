@@ -3,7 +3,6 @@
 import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final
 
 from jobferry.jobs.corrections.field import CannotCorrectError, FieldCorrection
@@ -18,7 +17,7 @@ _FORMATS: Final = (
 )  # fmt: skip
 #: Days that do not exist, as databases and spreadsheets write no date.
 _ZEROS: Final = frozenset({"0", "0000-00-00", "00/00/0000", "0/0/0000", "1900-01-00", "1/0/1900", "01/00/1900"})
-#: A text of more characters is not a date. Without this limit, the cache could hold whole descriptions.
+#: A text of more characters is not a date.
 _MAX_LENGTH: Final = 100
 
 #: A time after a date, perhaps with a zone, as .NET, Java, Oracle, SQL Server and browsers write it.
@@ -60,7 +59,6 @@ def correct_date(field: FieldCorrection, value: Any) -> str | None:
     return date
 
 
-@lru_cache(maxsize=4096)  # "ASAP" recurs, too: a text that is no date takes 14 formats to tell
 def _read_date(text: str) -> tuple[str | None, str]:
     """Read a date with or without a time. For no date, return one of NO_DATES; None if the text is not a date.
 

@@ -56,12 +56,10 @@ def correct(
         if name not in names:
             continue
         is_short = isinstance(given, str) and len(given) <= MAX_QUOTED
-        try:
-            value, warned = (_correct_again if is_short else _correct_value)(name, given, typed)
-        except CannotCorrectError as error:
-            errors.append(f"{name} {error}")
-            continue
-        if value is None:
+        value, warned, error = (_correct_again if is_short else _correct_value)(name, given, typed)
+        if error:
+            errors.append(error)
+        elif value is None:
             del corrected[name]
         else:
             corrected[name] = value
@@ -71,18 +69,23 @@ def correct(
     return corrected, errors, warnings
 
 
-def _correct_value(name: str, value: Any, typed: bool) -> tuple[Any, Sequence[RowWarning]]:
-    """Return the corrected value, None if it stands for none, and what was corrected."""
+def _correct_value(name: str, value: Any, typed: bool) -> tuple[Any, Sequence[RowWarning], str]:
+    """Return the corrected value, None if it stands for none; what was corrected; and what a person has to fix."""
     field = FieldCorrection(name, typed=typed)
-    if name != "referenceNumber":  # which needs a correction of its own
-        if isinstance(value, str):
-            value = remove_remnants(field, value)
-        elif isinstance(value, list):
-            value = [remove_remnants(field, each) if isinstance(each, str) else each for each in value]
-    return None if value is None else _CORRECTIONS[name](field, value), field.warnings
+    try:
+        if name != "referenceNumber":  # which needs a correction of its own
+            if isinstance(value, str):
+                value = remove_remnants(field, value)
+            elif isinstance(value, list):
+                value = [remove_remnants(field, each) if isinstance(each, str) else each for each in value]
+        if value is not None:
+            value = _CORRECTIONS[name](field, value)
+    except CannotCorrectError as error:
+        return None, (), f"{name} {error}"
+    return value, tuple(field.warnings), ""
 
 
-#: Short texts are the same in many rows: a state, a date, an amount.
+#: Short texts are the same in many rows: a state, an amount, an "ASAP" for a date.
 _correct_again: Final = lru_cache(maxsize=4096)(_correct_value)
 
 
