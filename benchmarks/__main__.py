@@ -198,7 +198,7 @@ def report(
         "A build of JSONL spends most of its time on the check and on writing. Python's own csv instead of the splitting of rows in",
         "`feeds/formats/delimited.py` would take a third more for CSV. XML is read with lxml alone. The shortcut in",
         "`jobs/clean_json.py` saves the difference between the rows JSONL and JSONL without the shortcut. The first targets were lower:",
-        "[decisions.md](decisions.md) says what the checks cost that came later.",
+        "[decisions.md](decisions.md) says what the later checks cost.",
         "",
         f"Peak memory of a process that builds one feed and its archive, with {int(count * SMALL):,} and {count * LARGE:,} jobs. The targets are",
         "a ratio of at most 1.15 and less than 150 MB.",
