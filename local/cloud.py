@@ -6,6 +6,8 @@ It has its own process because moto keeps its state per process, and a test may 
 
 from __future__ import annotations
 
+import base64
+import copy
 import json
 import logging
 import subprocess
@@ -108,6 +110,7 @@ def serve(host: str) -> None:
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     subscribe_to_topics()
+    speed_up_tables()
     moto = take_turns(DomainDispatcherApplication(create_backend_app))
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -127,6 +130,39 @@ def subscribe_to_topics(subscriptions: int = 1) -> None:
     from moto.sns.models import Topic
 
     Topic.subscriptions_confimed = property(lambda _: subscriptions, lambda *_: None)  # type: ignore[assignment]
+
+
+def speed_up_tables() -> None:
+    """Take two shortcuts in moto's tables, which save half of the system tests' processor time.
+
+    A transaction keeps a copy of the table in case it is cancelled. Moto replaces the items that a transaction puts, so
+    the copy needs no items of its own. And moto has an item's values as DynamoDB sends them, so they are sent as they are.
+    """
+    from moto.core.serialize import SERVICE_SPECIFIC_SERIALIZERS, JSONSerializer
+    from moto.dynamodb.models.table import Table
+
+    class Serializer(JSONSerializer):
+        def _serialize_type_structure(self, serialized: Any, value: Any, shape: Any, key: str) -> None:
+            if shape.name == "AttributeValue":
+                serialized[key] = value
+            else:
+                super()._serialize_type_structure(serialized, value, shape, key)
+
+        def _serialize_body(self, body: Any) -> str:
+            return json.dumps(body, default=lambda binary: base64.b64encode(binary).decode())
+
+    def copied(table: Table, _: dict[int, Any]) -> Table:
+        twin = copy.copy(table)
+        twin.items = copy.copy(table.items)
+        twin.items.update({key: copy.copy(items) for key, items in table.items.items()})
+        if table.stream_shard:
+            twin.stream_shard = copy.copy(table.stream_shard)
+            twin.stream_shard.items = list(table.stream_shard.items)
+        return twin
+
+    Table.__deepcopy__ = copied  # type: ignore[attr-defined]
+    SERVICE_SPECIFIC_SERIALIZERS["dynamodb"] = {"json": Serializer}
+    SERVICE_SPECIFIC_SERIALIZERS["dynamodbstreams"] = {"json": Serializer}
 
 
 def _published(query: str) -> list[dict[str, Any]]:

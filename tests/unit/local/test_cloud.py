@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from local.cloud import take_turns
+import pytest
+
+from local.cloud import Cloud, take_turns
 
 DYNAMODB = {"HTTP_X_AMZ_TARGET": "DynamoDB_20120810.TransactWriteItems"}
 S3 = {"PATH_INFO": "/bucket/key"}
@@ -39,3 +41,44 @@ def test_requests_to_dynamodb_take_turns_and_others_do_not_wait() -> None:
         thread.join(20)
         assert not thread.is_alive()
     assert inside == [DYNAMODB, S3, DYNAMODB]
+
+
+KEY = {"id": {"S": "1"}, "part": {"S": "a"}}
+VALUES = {
+    **KEY,
+    "price": {"N": "1.50"},
+    "bytes": {"B": b"\x00\xff"},
+    "truth": {"BOOL": False},
+    "nothing": {"NULL": True},
+    "list": {"L": [{"S": ""}, {"M": {"S": {"N": "0"}}}]},
+    "set": {"SS": ["a", "b"]},
+}
+
+
+def test_a_table_returns_every_type_and_a_cancelled_transaction_leaves_nothing() -> None:
+    """Moto has shortcuts for both, see `speed_up_tables`."""
+    with Cloud() as cloud:
+        dynamodb, streams = cloud.client("dynamodb"), cloud.client("dynamodbstreams")
+        made = dynamodb.create_table(
+            TableName="table",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "part", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in ("id", "part")],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
+
+        def put(*items: Any) -> None:
+            new = {"TableName": "table", "ConditionExpression": "attribute_not_exists(price)"}
+            dynamodb.transact_write_items(TransactItems=[{"Put": {**new, "Item": item}} for item in items])
+
+        put(VALUES, {**KEY, "part": {"S": "b"}})
+        with pytest.raises(dynamodb.exceptions.TransactionCanceledException):
+            put({**KEY, "part": {"S": "b"}, "list": {"L": []}}, {**KEY, "part": {"S": "c"}}, KEY)
+        stored = [VALUES, {**KEY, "part": {"S": "b"}}]
+        assert dynamodb.scan(TableName="table")["Items"] == stored
+        assert dynamodb.get_item(TableName="table", Key=KEY)["Item"] == VALUES
+        arn = made["TableDescription"]["LatestStreamArn"]
+        shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+        start = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+        records = streams.get_records(ShardIterator=start["ShardIterator"])["Records"]
+        assert [each["dynamodb"]["NewImage"] for each in records] == stored
