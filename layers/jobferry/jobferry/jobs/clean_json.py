@@ -4,6 +4,7 @@ It saves a third of a JSON feed's build time (docs/performance.md). A property t
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,11 +31,7 @@ def clean_json_reader(settings: FeedSettings) -> CleanJsonReader | None:
     renames_only = not settings.values and not settings.defaults
     if not renames_only or not set(names.values()) <= FIELDS or not FIELDS.isdisjoint(names):
         return None
-    schema: Any = TypeAdapter(Job[WholeNumber]).core_schema
-    for theirs, ours in names.items():
-        schema["fields"][ours]["validation_alias"] = theirs
-    config = CoreConfig(strict=True, str_strip_whitespace=True, str_min_length=1)
-    parse = SchemaValidator({**schema, "config": config}).validate_json
+    parse = _checking_parser(tuple(names.items()))
 
     def read(text: bytes) -> tuple[dict[str, Any], bytes] | None:
         try:
@@ -48,6 +45,16 @@ def clean_json_reader(settings: FeedSettings) -> CleanJsonReader | None:
         return None if may_hold_remnants(body) else (job, body)
 
     return read
+
+
+@lru_cache(16)
+def _checking_parser(names: tuple[tuple[str, str], ...]) -> Callable[[bytes], dict[str, Any]]:
+    """Return a strict parser of the board's job, whose fields have the feed's names. Making one takes milliseconds."""
+    schema: Any = TypeAdapter(Job[WholeNumber]).core_schema
+    for theirs, ours in names:
+        schema["fields"][ours]["validation_alias"] = theirs
+    config = CoreConfig(strict=True, str_strip_whitespace=True, str_min_length=1)
+    return SchemaValidator({**schema, "config": config}).validate_json
 
 
 def _count_colons(text: bytes) -> int:
