@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -320,6 +321,20 @@ class MemoryBoard:
             self._postings[key].pop(number, None)
         self.deletions.append(request)
         self.after_delete(request)
+
+    def copy(self) -> MemoryBoard:
+        """Return a board with the same state. Both have the same requests, jobs and results, which are never changed."""
+        twin = copy.copy(self)
+        twin.keys, twin.requests, twin.deletions = set(self.keys), list(self.requests), list(self.deletions)
+        twin._postings = defaultdict(dict, {key: dict(postings) for key, postings in self._postings.items()})
+        twin._imports = {name: replace(made) for name, made in self._imports.items()}
+        twin._queue = deque(self._queue)
+        return twin
+
+    def state(self) -> list[Any]:
+        """Return everything that requests and processing change."""
+        imports = [made.as_data() for made in self._imports.values()]
+        return [sorted(self.keys), self.is_down, self.requests, self.deletions, self._postings, imports, self._queue]
 
     def _require_up(self) -> None:
         if self.is_down:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults import report
-from tests.faults.machine import Machine, Saved, running
+from tests.faults.machine import Machine, running
+from tests.faults.saved import Saved
 from tests.faults.scenes import play_two_nights
 
 

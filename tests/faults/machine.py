@@ -1,22 +1,22 @@
 """The four functions with their real handlers and adapters, on moto and a board in memory. Any call can fail.
 
-The machine has its own time. A function's process is its `app.py`, which is loaded again after each crash.
+The machine has its own time, and chance always has the same outcome. A function's process is its `app.py`, which is loaded again after each crash.
 """
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 import io
 import json
 import logging
+import random
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partialmethod
 from types import ModuleType
 from typing import Any, Final, Self
 
@@ -26,6 +26,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
 
 from jobferry.adapters import http_board
+from jobferry.adapters.sns import NoticesTopic
 from jobferry.board.accounts import Account
 from jobferry.board.client import RequestBody
 from jobferry.board.job_imports import JobImport
@@ -37,6 +38,7 @@ from local.patterns import matches
 from local.template import Stack
 from tests.fakes import Killed, MemoryBoard, Request
 from tests.faults import shortcuts
+from tests.faults.saved import Saved
 from tests.integration.inprocess import NAME, InProcess, in_process
 from tests.stack import TEMPLATE
 
@@ -65,6 +67,7 @@ KINDS: Final = (
 )
 _EVERY: Final = frozenset({REFUSED, TIMEOUT_BEFORE, TIMEOUT_AFTER, KILLED_BEFORE, KILLED_AFTER})
 _MORE: Final = {"TransactWriteItems": CONFLICT, "BatchWriteItem": LEFT_OVER, "GetObject": CUT}
+_REAL_TIME: Final = "ApproximateCreationDateTime"
 _THROTTLED: Final = {"s3": "SlowDown", "sns": "Throttled", "lambda": "TooManyRequestsException"}
 
 
@@ -170,21 +173,6 @@ class FaultyAccount:
         return answer
 
 
-@dataclass(frozen=True)
-class Saved:
-    """The state of a machine."""
-
-    now: datetime
-    items: dict[str, dict[str, Any]]
-    stream: list[Any]
-    objects: dict[str, list[Any]]
-    board: MemoryBoard
-    notices: list[Any]
-    delivered: int
-    queue: list[tuple[str, Any]]
-    dead_letters: list[Any]
-
-
 class Context:
     """Lambda's context."""
 
@@ -214,6 +202,8 @@ class Machine:
         self.interference = Interference()
         #: Is called for each call with its function, service, operation and parameters.
         self.watch: Callable[[str, str, str, dict[str, Any]], object] | None = None
+        #: The states after the steps that were played.
+        self._played: dict[Any, Saved] = {}
         self._running = ""
         self._processes: dict[str, ModuleType] = {}
         self._delivered = 0
@@ -277,15 +267,15 @@ class Machine:
 
     # Functions
 
-    def invoke(self, name: str, event: Any, request_id: str | None = None) -> Any:
+    def invoke(self, name: str, event: Any, request_id: str = "") -> Any:
         """Run a function once. Raise what it raises, or Killed if the process was killed."""
         resource = self.stack.resource(f"{name}Function")
         if name not in self._processes:
             self._processes[name] = _start(name, self)
-        context = Context(self, request_id or str(uuid.uuid4()), float(resource.properties["Timeout"]))
+        context = Context(self, request_id, float(resource.properties["Timeout"]))
         before, self._running = self._running, name
         try:
-            answer = self._processes[name].handler(event, context)
+            answer = self._processes[name].handler(json.loads(json.dumps(event)), context)
             self.interference.require_life()  # a thread may have been killed, and that is the process
         except Killed:
             del self._processes[name]
@@ -323,10 +313,10 @@ class Machine:
 
     def poll(self) -> bool:
         """Run the poller and what it starts; return whether the poller succeeded."""
-        succeeded = self.once("PollImports", {}, str(uuid.uuid4()))
+        succeeded = self.once("PollImports", {}, f"poll at {self.now}")
         while self.queue:
             name, event = self.queue.pop(0)
-            self.tries(self.short(name), event, str(uuid.uuid4()))
+            self.tries(self.short(name), event, f"{event} at {self.now}")
         return succeeded
 
     def short(self, name: str) -> str:
@@ -394,10 +384,12 @@ class Machine:
         return sns_backends[ACCOUNT][REGION].topics[self._topic]
 
     def stream(self) -> list[dict[str, Any]]:
-        records = [copy.deepcopy(each.to_json()) for each in self._table().stream_shard.items]
-        for record in records:
-            record["dynamodb"].pop("ApproximateCreationDateTime")
-        return records
+        """Return the records of the table's stream, but for the time of the real clock in them."""
+        records = [each.to_json() for each in self._table().stream_shard.items]
+        return [
+            each | {"dynamodb": {name: value for name, value in each["dynamodb"].items() if name != _REAL_TIME}}
+            for each in records
+        ]
 
     def items(self) -> list[dict[str, Any]]:
         found = [item.to_json()["Attributes"] for items in self._table().items.values() for item in items.values()]
@@ -432,10 +424,10 @@ class Machine:
         table = self._table()
         return Saved(
             now=self.now,
-            items={key: dict(items) for key, items in table.items.items()},  # items are replaced, never changed
+            items={key: dict(items) for key, items in table.items.items()},
             stream=list(table.stream_shard.items),
             objects={key: list(versions) for key, versions in dict.items(self._objects())},
-            board=copy.deepcopy(self.board),
+            board=self.board.copy(),
             notices=self.notices,
             delivered=self._delivered,
             queue=list(self.queue),
@@ -451,7 +443,7 @@ class Machine:
         objects = self._objects()
         dict.clear(objects)
         dict.update(objects, {key: list(versions) for key, versions in saved.objects.items()})
-        self.board = copy.deepcopy(saved.board)
+        self.board = saved.board.copy()
         self._moto_topic().sent_notifications[:] = saved.notices
         self.now, self._delivered = saved.now, saved.delivered
         self.queue, self.dead_letters = list(saved.queue), list(saved.dead_letters)
@@ -459,25 +451,21 @@ class Machine:
         self.interference = Interference()
         return self
 
+    def play(self, saved: Saved, step: Callable[[Machine], object]) -> Saved:
+        """Return the state after a step, for which new processes are started. From equal states it is taken only once."""
+        beginning = saved, step, saved.board.after_create  # which a scene may replace
+        if beginning not in self._played:
+            self.restore(saved)
+            step(self)
+            self._played[beginning] = self.save()
+        return self._played[beginning]
+
     def forget(self) -> None:
         """Empty the stream, the notices and the callbacks."""
         self._table().stream_shard.items = []
         self._moto_topic().sent_notifications.clear()
         self._delivered = 0
         self.board.requests.clear()
-
-    def fingerprint(self) -> str:
-        """Return the state without times and revisions. Machines with the same fingerprint have the same future."""
-        state = {
-            "items": self.items(),
-            "stream": [each["dynamodb"].get("NewImage") for each in self.stream()],
-            "objects": sorted(dict.keys(self._objects())),
-            "board": [*map(self.board.describe, self.board.made()), self.board.postings(KEY), self.board.is_down],
-            "notices": len(self.notices),
-        }
-        text = json.dumps(state, sort_keys=True, default=str)
-        text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "T", text)
-        return re.sub(r'"(revision|attempts)": {"N": "\d+"}', "", text)
 
 
 class _Cut:
@@ -578,8 +566,8 @@ def _clock(machine: Machine) -> type[datetime]:
 
 
 @contextmanager
-def running() -> Iterator[Machine]:
-    """Make a machine with all resources of the template."""
+def running(*, shortened: bool = True) -> Iterator[Machine]:
+    """Make a machine with all resources of the template, and with shortcuts to moto unless a test compares them."""
     with in_process() as (stack, cloud), pytest.MonkeyPatch.context() as patch:
         machine = Machine(stack, cloud)
         for name in FOLDERS:
@@ -588,13 +576,18 @@ def running() -> Iterator[Machine]:
                 patch.setenv(variable, value)
         patch.setenv("POWERTOOLS_LOG_LEVEL", "CRITICAL")
         patch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
-        shortcuts.install(patch)
+        if shortened:
+            shortcuts.install(patch)
         real = BaseClient._make_api_call
         patch.setattr(BaseClient, "_make_api_call", lambda client, *call: machine.call(real, client, *call))
         patch.setattr(boto3, "client", lambda service, **_: cloud.client(service))
         patch.setattr(http_board, "HttpBoard", lambda account: FaultyAccount(machine, account))
         patch.setattr(runs, "datetime", _clock(machine))
+        # Its clock and its sleep are defaults of arguments, which it has had since it was imported.
+        own_time = {"clock": lambda: machine.now.timestamp(), "sleep": machine.pass_time}
+        patch.setattr(NoticesTopic, "__init__", partialmethod(NoticesTopic.__init__, **own_time))
         patch.setattr(time, "sleep", machine.pass_time)
+        patch.setattr(random, "uniform", lambda _, longest: longest)
         try:
             yield machine
         finally:

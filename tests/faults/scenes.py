@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tests.faults.machine import KEY, KILLED_AFTER, Interference, Machine, Saved
+from tests.faults.machine import KEY, KILLED_AFTER, Interference, Machine
+from tests.faults.saved import Saved
 
 ID: Final = "default-20261126T020000Z"
 _HEADER: Final = "referenceNumber,title,state,postalCode\n"
@@ -43,6 +44,8 @@ def play_two_nights(machine: Machine) -> Saved:
     """Play the two nights before the fault. They leave a live set, failed jobs, and a posting that will be deleted."""
     secrets = machine.cloud.client("secretsmanager")
     secrets.put_secret_value(SecretId="jobferry/accounts/BoardApiKey", SecretString=KEY)
+    # Otherwise each machine has another one, and its states equal those of no other machine.
+    secrets.put_secret_value(SecretId=machine.stack.resource("CallbackSigningKey").ref, SecretString="s1gn1ng-k3y")
     secrets.create_secret(Name="jobferry/accounts/Other", SecretString="another-key")
     machine.put("feeds/default/feed.json", json.dumps({"deleteJobs": True, "maxInvalidPercent": 50}).encode())
     machine.put("feeds/other/feed.json", json.dumps({"apiKeySecret": "Other"}).encode())

@@ -1,5 +1,6 @@
 """Shortcuts to moto: most of the time of a call goes into requests and answers as bytes, and into copies of the whole table.
 
+tests/faults/test_shortcuts.py compares them with moto's own ways.
 """
 
 from __future__ import annotations

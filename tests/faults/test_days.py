@@ -14,7 +14,8 @@ import pytest
 from jobferry.adapters import poller_log
 from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.records.feeds import Feed
-from tests.faults.machine import KILLED_AFTER, KILLED_BEFORE, Curse, Interference, Machine, Saved
+from tests.faults.machine import KILLED_AFTER, KILLED_BEFORE, Curse, Interference, Machine
+from tests.faults.saved import Saved
 from tests.faults.scenes import ID, submit
 
 DAYS: Final = 3

@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Final
 
 import pytest
@@ -25,8 +26,8 @@ from tests.faults.machine import (
     Call,
     Interference,
     Machine,
-    Saved,
 )
+from tests.faults.saved import Saved
 from tests.faults.scenes import GONE, ID, SCENES, Scene, until_idle
 
 
@@ -43,34 +44,47 @@ class End:
     copies: int
 
 
-#: The ends by scene, way, and fingerprint after the fault: the same state has the same future.
-_known: dict[tuple[str, str, str], End] = {}
+@dataclass(frozen=True)
+class Rehearsal:
+    """A scene before its fault.
+
+    Attributes:
+        start: the machine before the function runs.
+        calls: the calls of the function without a fault.
+        good_night: what is there after a night without faults.
+        ends: how ways ended, by their names and the states that they led to.
+    """
+
+    name: str
+    scene: Scene
+    start: Saved
+    calls: list[Call]
+    good_night: dict[str, Any]
+    ends: dict[tuple[str, Saved], End] = field(default_factory=dict)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", list(SCENES))
-def test_nothing_is_lost(machine: Machine, good_nights: dict[bool, dict[str, Any]], name: str, kind: str) -> None:
-    scene = SCENES[name]
-    good_night = good_nights[scene.listed]
-    scene.prepare(machine)
-    base = machine.save()
-    calls = _good_run(machine.restore(base), scene)
-    assert calls
-    cells = {
-        number: _try(machine, name, base, calls, number, kind, good_night)
-        for number, call in enumerate(calls)
-        if kind in call.kinds
-    }
-    report.compare(name, kind, [call.name for call in calls], cells)
-
-
-def _good_run(machine: Machine, scene: Scene) -> list[Call]:
-    """Run the function without a fault and return its calls."""
+@pytest.fixture(scope="module", params=SCENES)
+def rehearsal(
+    request: pytest.FixtureRequest, prepared: tuple[Machine, Saved], good_nights: dict[bool, dict[str, Any]]
+) -> Rehearsal:
+    machine, saved = prepared
+    scene = SCENES[request.param]
+    start = machine.play(saved, scene.prepare)
+    machine.restore(start)
     scene.act(machine)
     calls = machine.interference.calls
     # The calls of what the poller starts belong to another scene.
     started = [at for at, call in enumerate(calls, 1) if call.name.startswith("Invoke")]
-    return calls[: started[0]] if started and scene.function == "PollImports" else calls
+    calls = calls[: started[0]] if started and scene.function == "PollImports" else calls
+    assert calls
+    return Rehearsal(request.param, scene, start, calls, good_nights[scene.listed])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_lost(machine: Machine, rehearsal: Rehearsal, kind: str) -> None:
+    calls = rehearsal.calls
+    cells = {number: _try(machine, rehearsal, number, kind) for number, call in enumerate(calls) if kind in call.kinds}
+    report.compare(rehearsal.name, kind, [call.name for call in calls], cells)
 
 
 @pytest.fixture(scope="module")
@@ -79,39 +93,31 @@ def good_nights(prepared: tuple[Machine, Saved]) -> dict[bool, dict[str, Any]]:
     machine, saved = prepared
     nights = {}
     for scene in (SCENES["SubmitImport"], SCENES["SubmitImport, deleting by list"]):
-        machine.restore(saved)
-        scene.prepare(machine)
-        scene.act(machine)
-        for step in scene.ways["retry, callback"]:
-            step(machine)
+        machine.restore(reduce(machine.play, (scene.prepare, scene.act, *scene.ways["retry, callback"]), saved))
         night = {"failed": _failed(machine, ID), "postings": machine.board.postings(KEY), "live": _live(machine)}
         assert GONE not in {*night["postings"], *night["live"]}
         nights[scene.listed] = night
     return nights
 
 
-def _try(
-    machine: Machine, name: str, base: Saved, calls: list[Call], number: int, kind: str, good_night: dict[str, Any]
-) -> str:
+def _try(machine: Machine, rehearsal: Rehearsal, number: int, kind: str) -> str:
     """Make one call fail in one way, try each way to continue, and return the cell of the table."""
-    scene, where = SCENES[name], f"{calls[number].name} (call {number + 1} of {len(calls)}) {kind}"
-    machine.restore(base)
+    scene, calls, ends = rehearsal.scene, rehearsal.calls, rehearsal.ends
+    where = f"{calls[number].name} (call {number + 1} of {len(calls)}) {kind}"
+    machine.restore(rehearsal.start)
     machine.interference = Interference(number=number, kind=kind)
     scene.act(machine)
     assert machine.interference.struck, f"{where}: it was not reached again"
-    struck, fingerprint = machine.save(), machine.fingerprint()
+    struck = machine.save()
     notes = set()
     for way, steps in scene.ways.items():
-        state = (name, way, fingerprint)
-        if state not in _known:
-            machine.restore(struck)
-            for step in steps:
-                step(machine)
-            until_idle(machine)
-            _known[state] = _end(machine, scene, way, good_night, f"{where}, then {way or 'the stream alone'}")
-        end = _known[state]
+        here = f"{where}, then {way or 'the stream alone'}"
+        state = reduce(machine.play, (*steps, until_idle), struck)
+        if (way, state) not in ends:
+            ends[way, state] = _end(machine.restore(state), scene, way, rehearsal.good_night, here)
+        end = ends[way, state]
         may = _may_be_told_twice(calls, number, kind)
-        assert end.copies == may, f"{where}, then {way}: {end.copies} more notices"
+        assert end.copies == may, f"{here}: {end.copies} more notices"
         notes.add(report.TWICE if may else end.note)
     return " ".join([str(len(scene.ways)), *sorted(notes - {""})])
 

@@ -6,16 +6,16 @@ functions make in every scene of the fault matrix are held against the roles' st
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, Final
 
 import pytest
 
 from local import permissions
 from local.permissions import Access, accesses, permits, statements
-from tests.faults.machine import FOLDERS, Machine, Saved
+from tests.faults.machine import FOLDERS, Machine
+from tests.faults.saved import Saved
 from tests.faults.scenes import SCENES, look_for_overdue_feeds, submit, until_idle
-
-pytestmark = pytest.mark.xdist_group("roles")
 
 #: Allowed, though no call of ours needs it: who does, and when.
 OTHERS: Final = {
@@ -43,12 +43,7 @@ def used(prepared: tuple[Machine, Saved]) -> dict[str, set[Access]]:
     )
     for scene in SCENES.values():
         for way in scene.ways.values():
-            machine.restore(saved)
-            scene.prepare(machine)
-            scene.act(machine)
-            for step in way:
-                step(machine)
-            until_idle(machine)
+            reduce(machine.play, (scene.prepare, scene.act, *way, until_idle), saved)
     machine.restore(saved)
     machine.delete_archive()  # so that deletions are announced again
     submit(machine)
