@@ -1,11 +1,10 @@
-"""Shortcuts to moto: most of the time of a call goes into requests and answers as bytes, and into copies of the whole table.
+"""Shortcuts to moto, without which the tests of faults take twice as long: most of a call is requests and answers as bytes.
 
 tests/faults/test_shortcuts.py compares them with moto's own ways.
 """
 
 from __future__ import annotations
 
-import copy
 import io
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +15,6 @@ from botocore.client import BaseClient
 from botocore.response import StreamingBody
 from moto.core.exceptions import ServiceException
 from moto.dynamodb.models.dynamo_type import LimitedSizeDict
-from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
@@ -37,10 +35,9 @@ class _Handler(DynamoHandler):
 
 
 def install(patch: pytest.MonkeyPatch) -> None:
-    """Shorten the calls of boto3, and what moto does to write an item."""
+    """Shorten the calls of boto3."""
     real = BaseClient._make_api_call
     patch.setattr(BaseClient, "_make_api_call", lambda client, *call: _answer(real, client, *call))
-    patch.setattr(Table, "__deepcopy__", _copy, raising=False)
     # It measures the whole item for each attribute. tests/integration/test_size.py has items that are too large.
     patch.delattr(LimitedSizeDict, "__setitem__")
 
@@ -61,14 +58,3 @@ def _answer(real: Callable[..., Any], client: BaseClient, operation: str, params
     except (HTTPException, ServiceException):
         pass
     return real(client, operation, params)
-
-
-def _copy(table: Table, _memo: object) -> Table:
-    """Copy a table before a transaction that may fail. Its items are replaced, never changed."""
-    twin = copy.copy(table)
-    twin.items = copy.copy(table.items)
-    for key, items in table.items.items():
-        twin.items[key] = copy.copy(items)
-    twin.stream_shard = copy.copy(table.stream_shard)
-    twin.stream_shard.items = copy.copy(table.stream_shard.items)
-    return twin

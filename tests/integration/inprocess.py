@@ -13,7 +13,7 @@ from moto import mock_aws
 from moto.s3.models import S3Backend
 
 from local.aws_account import REGION
-from local.cloud import subscribe_to_topics
+from local.cloud import speed_up_tables, subscribe_to_topics
 from local.resources import Resources
 from local.template import Stack, expand
 from tests.stack import TEMPLATE
@@ -53,6 +53,7 @@ def in_process(*logical_ids: str) -> Iterator[tuple[Stack, InProcess]]:
             patch.setenv(f"AWS_{name}", value)
         patch.delattr(S3Backend, "_url_module")  # It loads a module again for each call, and so takes a third of it.
         subscribe_to_topics()
+        speed_up_tables()
         cloud = InProcess()
         yield (
             Stack(
