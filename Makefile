@@ -10,6 +10,8 @@ BIN := .venv/bin
 TOOLS := sam checkov pip-audit zensical
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
+# Without bytecode, each process of a test would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 ## demo: a whole run on this machine: 200 jobs are sent, a result and a notice come back
 demo: .venv/ready
