@@ -1,6 +1,7 @@
 """The four functions with their real handlers and adapters, on moto and a board in memory. Any call can fail.
 
-The machine has its own time, and chance always has the same outcome. A function's process is its `app.py`, which is loaded again after each crash.
+The machine has its own time, and chance always has the same outcome. A function's process is its `app.py`, which is
+loaded again after each crash.
 """
 
 from __future__ import annotations
