@@ -15,13 +15,15 @@ class CauseAdvice(NamedTuple):
 
     Attributes:
         briefly: what went wrong, in a few words.
-        to_do: what to do. The command that runs the feed follows.
+        to_do: what to do.
         can_wait: the next run may succeed by itself, or the run only failed to do what a person had just asked for.
+        then_run: the command that runs the feed follows.
     """
 
     briefly: str
     to_do: str
     can_wait: bool = False
+    then_run: bool = True
 
 
 class ObjectionAdvice(NamedTuple):
@@ -97,7 +99,10 @@ BY_CAUSE: Final = {
         f"encryption key. {_RUN_NOW}",
     ),
     Cause.PAUSED: CauseAdvice(
-        "the feed is paused", 'To send the feed again, remove "paused": true from {settings}.', can_wait=True
+        "the feed is paused",
+        'To send the feed again, remove "paused": true from {settings}.',
+        can_wait=True,
+        then_run=False,
     ),
     Cause.ABANDONED: CauseAdvice(
         "the run was cut off",
@@ -125,8 +130,9 @@ BY_CAUSE: Final = {
     Cause.ACCOUNT_CHANGED: CauseAdvice(
         "its account was changed meanwhile",
         "There is nothing to do: the feed runs again by itself within a few minutes, and sends everything to the account that "
-        f"{{settings}} names now. {_AT_ONCE}",
+        "{settings} names now.",
         can_wait=True,
+        then_run=False,
     ),
     Cause.RETRY_OUTDATED: CauseAdvice(
         "the feed has been sent again since",

@@ -43,8 +43,8 @@ def steps(record: Import, failures: Failures, commands: Commands) -> list[Step]:
     return [*found, _fix_jobs(failures)] if lists_jobs else found
 
 
-#: The code does not fit, or is used by a run that starts by itself.
-_CODE_IS_USELESS: Final = frozenset({Cause.CONFIRMATION, Cause.FIELDS_GONE, Cause.ACCOUNT_CHANGED})
+#: The code does not fit.
+_CODE_IS_USELESS: Final = frozenset({Cause.CONFIRMATION, Cause.FIELDS_GONE})
 _RETRY: Final = Step(
     "Fix what the reason below says, then run `jobferry retry` again with the same import and the corrected file. "
     "The feed itself was not run; its next run sends everything, as always."
@@ -54,13 +54,14 @@ _RETRY: Final = Step(
 def _after_refusal(record: Import, failures: Failures, commands: Commands) -> Iterator[Step]:
     names = _names(record, failures, commands)
     too_many_invalid = record.ending.cause is Cause.FEED_INVALID and failures.total > 0
-    text = INVALID_JOBS if too_many_invalid else advice_on_ending(record).to_do
-    if record.ending.cause is not Cause.PAUSED:
-        yield _run(record, text.format(**names), commands)
-    elif resume := commands.resume(record.feed):
+    advice = advice_on_ending(record)
+    text = (INVALID_JOBS if too_many_invalid else advice.to_do).format(**names)
+    if advice.then_run:
+        yield _run(record, text, commands)
+    elif record.ending.cause is Cause.PAUSED and (resume := commands.resume(record.feed)):
         yield Step("To send the feed again:", resume)
     else:
-        yield Step(text.format(**names))
+        yield Step(text)
     code = record.ending.fields_code
     if code and _SAFE_CODE.fullmatch(code):
         yield Step(
