@@ -13,7 +13,7 @@ from typing import Final
 from jobferry.notices.details import ImportDetails
 from jobferry.records.failed_jobs import FailedJob
 from jobferry.records.imports import Import
-from jobferry.text import one_line, place_of
+from jobferry.text import counted, one_line, place_of
 
 #: Jobs and postings that a notice and the command line name.
 NAMED: Final = 25
@@ -174,6 +174,13 @@ def count_failures(details: ImportDetails) -> Failures:
             fixed.difference_update(job.identity for job in chain(details.failed, details.invalid))
         found.fixed = len(fixed)
     return found
+
+
+def tell_unnamed(record: Import, failures: Failures) -> str | None:
+    """Say how many failed jobs the board counts without naming them; None if it names all."""
+    number = record.result.count("failed") - failures.refused
+    jobs = "more failed job" if failures.refused else "failed job"
+    return f"the board counts {counted(number, jobs)}, but does not say which." if number > 0 else None
 
 
 def kind_of(message: str) -> str:

@@ -23,6 +23,7 @@ from jobferry.notices.failures import (
     failures_of,
     file_name,
     join_messages,
+    tell_unnamed,
 )
 from jobferry.notices.happened import happened
 from jobferry.notices.headline import headline
@@ -143,17 +144,18 @@ class ImportView:
     def of(cls, details: ImportDetails, commands: Commands) -> ImportView:
         """Make the view, which goes through all jobs once."""
         record, failures = details.record, count_failures(details)
+        about = topics(record)
         return cls(
             details=details,
             commands=commands,
             failures=failures,
-            topics=topics(record),
+            topics=about,
             severity=severity(record),
             headline=headline(record, failures),
             happened=happened(record, failures),
             steps=steps(record, failures, commands),
             counts=_counts(record, failures),
-            deletions=_deletions(record),
+            deletions=_deletions(record, about),
             facts=_facts(record, commands),
         )
 
@@ -189,9 +191,8 @@ class ImportView:
     @property
     def unnamed(self) -> str | None:
         """Return how many failed jobs the board counts without naming them, in a sentence."""
-        number = self.record.result.count("failed") - self.failures.refused
-        jobs = "more failed job" if self.failures.refused else "failed job"
-        return f"The board counts {counted(number, jobs)}, but does not say which." if number > 0 else None
+        unnamed = tell_unnamed(self.record, self.failures)
+        return f"{unnamed[0].upper()}{unnamed[1:]}" if unnamed else None
 
     @property
     def ignored_values(self) -> str | None:
@@ -240,10 +241,10 @@ def _counts(record: Import, failures: Failures) -> list[CountView]:
     return counts
 
 
-def _deletions(record: Import) -> PostingsView:
+def _deletions(record: Import, about: list[Topic]) -> PostingsView:
     deletions = record.deletions
     told = {Topic.WITHHELD, Topic.EXPIRED, Topic.DELETED_MORE, Topic.DELETED, Topic.NOT_OFFERED, Topic.LEFT}
-    needs_attention = bool(told & set(topics(record)))
+    needs_attention = not told.isdisjoint(about)
     if deletions.withheld:
         return PostingsView("Would be deleted", deletions.withheld, "not in the feed, and kept", needs_attention)
     as_expected = record.state is State.COMPLETE and record.result.count("deleted") <= deletions.by_import

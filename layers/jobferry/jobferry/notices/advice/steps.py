@@ -9,7 +9,7 @@ from jobferry.errors import Cause
 from jobferry.notices.advice.causes import BY_CAUSE, BY_LIST_END, BY_OBJECTION, INVALID_JOBS, advice_on_ending
 from jobferry.notices.advice.commands import Commands
 from jobferry.notices.advice.topics import Topic, topics
-from jobferry.notices.failures import Failures
+from jobferry.notices.failures import Failures, tell_unnamed
 from jobferry.records.imports import Import, Objection, State
 from jobferry.text import counted, one_line, when
 
@@ -134,12 +134,8 @@ def _after_result(record: Import, failures: Failures, commands: Commands) -> Ite
         yield _announced(record, commands)
     if failures.total:
         yield _fix_jobs(failures)
-    if (unnamed := record.result.count("failed") - failures.refused) > 0:
-        more = "more failed job" if failures.refused else "failed job"
-        yield Step(
-            f"Write to the board's support about the import {_name_for_board(record)}: the board counts "
-            f"{counted(unnamed, more)}, but does not say which."
-        )
+    if unnamed := tell_unnamed(record, failures):
+        yield Step(f"Write to the board's support about the import {_name_for_board(record)}: {unnamed}")
     if failures.accepted:
         one = failures.accepted == 1
         yield Step(
