@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from jobferry.cli import commands
+from jobferry.cli import application, commands
 from jobferry.cli.stack import Stack
 from jobferry.records.failed_jobs import FailedJob
 from jobferry.records.feeds import Feed
@@ -42,7 +42,7 @@ class Person:
         self.bucket.contents["feeds/default/jobs.csv"] = b"a\n"
         self._monkeypatch, self._capsys = monkeypatch, capsys
         monkeypatch.setenv("COLUMNS", "120")
-        monkeypatch.setattr(commands, "find", self._find)
+        monkeypatch.setattr(application, "find", self._find)
         for name, fake in {"table": self.store, "bucket": self.bucket, "scheduler": _NoSchedules()}.items():
             monkeypatch.setattr(Stack, name, fake)
 

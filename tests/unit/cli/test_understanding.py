@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.shell_completion import ShellComplete
 
-from jobferry.cli import commands, completion
+from jobferry.cli import application, commands, completion
 from jobferry.errors import CannotBeDoneError
 from tests.unit.cli.person import Person
 from tests.unit.notices.cases import complete
@@ -57,7 +57,7 @@ def test_the_stack_is_named_before_or_after_the_command_or_in_the_environment(
         asked.append(given)
         raise CannotBeDoneError("no")
 
-    monkeypatch.setattr(commands, "find", find)
+    monkeypatch.setattr(application, "find", find)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert run(monkeypatch, *arguments) == 2
@@ -70,7 +70,7 @@ def test_what_cannot_be_done_is_said_to_people_and_programs(
     def find(*_: Any) -> Any:
         raise CannotBeDoneError("there is no stack \x1b[31mx")
 
-    monkeypatch.setattr(commands, "find", find)
+    monkeypatch.setattr(application, "find", find)
     assert run(monkeypatch, "status") == 2
     assert capsys.readouterr() == ("", "jobferry: there is no stack �[31mx\n")
     assert run(monkeypatch, "status", "--json") == 2
@@ -135,7 +135,7 @@ def test_the_installed_command_completes_itself() -> None:
 
 def test_feeds_and_imports_are_completed_from_the_stack(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     person.have(complete(), complete(import_id=f"{ID}-2"))
-    monkeypatch.setattr(completion, "find", vars(commands)["find"])
+    monkeypatch.setattr(completion, "find", vars(application)["find"])
 
     def complete_words(*words: str) -> list[str]:
         shell = ShellComplete(commands.app, {}, "jobferry", "_JOBFERRY_COMPLETE")
