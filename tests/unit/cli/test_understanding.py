@@ -105,7 +105,20 @@ def test_every_command_says_what_it_does(monkeypatch: pytest.MonkeyPatch, capsys
     assert "..." not in listed  # each in a line that is not cut
     for name in names:
         assert run(monkeypatch, name, "--help") == 0
-        assert {"--stack", "--profile", "--region", "--json"} <= set(capsys.readouterr().out.split())
+        words = set(capsys.readouterr().out.split())
+        assert "--json" in words
+        needs_aws = name not in ("validate", "suggest")
+        assert {"--stack", "--profile", "--region"} & words == (
+            {"--stack", "--profile", "--region"} if needs_aws else set()
+        )
+
+
+def test_a_command_that_needs_no_aws_takes_the_options_that_find_the_stack(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "jobs.csv").write_text("referenceNumber,title\na,t\n")
+    plain = run(monkeypatch, "validate", str(tmp_path))
+    assert run(monkeypatch, "validate", str(tmp_path), "--stack", "s", "--profile", "p", "--region", "r") == plain != 2
 
 
 def test_validate_is_what_make_validate_runs(

@@ -119,3 +119,12 @@ def command(function: Callable[..., int]) -> click.Command:
     made: click.Command = app.command(as_json(_with_place(functools.update_wrapper(run, function))))
     made.params.sort(key=lambda each: each.name in (*_PLACE, "as_json"))  # a command's own options come first
     return made
+
+
+def local_command(function: Callable[..., int]) -> click.Command:
+    """Make a command that needs no AWS: it takes the options that find the stack, but its help does not list them."""
+    made = command(function)
+    for each in made.params:
+        if isinstance(each, click.Option) and each.name in _PLACE:
+            each.hidden = True
+    return made

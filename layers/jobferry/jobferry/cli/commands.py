@@ -14,7 +14,7 @@ import click
 
 from jobferry.cli import following, overview, pausing, retrying, scheduling, showing, suggesting
 from jobferry.cli import validate as local_feed
-from jobferry.cli.application import Call, app, command
+from jobferry.cli.application import Call, app, command, local_command
 from jobferry.cli.completion import A_FEED, AN_IMPORT
 from jobferry.cli.outcomes import FINE, NEEDS_FIXING, exit_status, import_data, run_of, worst
 from jobferry.cli.schedules import Schedule
@@ -39,7 +39,7 @@ _import_id = click.argument("import_id", type=AN_IMPORT)
 _wait = click.option("--wait", is_flag=True, help="Follow the import until it ends.")
 
 
-@command
+@local_command
 @click.argument("path", type=_FILE)
 @click.option(
     "--settings", type=_FILE, metavar="FILE", help="The feed's settings. For a folder, its feed.json by default."
@@ -70,7 +70,7 @@ def validate(call: Call, path: Path, settings: Path | None, board: str | None, s
     return local_feed.check(path, settings, vocabulary, show, as_json=call.as_json)
 
 
-@command
+@local_command
 @click.argument("path", type=_FILE)
 @click.option(
     "--write", is_flag=True, help="Save the settings as feed.json beside the feed, but never over an existing one."
