@@ -18,7 +18,7 @@ from jobferry.cli.application import Call, app, command, local_command
 from jobferry.cli.completion import A_FEED, AN_IMPORT
 from jobferry.cli.outcomes import FINE, NEEDS_FIXING, exit_status, import_data, run_of, worst
 from jobferry.cli.schedules import Schedule
-from jobferry.cli.screen import answer, moment, say, text
+from jobferry.cli.screen import answer, moment, say
 from jobferry.cli.stack import Stack
 from jobferry.errors import CannotBeDoneError
 from jobferry.feeds.settings import FEED_NAME, check_feed_name
@@ -31,7 +31,7 @@ from jobferry.notices.view import ImportView
 from jobferry.records.imports import IMPORT_ID, Import, timestamp
 from jobferry.runs.triggers import parse_trigger
 from jobferry.suggestion.terms import Terms
-from jobferry.text import counted, one_line
+from jobferry.text import one_line
 
 _FILE: Final = click.Path(path_type=Path)
 _feed = click.argument("feed", type=A_FEED)
@@ -423,35 +423,10 @@ def _preview(call: Call, found: dict[str, Any]) -> int:
 
 def _export(call: Call, stack: Stack, record: Import, path: Path) -> int:
     done = retrying.export(record, stack, path)
-    jobs = [
-        {
-            "line": line,
-            "referenceNumber": each.job.reference_number,
-            "title": each.job.title,
-            "messages": each.job.messages,
-            "toFix": each.own_messages,
-        }
-        for line, each in enumerate(done.jobs, 1)
-    ]
     if call.as_json:
-        rest = {"heldBack": done.held_back, "notNamed": done.unnamed}
-        answer({"importId": record.import_id, "file": str(path), "jobs": jobs} | rest)
-        return FINE
-    say(f"{counted(len(done.jobs), 'job')} in {one_line(path, 400)}, one per line:", "")
-    for number, each in enumerate(done.jobs, 1):
-        name = ", ".join(filter(None, (each.job.reference_number, each.job.title))) or "no reference number"
-        say(
-            *text(name, "        ", f"  {number:>4}  "),
-            *text("; ".join(each.own_messages or each.job.messages), "        "),
-        )
-    say("")
-    if done.held_back:
-        say(f"{counted(done.held_back, 'job')} held back before sending: fix them in the export.")
-    if done.unnamed:
-        say(
-            f"{counted(done.unnamed, 'other failed job')} cannot be matched to the archive: see `{stack.command(f'show {record.import_id}')}`."
-        )
-    say(f"Fix the file, then: {stack.command(f'retry {record.import_id} {one_line(path, 400)}')}")
+        answer({"importId": record.import_id, "file": str(path)} | retrying.data(done))
+    else:
+        say(*retrying.lines(done, record, stack, path))
     return FINE
 
 

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from isal import igzip
 
+from jobferry.cli.screen import text
 from jobferry.cli.stack import Stack
 from jobferry.cli.validate import FeedFolder
 from jobferry.errors import CannotBeDoneError
@@ -23,6 +24,7 @@ from jobferry.records import transitions
 from jobferry.records.archive import retry_key
 from jobferry.records.imports import Import
 from jobferry.runs.triggers import parse_trigger
+from jobferry.text import counted, one_line
 
 SUFFIX: Final = ".jsonl"
 
@@ -57,13 +59,45 @@ def export(record: Import, stack: Stack, path: Path) -> Exported:
     if not known:
         also = f"; {held_back:,} were held back before sending: fix those in the export" if held_back else ""
         raise CannotBeDoneError(f"the board refused no job of {record.import_id} that is in the archive{also}")
-    with _archived(record, stack) as lines:
+    with _archived(record, stack) as archived:
         try:
             with path.open("xb") as file:
-                file.writelines(line for number, line in enumerate(lines) if number in known)
+                file.writelines(line for number, line in enumerate(archived) if number in known)
         except FileExistsError as error:
             raise CannotBeDoneError(f"{path} already exists: name another file, or remove it") from error
     return Exported([known[number] for number in sorted(known)], held_back, len(refused) - len(known))
+
+
+def data(done: Exported) -> dict[str, Any]:
+    """Return what was written, for programs."""
+    jobs = [
+        {
+            "line": line,
+            "referenceNumber": each.job.reference_number,
+            "title": each.job.title,
+            "messages": each.job.messages,
+            "toFix": each.own_messages,
+        }
+        for line, each in enumerate(done.jobs, 1)
+    ]
+    return {"jobs": jobs, "heldBack": done.held_back, "notNamed": done.unnamed}
+
+
+def lines(done: Exported, record: Import, stack: Stack, path: Path) -> Iterator[str]:
+    """Yield what was written, and what to do next, for a person."""
+    file = one_line(path, 400)
+    yield from (f"{counted(len(done.jobs), 'job')} in {file}, one per line:", "")
+    for number, each in enumerate(done.jobs, 1):
+        name = ", ".join(filter(None, (each.job.reference_number, each.job.title))) or "no reference number"
+        yield from text(name, "        ", f"  {number:>4}  ")
+        yield from text("; ".join(each.own_messages or each.job.messages), "        ")
+    yield ""
+    if done.held_back:
+        yield f"{counted(done.held_back, 'job')} held back before sending: fix them in the export."
+    if done.unnamed:
+        show = stack.command(f"show {record.import_id}")
+        yield f"{counted(done.unnamed, 'other failed job')} cannot be matched to the archive: see `{show}`."
+    yield f"Fix the file, then: {stack.command(f'retry {record.import_id} {file}')}"
 
 
 @contextmanager
@@ -74,8 +108,8 @@ def _archived(record: Import, stack: Stack) -> Iterator[Iterator[bytes]]:
             raise CannotBeDoneError(
                 f"the jobs of {record.import_id} are no longer in the archive, which keeps them for 90 days"
             )
-        with igzip.open(packed, "rb") as lines:  # type: ignore[no-untyped-call]
-            yield lines
+        with igzip.open(packed, "rb") as archived:  # type: ignore[no-untyped-call]
+            yield archived
 
 
 def require_retryable(record: Import, stack: Stack) -> None:
@@ -91,8 +125,8 @@ def checked(path: Path, record: Import, stack: Stack) -> Iterator[tuple[Payload,
         raise CannotBeDoneError(
             f"{path} is not a {SUFFIX} file like those that --export writes: one job on each line, as JSON"
         )
-    key, text = stack.bucket.settings(record.feed)
-    settings = parse_settings(text, key).for_retry()
+    key, written = stack.bucket.settings(record.feed)
+    settings = parse_settings(written, key).for_retry()
     if settings.paused:
         raise CannotBeDoneError(f"{record.feed} is paused: `{stack.command(f'resume {record.feed}')}` first")
     with tempfile.TemporaryDirectory(prefix="jobferry-") as directory:
