@@ -143,9 +143,8 @@ def _postings(rows: Iterable[Sequence[str | None]]) -> list[str]:
 
 
 def _job(job: JobView) -> Iterator[str]:
-    name = ", ".join(filter(None, (job.reference or "no reference number", job.title)))
     age = "new" if job.is_new or not job.since else f"failing since {day(job.since)}"
-    yield from text(f"{name} ({job.place}), {age}", "    ", "  - ")
+    yield from text(f"{job.name} ({job.place}), {age}", "    ", "  - ")
     yield from text(f"{job.verdict.lower()}: {job.message}", "      ")
     if job.own_message:
         yield from text(f"to fix: {job.own_message}", "      ")

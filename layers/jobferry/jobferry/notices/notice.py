@@ -19,7 +19,7 @@ from jobferry.notices.failures import NAMED, Failure, Reason, place
 from jobferry.notices.happened import REASON_LENGTH
 from jobferry.notices.headline import part
 from jobferry.notices.report import Links
-from jobferry.notices.view import ImportView, JobView, Lengths, heading, view_job, view_posting
+from jobferry.notices.view import ImportView, Lengths, heading, view_job, view_posting
 from jobferry.records import transitions
 from jobferry.records.imports import OPEN, Import, State, timestamp
 from jobferry.records.store import ImportStore, apply
@@ -203,7 +203,7 @@ def _failed(view: ImportView) -> Iterator[Section]:
         shown = [view_job(each, _LENGTHS) for each in failures.first[:_SHOWN_ALIKE]]
         lines = [f"{shown[0].verdict}: {_reason_words(failures.reasons[0])}"]
         for job in shown:
-            lines.append(f"- {_name(job)}")
+            lines.append(f"- {job.name} ({job.place})")
             if job.own_message:
                 lines.append(f"  To fix: {job.own_message}")
         yield heading("FAILED FOR THE SAME REASON", failures.total, len(shown)), lines
@@ -229,16 +229,12 @@ def _reason_words(reason: Reason) -> str:
 def _jobs(failures: Iterable[Failure], first: int) -> Iterator[str]:
     for number, failure in enumerate(failures, first):
         job = view_job(failure, _LENGTHS)
-        yield f"{number}. {_name(job)}"
+        yield f"{number}. {job.name} ({job.place})"
         yield f"   {job.verdict}: {job.message}"
         if job.own_message:
             yield f"   To fix: {job.own_message}"
         if not job.is_new and job.since:
             yield f"   Failing since {day(job.since)}."
-
-
-def _name(job: JobView) -> str:
-    return f"{', '.join(filter(None, (job.reference or 'no reference number', job.title)))} ({job.place})"
 
 
 def _notes(view: ImportView, links: Links | None) -> Iterator[str]:
@@ -278,6 +274,7 @@ def _anchors(view: ImportView) -> list[str]:
 def _data(view: ImportView, links: Links | None) -> dict[str, Any]:
     record, failures = view.record, view.failures
     sent, result, deletions = record.sent, record.result, record.deletions
+    warnings = [*record.prepared.warned, *record.prepared.adjusted.values()]
     return {
         "version": VERSION,
         "importId": record.import_id,
@@ -328,14 +325,10 @@ def _data(view: ImportView, links: Links | None) -> dict[str, Any]:
             "reasons": [_reason_data(each) for each in failures.reasons[:_REASONS]],
             "first": [_job_data(each) for each in failures.first],
         },
-        "warnings": [one_line(text, _WARNING_LENGTH) for text in _all_warnings(record)[:_WARNINGS]],
+        "warnings": [one_line(text, _WARNING_LENGTH) for text in warnings[:_WARNINGS]],
         "report": _report_data(links, view.commands) if links else None,
         "severity": view.severity.value,
     }
-
-
-def _all_warnings(record: Import) -> list[str]:
-    return [*record.prepared.warned, *record.prepared.adjusted.values()]
 
 
 def _report_data(links: Links, commands: Commands) -> dict[str, Any]:

@@ -106,6 +106,10 @@ class JobView(NamedTuple):
     since: datetime | None
 
     @property
+    def name(self) -> str:
+        return ", ".join(filter(None, (self.reference or "no reference number", self.title)))
+
+    @property
     def place(self) -> str:
         return place_of(self.file, self.row if self.key else None, self.line)
 
