@@ -1,5 +1,6 @@
 """Retry failed jobs: write them from the archive into a file that a person corrects, and send that file."""
 
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,7 +98,7 @@ def lines(done: Exported, record: Import, stack: Stack, path: Path) -> Iterator[
     if done.unnamed:
         show = stack.command(f"show {record.import_id}")
         yield f"{counted(done.unnamed, 'other failed job')} cannot be matched to the archive: see `{show}`."
-    yield f"Fix the file, then: {stack.command(f'retry {record.import_id} {file}')}"
+    yield f"Fix the file, then: {stack.command(f'retry {record.import_id} {shlex.quote(file)}')}"
 
 
 @contextmanager
