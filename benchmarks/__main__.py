@@ -25,7 +25,7 @@ import pydantic
 from benchmarks import contestants, feeds
 from benchmarks.memory import MILLION, peak
 from jobferry.feeds.settings import FeedSettings
-from jobferry.payload.build import Payload
+from jobferry.payload.payload import Payload
 
 REPORT = Path(__file__).parent.parent / "docs" / "performance.md"
 #: Peak memory is compared for 200,000 and 10,000 jobs, if 50,000 are timed.

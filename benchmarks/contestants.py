@@ -21,7 +21,8 @@ from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK
 from jobferry.jobs.clean_json import clean_json_reader
 from jobferry.jobs.job_reader import JobReader
-from jobferry.payload.build import Payload, pack, spool
+from jobferry.payload.build import pack, spool
+from jobferry.payload.payload import Payload
 
 
 def reference(path: Path) -> None:

@@ -17,7 +17,8 @@ from xml.sax.saxutils import escape, quoteattr
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import LISTED_TERMS, Vocabulary
-from jobferry.payload.build import Payload, build
+from jobferry.payload.build import build
+from jobferry.payload.payload import Payload
 
 #: The namespace of the relationships in a workbook.
 _KINDS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

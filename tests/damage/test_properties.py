@@ -30,7 +30,7 @@ from jobferry.jobs.fields import FIELDS, NO_DATES
 from jobferry.jobs.job_reader import JobReader, warn_of_unusual_values
 from jobferry.jobs.reference_numbers import fault_of
 from jobferry.jobs.vocabulary import STATES
-from jobferry.payload.build import Payload
+from jobferry.payload.payload import Payload
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.payload.sendable import reason_not_to_send
 from tests.feeds import FORMATS, JOBS, LOCUMS, array, jobs_of, jsonl, payload_of

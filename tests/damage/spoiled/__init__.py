@@ -21,8 +21,8 @@ from typing import Any, Final, NamedTuple
 
 from jobferry.errors import FeedError
 from jobferry.feeds.settings import FeedSettings
-from jobferry.payload.build import Payload
 from jobferry.payload.manifest import read_manifest
+from jobferry.payload.payload import Payload
 from jobferry.payload.sendable import reason_not_to_send
 from tests.feeds import jobs_of, payload_of
 

@@ -11,7 +11,7 @@ import pytest
 
 from jobferry.deletions.live_set import Live, carry_over, read_live_set
 from jobferry.errors import BoardRefusedError, BoardUnknownError
-from jobferry.payload.build import Payload
+from jobferry.payload.payload import Payload
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.records.imports import Import, Posting, State
 from tests.fakes import Request

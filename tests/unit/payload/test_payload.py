@@ -11,7 +11,8 @@ import pytest
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
 from jobferry.feeds.settings import FeedSettings
 from jobferry.payload import build as payload_module
-from jobferry.payload.build import Part, Payload, pack, spool
+from jobferry.payload.build import pack, spool
+from jobferry.payload.payload import Part, Payload
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.payload.sendable import reason_not_to_send
 from tests.feeds import Objects, jobs_of, jsonl, listed, payload_of, table

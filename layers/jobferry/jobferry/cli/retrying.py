@@ -20,7 +20,8 @@ from jobferry.feeds.settings import FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import vocabulary_of
 from jobferry.notices.details import read_details
 from jobferry.notices.failures import Failure, Verdict, failures_of
-from jobferry.payload.build import Payload, spool
+from jobferry.payload.build import spool
+from jobferry.payload.payload import Payload
 from jobferry.records import transitions
 from jobferry.records.archive import retry_key
 from jobferry.records.imports import Import

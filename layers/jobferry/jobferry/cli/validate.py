@@ -19,7 +19,8 @@ from jobferry.errors import FeedError, FeedUnreadableError, SettingsError
 from jobferry.feeds.objects import FeedObject, is_of_feed
 from jobferry.feeds.settings import SETTINGS_NAME, FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import Vocabulary
-from jobferry.payload.build import Payload, build
+from jobferry.payload.build import build
+from jobferry.payload.payload import Payload
 from jobferry.payload.problems import Source, WarningGroup
 from jobferry.payload.sendable import reason_not_to_send
 from jobferry.text import counted

@@ -15,8 +15,8 @@ from isal import igzip
 from pydantic_core import from_json, to_json
 
 from jobferry.deletions.codes import confirmation_code
-from jobferry.payload.build import Payload
 from jobferry.payload.manifest import open_gzip, read_manifest
+from jobferry.payload.payload import Payload
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.records.imports import FORMER_NAMED, POSTINGS_NAMED, Posting
 

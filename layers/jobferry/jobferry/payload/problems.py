@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pydantic_core import from_json
+
 from jobferry.text import place_of
 
 
@@ -60,3 +62,9 @@ class WarningGroup:
 
     def __str__(self) -> str:
         return f"{self.message} ({self.count:,} times, first in {self.first})"
+
+
+def parse_problem(line: bytes) -> Problem:
+    """Parse a problem that was written with `to_json`."""
+    source, messages, *others = from_json(line)
+    return Problem(Source(*source), tuple(messages), *others)

@@ -1,7 +1,7 @@
 """Whether a payload may be sent: some job is valid, and not too many are invalid."""
 
 from jobferry.feeds.settings import FeedSettings
-from jobferry.payload.build import Payload
+from jobferry.payload.payload import Payload
 
 
 def reason_not_to_send(payload: Payload, settings: FeedSettings) -> str | None:

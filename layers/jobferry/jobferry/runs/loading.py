@@ -17,7 +17,8 @@ from jobferry.errors import (
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import vocabulary_of
-from jobferry.payload.build import Payload, build
+from jobferry.payload.build import build
+from jobferry.payload.payload import Payload
 from jobferry.payload.sendable import reason_not_to_send
 from jobferry.records.imports import Import
 from jobferry.records.store import retry_on_conflict

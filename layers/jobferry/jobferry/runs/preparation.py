@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from jobferry.errors import ClaimTakenError
 from jobferry.feeds.objects import listing_mark
-from jobferry.payload.build import Payload
+from jobferry.payload.payload import Payload
 from jobferry.payload.problems import Problem
 from jobferry.records import transitions
 from jobferry.records.archive import deletion_list_key, live_set_key, manifest_key, payload_key
