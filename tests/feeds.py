@@ -87,7 +87,7 @@ def jobs_of(payload: Payload) -> list[dict[str, Any]]:
 
 
 def problems_of(payload: Payload) -> list[str]:
-    return [f"{problem.source}: {'; '.join(problem.messages)}" for problem in payload.read_problems()]
+    return [f"{problem.place}: {'; '.join(problem.messages)}" for problem in payload.read_problems()]
 
 
 def warnings_of(payload: Payload) -> list[str]:

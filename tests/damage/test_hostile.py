@@ -361,7 +361,7 @@ def test_the_name_of_an_object_may_be_anything(tmp_path: Path) -> None:
     payload = payload_of({key: jsonl({"referenceNumber": "a", "state": "MC"}, {"referenceNumber": "b"})}, tmp_path)
 
     (problem,) = payload.read_problems()
-    assert problem.source.key == key
+    assert problem.place.key == key
 
 
 def test_a_gzip_of_many_members(tmp_path: Path) -> None:

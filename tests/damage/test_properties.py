@@ -193,7 +193,7 @@ def consistent(payload: Payload, given: FeedSettings) -> None:
     ]
     # Each row is sent, or has its one problem, or is like one that is sent; with deleteJobs it may be sent in spite of it.
     sent = {(entry["key"], entry["row"]) for entry in entries}
-    wrong = [(problem.source.key, problem.source.row) for problem in problems]
+    wrong = [(problem.place.key, problem.place.row) for problem in problems]
     assert len(sent) == len(entries)
     assert len(set(wrong)) == len(wrong) == payload.invalid
     repeated = sum(group.count for group in payload.warning_groups if "identical rows: one is sent" in group.message)
@@ -418,8 +418,8 @@ def survives(objects: dict[str, bytes], **given_settings: Any) -> Payload | None
             assert len(message) < 1000, message
             return None
         for problem in payload.read_problems():
-            assert problem.source.key in objects
-            assert problem.source.row is not None
+            assert problem.place.key in objects
+            assert problem.place.row is not None
             assert problem.messages
             assert all(0 < len(message) < 1000 for message in problem.messages)
         consistent(payload, FeedSettings.model_validate(given_settings))

@@ -105,7 +105,7 @@ def _compare(payload: Payload, jobs: Sequence[Job], usual: frozenset[str]) -> Ou
     warned = {group.first.row for group in groups}
     # A warning about the object, about a table's header, or about several rows, of which the first one is named.
     told_of_all = bool(warned & {None, 1}) or any(group.count > 1 for group in groups)
-    why = [f"{each.source}: {each.messages}" for each in problems]
+    why = [f"{each.place}: {each.messages}" for each in problems]
     why += [f"{group.first}: {group.message}" for group in payload.warning_groups]
     silent = []
     sent = {}

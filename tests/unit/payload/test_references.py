@@ -57,7 +57,7 @@ def test_a_row_that_contradicts_an_invalid_one(tmp_path: Path, delete_jobs: bool
     assert jobs_of(payload) == [{"referenceNumber": "b"}]
     differ = 'referenceNumber "a" is in 2 rows that differ, jobs.jsonl row 1 and jobs.jsonl row 3: none is sent'
     state = 'state "MC" is not a state of the USA: its two-letter code is needed, such as PA'
-    problems = {problem.source.row: problem.messages for problem in payload.read_problems()}
+    problems = {problem.place.row: problem.messages for problem in payload.read_problems()}
     assert problems[1][0].startswith(differ)
     assert problems[3][0] == state
     assert not any(problem.sent for problem in payload.read_problems())

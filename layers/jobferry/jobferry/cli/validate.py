@@ -21,7 +21,7 @@ from jobferry.feeds.settings import SETTINGS_NAME, FeedSettings, parse_settings
 from jobferry.jobs.vocabulary import Vocabulary
 from jobferry.payload.build import build
 from jobferry.payload.payload import Payload
-from jobferry.payload.problems import Source, WarningGroup
+from jobferry.payload.problems import RowPlace, WarningGroup
 from jobferry.payload.sendable import reason_not_to_send
 from jobferry.text import counted
 
@@ -155,7 +155,7 @@ def _json(payload: Payload, settings: FeedSettings, show: int) -> Iterator[str]:
     }
     problems = (
         {
-            "source": problem.source._asdict(),
+            "source": problem.place._asdict(),
             "referenceNumber": problem.reference_number,
             "title": problem.title,
             "messages": problem.messages,
@@ -172,7 +172,7 @@ def _json(payload: Payload, settings: FeedSettings, show: int) -> Iterator[str]:
 
 def _of_feed(payload: Payload) -> Iterator[WarningGroup]:
     """Yield the warnings about the feed as a whole, in the place of its first object."""
-    place = Source(payload.sources[0]["key"])
+    place = RowPlace(payload.sources[0]["key"])
     return (WarningGroup(message, 1, place) for message in payload.understanding.warnings)
 
 
@@ -220,7 +220,7 @@ def _to_fix(payload: Payload, width: int) -> Iterator[str]:
         if listed[messages] < _MAX_ALIKE and listed.total() < _MAX_LISTED_PROBLEMS:
             listed[messages] += 1
             job = " ".join(filter(None, (problem.reference_number, problem.title)))
-            yield from _wrapped(f"{problem.source}{f' ({job:.80})' if job else ''}: {messages}", width)
+            yield from _wrapped(f"{problem.place}{f' ({job:.80})' if job else ''}: {messages}", width)
         elif messages in listed:
             more[messages] += 1
     for messages, count in more.items():

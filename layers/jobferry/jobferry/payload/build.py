@@ -23,7 +23,7 @@ from jobferry.jobs.vocabulary import NOTHING_LISTED, Vocabulary
 from jobferry.jobs.warnings import RowWarning
 from jobferry.payload.manifest import open_gzip, write_manifest
 from jobferry.payload.payload import Part, Payload
-from jobferry.payload.problems import Source
+from jobferry.payload.problems import RowPlace
 from jobferry.payload.spool import Spool
 from jobferry.payload.understanding import understand
 
@@ -107,30 +107,30 @@ def _read_object(key: str, rows: Iterator[Row], reader: JobReader, spooled: Spoo
         if isinstance(row, TableHeader):
             reader.names.begin(row.names)
             for warning in reader.names.take_warnings():
-                spooled.warn(Source(key, number, line), warning)
+                spooled.warn(RowPlace(key, number, line), warning)
             continue
         if isinstance(row, FeedWarning):
-            spooled.warn(Source(key, number, line), RowWarning(("feed", row.message), row.message))
+            spooled.warn(RowPlace(key, number, line), RowWarning(("feed", row.message), row.message))
             continue
         count += number is not None
         if isinstance(row, UnreadableRow):
-            spooled.unreadable(Source(key, number, line), row.message)
+            spooled.unreadable(RowPlace(key, number, line), row.message)
             continue
         if isinstance(row, RowWithWarning):
-            spooled.warn(Source(key, number, line), RowWarning(("row", row.message[:20]), f"a row {row.message}"))
+            spooled.warn(RowPlace(key, number, line), RowWarning(("row", row.message[:20]), f"a row {row.message}"))
             row = row.fields
         try:
             result = reader.read(row)
         except EncodingError as error:
             raise encoding_error(key, error.reason.start, error.reason, "UTF-8", number) from error
         except ObjectError as error:
-            spooled.unreadable(Source(key, number, line), str(error))
+            spooled.unreadable(RowPlace(key, number, line), str(error))
             continue
         for warning in result.warnings:
-            spooled.warn(Source(key, number, line), warning)
+            spooled.warn(RowPlace(key, number, line), warning)
         if result.errors:
             spooled.fields.add_invalid(result.job, result.names)
-            spooled.invalid(result, Source(key, number, line))
+            spooled.invalid(result, RowPlace(key, number, line))
         else:
             spooled.fields.add(job := result.job, result.names)
             spooled.job(job["referenceNumber"], job.get("title"), result.body, key, number, line)

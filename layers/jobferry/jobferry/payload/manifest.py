@@ -12,7 +12,7 @@ from isal import igzip
 from pydantic_core import from_json, to_json
 
 from jobferry.feeds.streams import CHUNK
-from jobferry.payload.problems import Source
+from jobferry.payload.problems import RowPlace
 
 #: isal's levels are 0 to 3. Level 1 compresses job texts as well as 2, and faster.
 GZIP_LEVEL: Final = 1
@@ -36,8 +36,8 @@ class Entry(NamedTuple):
     line: int | None
 
     @property
-    def source(self) -> Source:
-        return Source(self.key, self.row, self.line)
+    def place(self) -> RowPlace:
+        return RowPlace(self.key, self.row, self.line)
 
 
 class EntrySpool:

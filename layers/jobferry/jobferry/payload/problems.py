@@ -8,7 +8,7 @@ from pydantic_core import from_json
 from jobferry.text import place_of
 
 
-class Source(NamedTuple):
+class RowPlace(NamedTuple):
     """A job's place in the feed.
 
     Attributes:
@@ -30,14 +30,14 @@ class Problem(NamedTuple):
     """A row with errors, found before sending.
 
     Attributes:
-        source: its place.
+        place: where it is.
         messages: what to fix, one sentence each, with the field and the value (cut).
         reference_number: the job's, if it has one.
         title: the job's, cut, if it has one.
         sent: whether the job is sent all the same. In a full sync, its posting would be deleted otherwise.
     """
 
-    source: Source
+    place: RowPlace
     messages: tuple[str, ...]
     reference_number: str | None = None
     title: str | None = None
@@ -57,7 +57,7 @@ class WarningGroup:
 
     message: str
     count: int
-    first: Source
+    first: RowPlace
     adjusted: str | None = None
 
     def __str__(self) -> str:
@@ -66,5 +66,5 @@ class WarningGroup:
 
 def parse_problem(line: bytes) -> Problem:
     """Parse a problem that was written with `to_json`."""
-    source, messages, *others = from_json(line)
-    return Problem(Source(*source), tuple(messages), *others)
+    place, messages, *others = from_json(line)
+    return Problem(RowPlace(*place), tuple(messages), *others)

@@ -6,7 +6,7 @@ from pydantic_core import from_json, to_json
 
 from jobferry.jobs.warnings import RowWarning, quoted
 from jobferry.payload.manifest import Entry
-from jobferry.payload.problems import Source
+from jobferry.payload.problems import RowPlace
 
 
 class Repeated:
@@ -17,17 +17,17 @@ class Repeated:
     def __init__(self) -> None:
         self.count = 0
         self.differ = False
-        self.first: Source | None = None
-        self.second: Source | None = None
+        self.first: RowPlace | None = None
+        self.second: RowPlace | None = None
         self._digest = b""
 
     def add(self, entry: Entry, body: bytes | None) -> None:
         """Add a row, with its job if that would be sent."""
         digest = b"" if body is None else _digest(body)
         if self.count == 0:
-            self.first, self._digest = entry.source, digest
+            self.first, self._digest = entry.place, digest
         elif self.count == 1:
-            self.second = entry.source
+            self.second = entry.place
         self.differ = self.differ or digest != self._digest
         self.count += 1
 

@@ -16,7 +16,7 @@ from jobferry.jobs.warnings import RowWarning
 from jobferry.payload.field_counts import FieldCounts
 from jobferry.payload.manifest import Entry, EntrySpool, read_entries
 from jobferry.payload.payload import Part, Payload
-from jobferry.payload.problems import Problem, Source, WarningGroup, parse_problem
+from jobferry.payload.problems import Problem, RowPlace, WarningGroup, parse_problem
 from jobferry.payload.reference_set import ReferenceSet
 from jobferry.payload.repeated import Repeated
 
@@ -60,39 +60,39 @@ class Spool:
         self._jobs.write(b"\n")  # concatenated, the job would be copied
         self._entries.add(reference, title and title[:MAX_TITLE], key, row, line)
 
-    def invalid(self, result: JobResult, source: Source) -> None:
+    def invalid(self, result: JobResult, place: RowPlace) -> None:
         """Spool a row that a person has to fix. In a full sync its job is sent all the same, so that the board refuses it."""
         reference, title = _text(result.job, "referenceNumber"), _text(result.job, "title")
         title = title and title[:MAX_TITLE]
-        problem = Problem(source, tuple(result.errors), reference, title)
+        problem = Problem(place, tuple(result.errors), reference, title)
         if reference is None or not result.identified:
             self._problem(problem, protected=False)
         elif self._sends_invalid and result.refusable:
             self._problem(problem._replace(sent=True))
             self._invalid_jobs.append(self.payload.jobs)
-            self.job(reference, title, result.body, *source)
+            self.job(reference, title, result.body, *place)
         else:
             self._problem(problem, protected=not self._sends_invalid)
-            self._held.add(reference, title, *source)
+            self._held.add(reference, title, *place)
             if not self._sends_invalid:
                 self.payload.held.add(reference)
 
-    def unreadable(self, source: Source, message: str) -> None:
+    def unreadable(self, place: RowPlace, message: str) -> None:
         """Record a row, or what else an object holds, that cannot be sent at all."""
         subject = "the row"
-        if source.row is None:
+        if place.row is None:
             subject = "the object"
             self.payload.rows += 1
-        self._problem(Problem(source, (f"{subject} {message}",)), protected=False)
+        self._problem(Problem(place, (f"{subject} {message}",)), protected=False)
 
-    def warn(self, source: Source, warned: RowWarning) -> None:
+    def warn(self, place: RowPlace, warned: RowWarning) -> None:
         self.payload.warnings += 1
         group = self._groups.get(warned.group)
         if group is None:
             if len(self._groups) >= _MAX_WARNING_GROUPS:
-                group = self._groups.setdefault((), WarningGroup("other warnings", 0, source))
+                group = self._groups.setdefault((), WarningGroup("other warnings", 0, place))
             else:
-                group = self._groups[warned.group] = WarningGroup(warned.message, 0, source, warned.adjusted)
+                group = self._groups[warned.group] = WarningGroup(warned.message, 0, place, warned.adjusted)
         group.count += 1
 
     def finish(self) -> Payload:
@@ -133,22 +133,22 @@ class Spool:
         invalid = iter(self._invalid_jobs)
         next_invalid = next(invalid, None)
         sent: set[str] = set()
-        amended: dict[Source, str] = {}
+        amended: dict[RowPlace, str] = {}
         with PartFiles(self._directory, self._limit) as parts:
             for index, (entry, body) in enumerate(self._read_jobs()):
                 is_invalid = index == next_invalid
                 next_invalid = next(invalid, None) if is_invalid else next_invalid
-                reference, source = entry.reference_number, entry.source
+                reference, place = entry.reference_number, entry.place
                 group = repeated.get(reference)
                 if group is not None and group.differ:
                     message = group.contradiction(reference)
                     if is_invalid:
-                        amended[source] = message
+                        amended[place] = message
                         payload.unprotected += 1
                     else:
-                        self._problem(Problem(source, (message,), reference, entry.title), protected=False)
+                        self._problem(Problem(place, (message,), reference, entry.title), protected=False)
                 elif group is not None and reference in sent:
-                    self.warn(source, group.repetition(reference))
+                    self.warn(place, group.repetition(reference))
                 else:
                     if group is not None:
                         sent.add(reference)
@@ -160,7 +160,7 @@ class Spool:
         if amended:
             self._amend(amended)
 
-    def _amend(self, messages: dict[Source, str]) -> None:
+    def _amend(self, messages: dict[RowPlace, str]) -> None:
         """Add these messages to the rows' problems: an invalid row was to be sent, and now is not."""
         self._problems.close()
         before = self.payload.problems.rename(self._directory / "problems.before")
@@ -168,7 +168,7 @@ class Spool:
         with before.open("rb", CHUNK) as lines:
             for line in lines:
                 problem = parse_problem(line)
-                if message := messages.get(problem.source):
+                if message := messages.get(problem.place):
                     problem = problem._replace(messages=(*problem.messages, message), sent=False)
                 self._problems.write(to_json(problem) + b"\n")
         before.unlink()

@@ -166,9 +166,9 @@ def _failed_job(number: int, problem: Problem, record: Import) -> FailedJob:
         messages=list(problem.messages),
         reference_number=problem.reference_number,
         title=problem.title,
-        key=problem.source.key,
-        row=problem.source.row,
-        line=problem.source.line,
+        key=problem.place.key,
+        row=problem.place.row,
+        line=problem.place.line,
         since=record.created_at,
         sent=problem.sent,
     )
@@ -219,9 +219,9 @@ def first_problems(payload: Payload) -> list[dict[str, Any]]:
     """Return the first problems, as the answer of a dry run names them."""
     return [
         {
-            "key": problem.source.key,
-            "row": problem.source.row,
-            "line": problem.source.line,
+            "key": problem.place.key,
+            "row": problem.place.row,
+            "line": problem.place.line,
             "referenceNumber": problem.reference_number,
             "messages": list(problem.messages),
         }
