@@ -35,7 +35,7 @@ def without_secrets(text: str) -> str:
     return _SECRETS.sub(r"\1\2\3(hidden)", text)
 
 
-def place_of(key: str, row: int | None, line: int | None = None) -> str:
+def row_place(key: str, row: int | None, line: int | None = None) -> str:
     """Write where a row is, such as `jobs.xml row 2 (line 31)`. Without a row, it is the whole object."""
     if row is None:
         return key

@@ -16,7 +16,7 @@ import pytest
 
 from jobferry.cli.validate import check
 from jobferry.jobs.vocabulary import NOTHING_LISTED
-from jobferry.text import place_of
+from jobferry.text import row_place
 
 CASES = Path(__file__).parent / "field_cases"
 KEYS = {"why", "exit", "jobs", "invalid", "sent", "says", "silent"}
@@ -60,9 +60,9 @@ def _said(answer: dict[str, Any]) -> Iterator[str]:
     """Yield everything that a person is told, with its place."""
     yield from (answer[key] for key in ("error", "reason") if answer.get(key))
     for each in answer.get("warnings", []):
-        yield f"{each['message']} ({place_of(each['first']['key'], each['first']['row'])})"
+        yield f"{each['message']} ({row_place(each['first']['key'], each['first']['row'])})"
     for problem in answer.get("problems", []):
-        place = place_of(problem["source"]["key"], problem["source"]["row"])
+        place = row_place(problem["source"]["key"], problem["source"]["row"])
         yield from (f"{place}: {message}" for message in problem["messages"])
 
 

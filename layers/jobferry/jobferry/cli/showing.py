@@ -15,7 +15,7 @@ from jobferry.notices.details import ImportDetails
 from jobferry.notices.failures import NAMED, Group, join_messages
 from jobferry.notices.view import ImportView, JobView, Lengths, heading, view_job, view_posting
 from jobferry.records.imports import Import, State
-from jobferry.text import counted, day, place_of
+from jobferry.text import counted, day, row_place
 
 #: A terminal shows texts in full.
 _WHOLE: Final = 10_000
@@ -175,7 +175,7 @@ def preview(answer: Mapping[str, Any]) -> list[str]:
     for each in problems:
         name = f" ({each['referenceNumber']})" if each.get("referenceNumber") else ""
         lines += text(
-            f"{place_of(each['key'], each.get('row'), each.get('line'))}{name}: {join_messages(each['messages'], _WHOLE)}",
+            f"{row_place(each['key'], each.get('row'), each.get('line'))}{name}: {join_messages(each['messages'], _WHOLE)}",
             "      ",
             "  ",
         )

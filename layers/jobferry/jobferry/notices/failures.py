@@ -13,7 +13,7 @@ from typing import Final
 from jobferry.notices.details import ImportDetails
 from jobferry.records.failed_jobs import FailedJob
 from jobferry.records.imports import Import
-from jobferry.text import counted, one_line, place_of
+from jobferry.text import counted, one_line, row_place
 
 #: Jobs and postings that a notice and the command line name.
 NAMED: Final = 25
@@ -203,7 +203,7 @@ def file_name(job: FailedJob, limit: int) -> str:
 
 def place(job: FailedJob, limit: int) -> str:
     """Return where in the feed a job is: the object's name and the row."""
-    return place_of(file_name(job, limit), None if job.key is None else job.row, job.line)
+    return row_place(file_name(job, limit), None if job.key is None else job.row, job.line)
 
 
 def _is_new(record: Import, job: FailedJob) -> bool:

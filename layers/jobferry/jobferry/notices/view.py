@@ -28,7 +28,7 @@ from jobferry.notices.failures import (
 from jobferry.notices.happened import happened
 from jobferry.notices.headline import headline
 from jobferry.records.imports import Deletions, Import, Objection, Posting, State
-from jobferry.text import counted, duration, one_line, place_of, when
+from jobferry.text import counted, duration, one_line, row_place, when
 
 #: The board's counts that add up to the jobs that were sent.
 _JOB_COUNTS: Final = ("added", "updated", "unchanged", "failed")
@@ -111,7 +111,7 @@ class JobView(NamedTuple):
 
     @property
     def place(self) -> str:
-        return place_of(self.file, self.row if self.key else None, self.line)
+        return row_place(self.file, self.row if self.key else None, self.line)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pydantic_core import from_json
 
-from jobferry.text import place_of
+from jobferry.text import row_place
 
 
 class RowPlace(NamedTuple):
@@ -23,7 +23,7 @@ class RowPlace(NamedTuple):
     line: int | None = None
 
     def __str__(self) -> str:
-        return place_of(self.key, self.row, self.line)
+        return row_place(self.key, self.row, self.line)
 
 
 class Problem(NamedTuple):
