@@ -18,12 +18,13 @@ type Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Delivery:
-    """One callback to send. `what` says whether it is the genuine one."""
+    """One callback to send. `what` says whether it is the genuine one. A forged one is sent once, whatever the answer."""
 
     url: str
     body: Body
     what: str = "genuine"
     delay: float = 0
+    is_retried: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,11 @@ def _forged(what: str, url: str, body: Body, other: Body) -> Delivery:
             parts = urlsplit(url)
             query = dict(parse_qsl(parts.query)) | {"token": "forged"}
             url = urlunsplit(parts._replace(query=urlencode(query)))
-    return Delivery(url, body, f"forged {what}")
+    return Delivery(url, body, f"forged {what}", is_retried=False)
 
 
 class Courier:
-    """Sends callbacks. Any response but a 2xx is a failure. It retries after each of the seconds in `retries`."""
+    """Sends callbacks. Any response but a 2xx is a failure. Most are then retried after each of the seconds in `retries`."""
 
     def __init__(
         self, *, timeout: float, retries: Sequence[float], allow_any_host: bool, stopping: threading.Event
@@ -93,7 +94,8 @@ class Courier:
             yield None, "not sent: the host is not this machine (allow_any_callback_host)"
             return
         payload = json.dumps(delivery.body).encode()
-        for wait in (delivery.delay, *self._retries):
+        retries = self._retries if delivery.is_retried else ()
+        for wait in (delivery.delay, *retries):
             if self._stopping.wait(wait):
                 return
             status, error = self._post(delivery.url, payload)

@@ -362,6 +362,17 @@ class TestCallbackGoesWrong:
         forged, genuine = callbacks(receiver)
         assert (forged["id"], forged["results"]) == (other, genuine["results"])
 
+    def test_a_forged_callback_is_not_retried(self, board: SandboxBoard, receiver: Receiver) -> None:
+        receiver.statuses = [403, 500, 200]
+        board.faults.add(Fault("forged_callback", what="token"))
+        attempts = board.wait(accepted(board, receiver)).attempts
+
+        assert [(attempt.what, attempt.status) for attempt in attempts] == [
+            ("forged token", 403),
+            ("genuine", 500),
+            ("genuine", 200),
+        ]
+
     def test_misdirected_callback(self, board: SandboxBoard, receiver: Receiver) -> None:
         other = accepted(board)
         board.wait(other)
