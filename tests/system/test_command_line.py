@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from jobferry.adapters.dynamodb import ImportsTable
+from jobferry.cli import following
 from jobferry.cli.commands import main
 from local import cloudformation
 from local.board import Fault
@@ -92,6 +93,7 @@ def person(
     keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
     for name, value in (system.endpoints() | keys | {"COLUMNS": "120"}).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(following, "_FIRST_WAIT", 0.05)  # the board here takes a tenth of a second for an import
     feed = request.node.name.removeprefix("test_").replace("_", "-")[:40].rstrip("-")
     yield Person(system, feed, monkeypatch, capsys)
     system.board.faults.clear()
