@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from jobferry.errors import FeedError
-from jobferry.feeds.formats.delimited import OTHER_MARKS, DelimitedText
+from jobferry.feeds.formats.delimited import DelimitedText
+from jobferry.feeds.formats.row_shape import OTHER_MARKS, RowShape
 from jobferry.feeds.formats.table import CellsWithWarning
 from jobferry.feeds.rows import UnreadableRow
 from jobferry.feeds.settings import FeedSettings
@@ -347,7 +348,7 @@ def _broken(cells: Sequence[str]) -> list[int]:
     return [place for place, cell in enumerate(cells) if "\n" in cell or "\r" in cell]
 
 
-class _AnyRow:
+class _AnyRow(RowShape):
     """Takes anything for a row, and remembers the rows that it was asked about."""
 
     def __init__(self) -> None:

@@ -8,8 +8,8 @@ from itertools import groupby, islice
 from typing import Final
 
 from jobferry.errors import FeedUnreadableError
-from jobferry.feeds.formats.delimited import CLOSES, DelimitedText, without_other_marks
-from jobferry.feeds.formats.row_shape import RowShape
+from jobferry.feeds.formats.delimited import CLOSES, DelimitedText
+from jobferry.feeds.formats.row_shape import RowShape, without_other_marks
 from jobferry.feeds.formats.table import CellsWithWarning, Columns, TableRow, find_header, read_below
 from jobferry.feeds.rows import FeedWarning, Row, UnreadableRow
 from jobferry.feeds.settings import FeedSettings

@@ -7,9 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from itertools import islice, repeat
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from jobferry.errors import FeedUnreadableError
+from jobferry.feeds.formats.row_shape import OTHER_MARKS, RowShape
 from jobferry.feeds.formats.table import CellsWithWarning
 from jobferry.feeds.rows import UnreadableRow
 from jobferry.feeds.streams import MAX_ROW, Chunks, encoding_error
@@ -23,8 +24,6 @@ _DELIMITER_ROWS: Final = 30
 _OPEN: Final = 1 << 17
 _LINE_END: Final = re.compile(r"\r\n?|\n")
 _ENCODED_LINE_END: Final = re.compile(rb"\r\n?|\n")
-#: How other programs' quotation marks begin and end.
-OTHER_MARKS: Final = {"'": "'", "`": "`'", "\u201c": "\u201d\u201c", "\u201e": "\u201c\u201d", "\u00ab": "\u00bb"}
 
 _STRAY: Final = (
     "has a quotation mark in the wrong place: is one too many or missing, or is it not doubled within a text?"
@@ -36,33 +35,6 @@ _NEVER_CLOSED: Final = (
 CLOSES: Final = "has a quotation mark that may close a text above it, where one is missing, and does not fit the header"
 _LOOSE: Final = "has a quotation mark in a text that is not in quotation marks: it is taken as part of the text"
 _OTHERWISE: Final = 'has a text in other quotation marks than ": they are taken as part of the text'
-
-
-class RowTest(Protocol):
-    """Knows what the rows of a table look like."""
-
-    def passes(self, cells: Sequence[str], broken: Sequence[int], *, marked: bool) -> bool:
-        """Decide whether there is no doubt about a row that is quoted in the usual way.
-
-        Args:
-            cells: of the row.
-            broken: the places of the cells that have line breaks.
-            marked: as for `doubt`.
-        """
-
-    def has_usual_width(self, cells: Sequence[str]) -> bool:
-        """Decide whether a row has the number of cells that the header has."""
-
-    def doubt(self, cells: Sequence[str], *, marked: bool) -> str | None:
-        """Return why this may be no row; None if it may.
-
-        Args:
-            cells: of the row.
-            marked: whether a text that is not quoted has quotation marks of any kind in it.
-        """
-
-    def fits(self, cells: Sequence[str]) -> bool:
-        """Decide whether a line after one that was in doubt is a row again."""
 
 
 class Record(NamedTuple):
@@ -159,18 +131,18 @@ class DelimitedText:
         self._at = record.end
         return record
 
-    def rows(self, test: RowTest) -> Iterator[list[str] | CellsWithWarning | UnreadableRow]:
+    def rows(self, shape: RowShape) -> Iterator[list[str] | CellsWithWarning | UnreadableRow]:
         """Take the rows. One that is in doubt costs its first line, and the lines up to the next row that fits."""
         self._close_text()
         while True:
-            if self._skipping or (yield from self._split_rows(test)) or self._whole:
+            if self._skipping or (yield from self._split_rows(shape)) or self._whole:
                 self._open_text()
-                yield from self._careful_rows(test)
+                yield from self._careful_rows(shape)
                 self._close_text()
             if not self._read_more():
                 return
 
-    def _split_rows(self, test: RowTest) -> Generator[list[str] | CellsWithWarning, None, bool]:
+    def _split_rows(self, shape: RowShape) -> Generator[list[str] | CellsWithWarning, None, bool]:
         """Take the rows of the buffer that are quoted in the usual way. Return whether one that is not comes next.
 
         Quotation marks begin and end quoted texts in turn. A cell is one quoted text, or several with nothing between them,
@@ -203,7 +175,7 @@ class DelimitedText:
                             if "\n" in text or "\r" in text:
                                 broken.append(place)
                 if broken or otherwise:
-                    sure = sure and test.passes(cells, broken, marked=otherwise)
+                    sure = sure and shape.passes(cells, broken, marked=otherwise)
                 if not sure:
                     self._drop(_row_start(buffer, parts, len(lines) - number))
                     return True
@@ -237,24 +209,24 @@ class DelimitedText:
         self._drop(len(self._buffer) - len(rest))
         self._text = ""
 
-    def _careful_rows(self, test: RowTest) -> Iterator[list[str] | CellsWithWarning | UnreadableRow]:
+    def _careful_rows(self, shape: RowShape) -> Iterator[list[str] | CellsWithWarning | UnreadableRow]:
         """Take the rows in the buffer one by one."""
         while self._at < len(self._text):
             if self._skipping:
-                found, rows = self._skip(test, len(self._text))
+                found, rows = self._skip(shape, len(self._text))
                 yield from repeat(UnreadableRow(_BETWEEN), rows)
                 if not found:
                     return
             start = self._at
             record = self._record(start)
-            if record.open and not self._whole and not (record.ended and self._holds_rows(record, test)):
+            if record.open and not self._whole and not (record.ended and self._holds_rows(record, shape)):
                 return
             self._skipping, self._patience = False, _OPEN
             self.ended, self._at = record.ended, record.end
             first_end = self._line_end(start)
             usual, doubt = (
-                test.has_usual_width(record.cells),
-                test.doubt(record.cells, marked=record.loose or record.otherwise),
+                shape.has_usual_width(record.cells),
+                shape.doubt(record.cells, marked=record.loose or record.otherwise),
             )
             if record.stray:
                 self._skipping = True
@@ -264,7 +236,7 @@ class DelimitedText:
                     len(text := cell.strip()) > 1 and text[0] == '"' for cell in record.cells
                 )
                 yield UnreadableRow(CLOSES if closes else _NEVER_CLOSED if record.open else _STRAY)
-            elif (doubt or not usual) and first_end < record.end and self._skip_within(test, first_end, record.end):
+            elif (doubt or not usual) and first_end < record.end and self._skip_within(shape, first_end, record.end):
                 yield UnreadableRow(doubt or _STRAY)
             elif doubt:
                 yield UnreadableRow(doubt)
@@ -273,7 +245,7 @@ class DelimitedText:
             else:
                 yield CellsWithWarning(record.cells, _OTHERWISE) if record.otherwise else record.cells
 
-    def _skip(self, test: RowTest, end: int) -> tuple[bool, int]:
+    def _skip(self, shape: RowShape, end: int) -> tuple[bool, int]:
         """Go to the next line before `end` at which a row begins that fits.
 
         Return whether there is one, and how many lines before it have as many cells as a row, so that each may be one.
@@ -283,26 +255,26 @@ class DelimitedText:
             record = self._record(self._at)
             if record.open and not self._whole and not record.ended:
                 return False, rows
-            if not (record.stray or record.loose) and test.fits(record.cells):
+            if not (record.stray or record.loose) and shape.fits(record.cells):
                 return True, rows
-            rows += test.has_usual_width(record.cells)
+            rows += shape.has_usual_width(record.cells)
             self._at = self._line_end(self._at)
         return False, rows
 
-    def _skip_within(self, test: RowTest, start: int, end: int) -> bool:
+    def _skip_within(self, shape: RowShape, start: int, end: int) -> bool:
         """Go to the next line of a row at which another row begins that fits, or else to its end."""
         self._at = start
-        found, _ = self._skip(test, end)
+        found, _ = self._skip(shape, end)
         self._at = self._at if found else end
         return found
 
-    def _holds_rows(self, record: Record, test: RowTest) -> bool:
+    def _holds_rows(self, record: Record, shape: RowShape) -> bool:
         """Decide whether the text after a quotation mark that was not closed for long has rows in it."""
         start = self._at
         if len(self._text) - start < self._patience:
             return False
         self._at = record.end
-        found, _ = self._skip(test, len(self._text))
+        found, _ = self._skip(shape, len(self._text))
         self._at = start
         self._patience *= 2
         return found
@@ -400,12 +372,6 @@ def _quoted_otherwise(cells: Sequence[str]) -> bool:
             if text[-1] in ends[:1] or (" " in text and not any(mark in text[1:] for mark in ends)):
                 return True
     return False
-
-
-def without_other_marks(cell: str) -> str | None:
-    """Return a text without the other programs' quotation marks around it; None if it has none."""
-    text = cell.strip()
-    return text[1:-1] if len(text) > 1 and text[-1] in OTHER_MARKS.get(text[0], "") else None
 
 
 def _cell_pattern(delimiter: str) -> re.Pattern[str]:

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from jobferry.feeds.formats.delimited import without_other_marks
 from jobferry.feeds.formats.table import Columns
 
+#: How other programs' quotation marks begin and end.
+OTHER_MARKS: Final = {"'": "'", "`": "`'", "\u201c": "\u201d\u201c", "\u201e": "\u201c\u201d", "\u00ab": "\u00bb"}
 #: With fewer separators, prose could have as many by chance.
 _ENOUGH_SEPARATORS: Final = 5
 #: Fewer rows do not show what is usual.
@@ -173,6 +174,12 @@ class RowShape:
             return len(last) < max(sizes, default=len(last) + 1)
         shorter = len(sizes) == 1 and len(last) < min(sizes)
         return rows >= _ENOUGH_ROWS and (shorter or (not last and 0 not in sizes))
+
+
+def without_other_marks(cell: str) -> str | None:
+    """Return a text without the other programs' quotation marks around it; None if it has none."""
+    text = cell.strip()
+    return text[1:-1] if len(text) > 1 and text[-1] in OTHER_MARKS.get(text[0], "") else None
 
 
 def _is_marked(cell: str) -> bool:
