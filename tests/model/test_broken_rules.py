@@ -206,7 +206,7 @@ TABLE: Final = (
         "lists: one that was left is continued or ended",
         "jobferry.results.polling:_check_list",
         returns(None),
-        first=(Export("one", 2, 30, 2), Run("one", "schedule", cuts=(90,))),
+        first=(Export("one", 2, 30, 2), Wait(15), Run("one", "schedule", cuts=(90,))),
         beginning="listed",
     ),
     Broken(

@@ -29,8 +29,6 @@ from jobferry.records.imports import (
 ALWAYS_PASS: Final = 10
 #: A feed of several objects may still be half exported for this long after its newest one was uploaded.
 _TIME_TO_EXPORT: Final = timedelta(minutes=10)
-#: Objects that were uploaded further apart come from different exports.
-_LONGEST_EXPORT: Final = timedelta(hours=1)
 #: With these, deletions wait for hours.
 _NOT_YET: Final = frozenset({Objection.FIRST, Objection.TIME_TO_OBJECT})
 #: A person cannot confirm deletions against these.
@@ -112,7 +110,9 @@ def decide(
         first_former=carried.first_former,
         not_offered=settings.listed and circumstances.not_offered,
         # A further run within minutes would not delete either while people may still object.
-        again_at=None if _NOT_YET & set(objections) else circumstances.whole_at,
+        again_at=circumstances.whole_at
+        if Objection.HALF_EXPORTED in objections and not _NOT_YET & set(objections)
+        else None,
     )
 
 
@@ -121,25 +121,17 @@ def may_still_object(announced_at: datetime | None, now: datetime, *, by_person:
     return not by_person and announced_at is not None and now < announced_at + TIME_TO_OBJECT
 
 
-def whole_at(
-    uploaded: Sequence[datetime], last_complete_at: datetime | None, now: datetime, *, after_half: bool = False
-) -> datetime | None:
+def whole_at(uploaded: Sequence[datetime], now: datetime) -> datetime | None:
     """Return the time until which a feed of several objects may be half exported; None if it is whole (rule 8).
+
+    That all objects are new does not tell: an export that was written twice may be half done for the second time.
 
     Args:
         uploaded: when each of its objects was uploaded.
-        last_complete_at: the time of the feed's last complete import. An object older than that was not exported since.
         now: the time.
-        after_half: whether that import read half an export. The objects that came since may then be its other half and
-            the beginning of the next export.
     """
-    if len(uploaded) < 2 or last_complete_at is None:
-        return None
-    oldest, newest = min(uploaded), max(uploaded)
-    # After a run without a result, the last export is newer than the last complete import.
-    of_one_export = not after_half and oldest >= last_complete_at and newest - oldest <= _LONGEST_EXPORT
-    whole = newest + _TIME_TO_EXPORT
-    return whole if now < whole and not of_one_export else None
+    whole = max(uploaded, default=now) + _TIME_TO_EXPORT
+    return whole if len(uploaded) > 1 and now < whole else None
 
 
 class Changes(NamedTuple):
@@ -249,15 +241,16 @@ def _reduced(carried: Carried, circumstances: Circumstances) -> list[ReducedObje
 def _objections(
     settings: FeedSettings, carried: Carried, circumstances: Circumstances, reduced: list[ReducedObject]
 ) -> list[Objection]:
+    is_first = circumstances.announced_at is None
     objections = {
-        Objection.FIRST: circumstances.announced_at is None,
+        Objection.FIRST: is_first,
         Objection.TIME_TO_OBJECT: circumstances.may_object,
         Objection.SHARED_ACCOUNT: bool(circumstances.shared_with),
         Objection.UNPROTECTED_ROWS: circumstances.unprotected > 0,
         Objection.FEWER_OBJECTS: carried.missing > 0
         and any(len(circumstances.sources) < run.objects for run in circumstances.before),
         Objection.FEWER_ROWS: bool(reduced),
-        Objection.HALF_EXPORTED: circumstances.whole_at is not None,
+        Objection.HALF_EXPORTED: circumstances.whole_at is not None and carried.missing > 0 and not is_first,
     }
     exceeded = exceeded_limits(settings, carried.missing, carried.size, circumstances.earlier, circumstances.now)
     return [objection for objection, holds in objections.items() if holds] + exceeded

@@ -232,7 +232,6 @@ class Prepared(Frozen):
         objects: objects of the feed that were read.
         sources: the first of these objects, as `Payload.sources` describes them.
         listing: identifies the settings and the versions of all these objects, see `feeds.objects`; None for a retry.
-        half_exported: whether the feed may have been half exported when it was read.
         fields: how many valid jobs of the feed have each of the board's fields.
         payload: key of the archived jobs.
         manifest: key of the list that says where in the feed each job stands.
@@ -250,7 +249,6 @@ class Prepared(Frozen):
     sources: list[dict[str, Any]] = []
     listing: str | None = None
     fields: dict[str, int] = {}
-    half_exported: bool = False
     payload: str | None = None
     manifest: str | None = None
     live_set: str | None = None

@@ -44,14 +44,12 @@ class Plan:
         carried: how the live set compares with what is sent.
         deletions: what was decided about them.
         key_mark: identifies the account's key.
-        half_exported: whether the feed may be half exported.
     """
 
     has_live_set: bool
     carried: Carried
     deletions: Deletions
     key_mark: str
-    half_exported: bool
 
 
 def plan(trigger: Trigger, loaded: LoadedFeed, wishes: Wishes, world: World, directory: Path) -> Plan:
@@ -84,8 +82,6 @@ def plan(trigger: Trigger, loaded: LoadedFeed, wishes: Wishes, world: World, dir
     same_way = live is not None and (live.listed == settings.listed or bool(trigger.retry))
     announced_at = live.announced_at if live is not None and not new_key and same_way else None
     now, uploaded = world.now(), [each.modified for each in loaded.objects if each.modified]
-    after_half = last is not None and last.prepared.half_exported
-    whole = whole_at(uploaded, feed.last_complete_at, now, after_half=after_half)
     circumstances = Circumstances(
         now=now,
         announced_at=announced_at,
@@ -95,11 +91,11 @@ def plan(trigger: Trigger, loaded: LoadedFeed, wishes: Wishes, world: World, dir
         before=[run.prepared for run in (baseline, last) if run],
         earlier=feed.deletions,
         shared_with=list(_feeds_sharing(loaded.account, trigger.feed, world)) if settings.full_sync else [],
-        whole_at=None if wishes.by_person else whole,
+        whole_at=None if wishes.by_person else whole_at(uploaded, now),
         not_offered=feed.not_offered == loaded.account.board_url and not wishes.by_person,
     )
     deletions = decide(settings, carried, circumstances, wishes.confirmed_with)
-    return Plan(live is not None, carried, deletions, key_mark, half_exported=whole is not None)
+    return Plan(live is not None, carried, deletions, key_mark)
 
 
 def _on_board(live: LiveSet, before: Path, resurfaced: Sequence[Resurfaced], world: World) -> Iterator[Live]:
@@ -170,7 +166,7 @@ def _newer_at(record: Import, feed: Feed, settings: FeedSettings, world: World) 
     if feed.run_again is None and listing_mark(objects, settings) == record.prepared.listing:
         return None
     uploaded = [each.modified for each in objects if each.modified]
-    return max(now, whole_at(uploaded, feed.last_complete_at, now) or now)
+    return max(now, whole_at(uploaded, now) or now)
 
 
 def _feeds_sharing(account: Account, feed: str, world: World) -> Iterator[OtherFeed]:

@@ -74,7 +74,6 @@ def _describe(record: Import, loaded: LoadedFeed, plan: Plan) -> list[Import]:
             sources=_named(payload.sources),
             listing=None if record.retry else listing_mark(loaded.objects, loaded.settings),
             fields=payload.fields if first else {},
-            half_exported=plan.half_exported,
             payload=payload_key(feed, import_id, mark),
             manifest=manifest_key(feed, import_id, mark),
             live_set=live_set,

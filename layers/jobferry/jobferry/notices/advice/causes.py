@@ -181,9 +181,9 @@ BY_OBJECTION: Final = {
     ),
     Objection.HALF_EXPORTED: ObjectionAdvice(
         "the feed may be half exported",
-        "Some of the feed's files were uploaded less than ten minutes before the run, and others long before: the export may "
-        "not have been finished. The next run deletes again if no file has just changed. "
-        "If this happens repeatedly, have the export write all its files at once.",
+        "One of the feed's files was uploaded less than ten minutes before the run: the export may not have been finished. "
+        "The next run deletes again if no file has just changed. If this happens repeatedly, have the export write all its files "
+        "at once.",
     ),
     Objection.NEWER_FEED: ObjectionAdvice(
         "a newer version of the feed is waiting",
