@@ -21,7 +21,7 @@ demo: .venv/ready
 serve: .venv/ready
 	@$(BIN)/python -m local serve
 
-## test: all tests (nine minutes on two cores), or a part: make test [T=tests/unit/test_project.py]
+## test: all tests (six minutes on two cores), or a part: make test [T=tests/unit/test_project.py]
 test: .venv/ready
 	@$(BIN)/pytest -n auto --dist loadfile $(T)
 
