@@ -22,7 +22,7 @@ from jobferry.feeds.objects import FeedObject, is_of_feed
 from jobferry.notices.notice import Notice
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import LATE, OPEN, Import
+from jobferry.records.imports import Import, Open
 from jobferry.records.store import OpenRecords
 from local.board.imports import Postings, SandboxImport, run
 
@@ -85,7 +85,9 @@ class MemoryStore:
         self._failed.pop((import_id, kind), None)
 
     def open_records(self, *, late: bool = False) -> OpenRecords:
-        imports = [each for each in self._imports.values() if each.open == OPEN or (late and each.open == LATE)]
+        imports = [
+            each for each in self._imports.values() if each.open is Open.OPEN or (late and each.open is Open.LATE)
+        ]
         feeds = [each for each in self._feeds.values() if each.run_again_at is not None]
         return OpenRecords(
             sorted(imports, key=lambda each: each.created_at), sorted(feeds, key=lambda each: str(each.run_again_at))

@@ -18,7 +18,7 @@ from jobferry.board.accounts import Account
 from jobferry.board.job_imports import JobImport, parse_job_import
 from jobferry.errors import BoardUnknownError, BoardUnreachableError
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import OPEN, SettledBy, State
+from jobferry.records.imports import Open, SettledBy, State
 from jobferry.results.polling import Poller, poll
 from jobferry.results.settlement import settle
 from tests.fakes import Clock, MemoryStore
@@ -66,7 +66,7 @@ def test_twenty_thousand_errors_are_settled_within_thirty_seconds_and_bounded_me
             state=State.PENDING,
             board_import_id="b",
             jobs=ERRORS,
-            open=OPEN,
+            open=Open.OPEN,
         )
         table.save(record, Feed(feed="default", open_imports=[record.import_id]))
         began = time.process_time()
@@ -145,7 +145,7 @@ def thousand(*boards: str) -> MemoryStore:
             board=board,
             account=board,
             board_import_id=f"{board}-{number}",
-            open=OPEN,
+            open=Open.OPEN,
         )
         store.save(record)
     return store

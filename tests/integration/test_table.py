@@ -17,7 +17,7 @@ from jobferry.adapters.dynamodb import ImportsTable
 from jobferry.errors import ConflictError, StoreError
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Deleted, Feed, LiveSet, Resurfaced
-from jobferry.records.imports import LATE, OPEN, Import, OtherFeed, Posting, ReducedObject, State, Unreadable
+from jobferry.records.imports import Import, Open, OtherFeed, Posting, ReducedObject, State, Unreadable
 from local.template import Stack
 from tests.events import load_event
 from tests.integration.inprocess import InProcess, Stub
@@ -126,7 +126,7 @@ def full_import() -> Import:
         cause="no-result",
         notify_on_success=True,
         notified_at=NOW,
-        open=OPEN,
+        open=Open.OPEN,
     )
 
 
@@ -183,7 +183,7 @@ def test_what_is_not_there_is_none_or_new(table: ImportsTable) -> None:
 
 
 def test_an_item_has_the_designs_names_and_its_end(table: ImportsTable, stack: Stack, cloud: InProcess) -> None:
-    table.save(preparing(open=OPEN), full_feed())
+    table.save(preparing(open=Open.OPEN), full_feed())
     by_item = {item["item"]["S"]: item for item in items(stack, cloud)}
     assert by_item["import"] | {"revision": {"N": "1"}} == by_item["import"]
     assert by_item["import"]["importId"] == {"S": "default-20261124T020000Z"}
@@ -390,7 +390,7 @@ def test_a_page_after_another_is_read(stack: Stack, cloud: InProcess) -> None:
     assert list(table.read_failed("i", FailedKind.ERROR)) == jobs
     for number in range(20):
         created = NOW + timedelta(minutes=20 - number)
-        table.save(preparing(f"default-{number}", created_at=created, open=OPEN))
+        table.save(preparing(f"default-{number}", created_at=created, open=Open.OPEN))
     assert [each.import_id for each in table.open_records().imports] == [f"default-{19 - each}" for each in range(20)]
     assert [each.import_id for each in table.history("default")] == [f"default-{each}" for each in range(20)]
     table.delete_failed("i", FailedKind.ERROR)
@@ -399,7 +399,7 @@ def test_a_page_after_another_is_read(stack: Stack, cloud: InProcess) -> None:
 
 
 def test_the_poller_sees_what_is_open_and_feeds_that_run_again(table: ImportsTable) -> None:
-    opened = preparing("a-20261124T020000Z", open=OPEN)
+    opened = preparing("a-20261124T020000Z", open=Open.OPEN)
     closed = preparing("b-20261124T020000Z", state=State.COMPLETE)
     waiting, idle = full_feed(), Feed(feed="idle", open_imports=["x"])
     for record in (opened, closed, waiting, idle):
@@ -412,7 +412,7 @@ def test_the_poller_sees_what_is_open_and_feeds_that_run_again(table: ImportsTab
 
 
 def test_an_expired_import_whose_result_may_still_come_is_listed_only_when_asked_for(table: ImportsTable) -> None:
-    late = preparing("a-20261124T020000Z", state=State.EXPIRED, open=LATE)
+    late = preparing("a-20261124T020000Z", state=State.EXPIRED, open=Open.LATE)
     table.save(late)
     assert table.open_records().imports == []
     assert table.open_records(late=True).imports == [late.changed(revision=1)]
@@ -420,8 +420,13 @@ def test_an_expired_import_whose_result_may_still_come_is_listed_only_when_asked
 
 def test_a_record_that_cannot_be_read_hides_no_other(table: ImportsTable, stack: Stack, cloud: InProcess) -> None:
     """Such as one that a newer version wrote, of which the stack was rolled back."""
-    opened, waiting = preparing("a-20261124T020000Z", open=OPEN), full_feed()
-    for record in (opened, preparing("b-20261124T020000Z", feed="b", open=OPEN), waiting, waiting.changed(feed="c")):
+    opened, waiting = preparing("a-20261124T020000Z", open=Open.OPEN), full_feed()
+    for record in (
+        opened,
+        preparing("b-20261124T020000Z", feed="b", open=Open.OPEN),
+        waiting,
+        waiting.changed(feed="c"),
+    ):
         table.save(record)
     for import_id, item, name in (("b-20261124T020000Z", "import", "state"), ("feed#c", "feed", "openImports")):
         cloud.client("dynamodb").update_item(

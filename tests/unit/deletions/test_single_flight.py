@@ -9,7 +9,7 @@ import pytest
 
 from jobferry.errors import BoardUnknownError, ClaimTakenError
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import OPEN, Import, State
+from jobferry.records.imports import Import, Open, State
 from jobferry.runs.submission import Outcome, submit
 from jobferry.runs.triggers import parse_trigger
 from tests.fakes import Killed, Request
@@ -194,7 +194,7 @@ def test_a_run_abandoned_after_sending_is_sent_again_and_settles(stage: Stage) -
     with pytest.raises(Killed):
         stage.event(NIGHT)
     stage.store.before_save = lambda _: None
-    assert (stage.record(ID).state, stage.record(ID).open) == (State.SUBMITTING, OPEN)
+    assert (stage.record(ID).state, stage.record(ID).open) == (State.SUBMITTING, Open.OPEN)
 
     assert stage.poll(30).resumed == [ID]
     assert [each.state for each in stage.start()] == [State.PENDING]

@@ -22,7 +22,7 @@ from jobferry.notices.notice import Notice, compose, is_due, publish
 from jobferry.notices.view import ImportView
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import OPEN, Import, Objection, Posting, State
+from jobferry.records.imports import Import, Objection, Open, Posting, State
 from tests.fakes import Killed, MemoryStore, MemoryTopic
 from tests.records import an_import, changed
 from tests.unit.notices.cases import (
@@ -77,7 +77,7 @@ class TestIsDue:
         assert not is_due(complete(results(failed=3), state=state, invalid=4))
 
     def test_not_while_the_result_awaits_its_verification(self) -> None:
-        assert not is_due(complete(results(failed=3), verified=False, open=OPEN))
+        assert not is_due(complete(results(failed=3), verified=False, open=Open.OPEN))
 
     def test_not_twice(self) -> None:
         assert not is_due(complete(results(failed=3), notified_at=NOW))
@@ -351,7 +351,7 @@ class TestPublish:
         assert [each is not None for each in told] == [True, False, False]
         assert len(topic.published) == 1
 
-    @pytest.mark.parametrize("record", [complete(), complete(results(failed=1), verified=False, open=OPEN)])
+    @pytest.mark.parametrize("record", [complete(), complete(results(failed=1), verified=False, open=Open.OPEN)])
     def test_leaves_alone_what_is_not_due(self, record: Import) -> None:
         store, topic = _world(record)
         assert publish(store, topic, record.import_id, NOW, COMMANDS) is None

@@ -16,7 +16,7 @@ import pytest
 from jobferry.errors import Cause
 from jobferry.records import transitions
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import LATE, OPEN, Claim, Deletions, Ending, Import, ListEnd, Result, State
+from jobferry.records.imports import Claim, Deletions, Ending, Import, ListEnd, Open, Result, State
 from tests.records import an_import
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -85,7 +85,7 @@ def variants(state: State) -> Iterator[Import]:
         {"claimed_by": "other", "claimed_until": NOW - timedelta(minutes=5)},
     ]
     # Only an expired import is open for a late result.
-    values = (LATE, None) if state is State.EXPIRED else (OPEN, None)
+    values = (Open.LATE, None) if state is State.EXPIRED else (Open.OPEN, None)
     for claim, run, verified, opened, listed in product(
         claims, (None, "f-20261124T020000Z"), (True, False), values, (0, 2)
     ):

@@ -10,7 +10,7 @@ import pytest
 from jobferry.errors import Cause
 from jobferry.records import transitions
 from jobferry.records.feeds import Feed, LiveSet
-from jobferry.records.imports import OPEN, Claim, Deletions, Ending, Import, ListEnd, Objection, Result, State
+from jobferry.records.imports import Claim, Deletions, Ending, Import, ListEnd, Objection, Open, Result, State
 from tests.records import an_import, changed
 
 NOW = datetime(2026, 11, 24, 2, 10, tzinfo=UTC)
@@ -25,7 +25,7 @@ def record(state: State = State.PENDING, **attributes: Any) -> Import:
         "feed": "f",
         "created_at": NOW - timedelta(minutes=10),
         "state": state,
-        "open": OPEN,
+        "open": Open.OPEN,
         "board": "https://board.example",
         "account": "BoardApiKey",
         "key_mark": "k1",
@@ -69,7 +69,7 @@ def test_a_claimed_run_locks_its_feed_and_makes_up_for_a_skipped_one() -> None:
         feed="f", last_complete="f-before", run_again="f-skipped", run_again_at=NOW, run_again_confirm="CODE"
     )
     claimed, locked = both(transitions.claim_run(waiting, ID, MINE, NOW, run_again="f-skipped"))
-    assert (claimed.claim, claimed.open, claimed.previous) == (MINE, OPEN, "f-before")
+    assert (claimed.claim, claimed.open, claimed.previous) == (MINE, Open.OPEN, "f-before")
     assert claimed.deletions.confirmed_with == "CODE"
     assert (locked.open_imports, locked.last_import, locked.last_request) == ([ID], ID, "me")
     assert (locked.run_again, locked.run_again_at, locked.run_again_confirm) == (None, None, None)
@@ -170,7 +170,7 @@ def test_deletions_that_were_turned_off_are_not_turned_on_again() -> None:
 def test_an_acceptance_reopens_what_was_given_up() -> None:
     rejected = record(State.REJECTED, open=None, reason="the board answered 503", cause="board-unreachable")
     pending, reopened = both(transitions.accept(rejected, feed(open_imports=[]), "b", NOW))
-    assert (pending.open, pending.ending, pending.sent.board_import_id) == (OPEN, Ending(), "b")
+    assert (pending.open, pending.ending, pending.sent.board_import_id) == (Open.OPEN, Ending(), "b")
     assert reopened.open_imports == [ID]
 
 
@@ -220,7 +220,7 @@ def test_a_result_ends_the_import_and_becomes_the_feeds_last() -> None:
 
 def test_an_unconfirmed_result_stays_with_the_poller_and_is_replaced_once() -> None:
     said, _ = both(transitions.complete(record(), feed(), result(verified=False, added=9), "b", None))
-    assert said.open == OPEN
+    assert said.open is Open.OPEN
     confirmed, _ = both(transitions.complete(said, feed(), result(), "b", None))
     assert (confirmed.open, confirmed.result.count("added")) == (None, 3)
     assert not transitions.complete(confirmed, feed(), result(added=9), "b", None)
@@ -341,13 +341,13 @@ def test_an_import_with_an_open_list_keeps_its_claim_its_place_and_its_feed() ->
     accepted = only(transitions.accept(listing(State.SUBMITTING), feed(), "b", NOW))
     assert (accepted.state, accepted.claim) == (State.PENDING, MINE)
     completed, locked = both(transitions.complete(accepted, feed(), result(), "b", None))
-    assert (completed.claim, completed.open, locked.open_imports) == (MINE, OPEN, [ID])
+    assert (completed.claim, completed.open, locked.open_imports) == (MINE, Open.OPEN, [ID])
 
 
 def test_the_last_postings_close_the_list_and_free_the_feed() -> None:
     completed, locked = both(transitions.complete(listing(), feed(), result(), "b", None))
     some = only(transitions.note_deleted(completed, locked, "me", 3))
-    assert (some.deletions.left, some.open) == (2, OPEN)
+    assert (some.deletions.left, some.open) == (2, Open.OPEN)
     closed, free = both(transitions.note_deleted(some, locked, "me", 5))
     assert (closed.deletions.left, closed.open, closed.claim, free.open_imports) == (0, None, Claim(), [])
     assert free.live_set is not None
@@ -357,7 +357,7 @@ def test_the_last_postings_close_the_list_and_free_the_feed() -> None:
 
 def test_a_list_that_ends_before_the_result_leaves_the_import_open() -> None:
     ended, after = both(transitions.note_deleted(listing(), feed(), "me", 5))
-    assert (ended.state, ended.open, after.open_imports) == (State.PENDING, OPEN, [ID])
+    assert (ended.state, ended.open, after.open_imports) == (State.PENDING, Open.OPEN, [ID])
     _, free = both(transitions.complete(ended, after, result(), "b", None))
     assert free.live_set is not None
     assert free.live_set.deleted == 5

@@ -24,7 +24,7 @@ from jobferry.errors import (
 )
 from jobferry.records.failed_jobs import FailedKind
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import OPEN, Import, State
+from jobferry.records.imports import Import, Open, State
 from jobferry.results.callbacks import Receiver, parse_callback, receive
 from tests.events import load_event
 from tests.fakes import MemoryStore
@@ -66,7 +66,7 @@ class World:
                     "board_import_id": "B1",
                     "submitted_at": BEGAN + timedelta(seconds=20),
                     "jobs": 10,
-                    "open": OPEN,
+                    "open": Open.OPEN,
                 }
                 | changes
             )
@@ -193,7 +193,7 @@ def test_the_board_says_that_it_is_not_complete() -> None:
     world = World()
     world.answer = lambda board_id: JobImport.model_validate(said(board_id, "running"))
     status, record = world.receive(said())
-    assert (status, record.state, record.open) == (202, State.RUNNING, OPEN)
+    assert (status, record.state, record.open) == (202, State.RUNNING, Open.OPEN)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_where_the_board_cannot_be_asked_the_callbacks_word_is_kept_for_the_poll
     world = World()
     world.answer = raises(error)
     status, record = world.receive(said())
-    assert (status, record.state, record.result.verified, record.open) == (200, State.COMPLETE, False, OPEN)
+    assert (status, record.state, record.result.verified, record.open) == (200, State.COMPLETE, False, Open.OPEN)
     assert [each.messages for each in world.store.read_failed(ID, FailedKind.UNVERIFIED)] == [["State is invalid"]]
     assert not list(world.store.read_failed(ID, FailedKind.ERROR))
 

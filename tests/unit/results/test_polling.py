@@ -12,7 +12,7 @@ from jobferry.board.client import RequestBody
 from jobferry.board.job_imports import JobImport
 from jobferry.errors import BoardError, BoardRefusedError, BoardUnknownError, BoardUnreachableError, SecretError
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import LATE, OPEN, Import, State
+from jobferry.records.imports import Import, Open, State
 from jobferry.records.store import BrokenRecord, OpenRecords
 from jobferry.results.polling import Polled, Poller, poll
 from tests.fakes import Killed, MemoryStore
@@ -58,7 +58,7 @@ class World:
                     "account": "BoardApiKey",
                     "board_import_id": f"B-{name}",
                     "jobs": 10,
-                    "open": OPEN,
+                    "open": Open.OPEN,
                 }
                 | changes
             )
@@ -429,7 +429,7 @@ class TestLateResults:
         world.poll_for(12.5)
         found = world.store.get(one)
         assert found is not None
-        assert (found.state, found.open) == (State.EXPIRED, LATE)
+        assert (found.state, found.open) == (State.EXPIRED, Open.LATE)
         assert world.store.get_feed("one").open_imports == []
         world.asked.clear()
         world.poll_for(5)
@@ -479,7 +479,7 @@ class TestLateResults:
             world.poll_for(2)
         found = world.store.get(one)
         assert found is not None
-        assert (found.state, found.open) == (State.EXPIRED, LATE)
+        assert (found.state, found.open) == (State.EXPIRED, Open.LATE)
         assert found.ending.reason == "the board gave no result within 12 hours"
         world.answer = complete
         world.poll_for(1)

@@ -14,7 +14,7 @@ from jobferry.board.job_imports import JobImport
 from jobferry.records import transitions
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import OPEN, Import, SettledBy, State
+from jobferry.records.imports import Import, Open, SettledBy, State
 from jobferry.records.store import apply
 from jobferry.results import settlement
 from jobferry.results.settlement import settle
@@ -57,7 +57,7 @@ def record(**changes: Any) -> Import:
                 "objects": 1,
                 "manifest": f"archive/default/{ID}.manifest.jsonl.gz",
                 "live_set": f"archive/default/{ID}.live.jsonl.gz",
-                "open": OPEN,
+                "open": Open.OPEN,
             }
             | changes
         )
@@ -190,7 +190,7 @@ def test_a_callbacks_own_word_is_recorded_apart_and_corrected_by_the_boards() ->
     store = store_with(record())
     said = answer(errors=((1, "J-1", ["invented"]),))
     unverified = settle(store, Archive(MANIFEST), ID, said, by=SettledBy.CALLBACK, verified=False, now=NOW)
-    assert (unverified.state, unverified.result.verified, unverified.open) == (State.COMPLETE, False, OPEN)
+    assert (unverified.state, unverified.result.verified, unverified.open) == (State.COMPLETE, False, Open.OPEN)
     assert [each.messages for each in store.read_failed(ID, FailedKind.UNVERIFIED)] == [["invented"]]
     assert not list(store.read_failed(ID, FailedKind.ERROR))
     verified = settle(store, Archive(MANIFEST), ID, answer(errors=REFUSED), by=SettledBy.POLL, verified=True, now=NOW)

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from jobferry.errors import ConflictError, StoreError
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import LATE, OPEN, Import, timestamp
+from jobferry.records.imports import Import, Open, timestamp
 from jobferry.records.store import BrokenRecord, OpenRecords
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class ImportsTable:
         imports: list[Import] = []
         feeds: list[Feed] = []
         broken: list[BrokenRecord] = []
-        for item in chain.from_iterable(map(self._open_items, (OPEN, LATE) if late else (OPEN,))):
+        for item in chain.from_iterable(map(self._open_items, (Open.OPEN, Open.LATE) if late else (Open.OPEN,))):
             try:
                 if item["item"] == FEED:
                     feeds.append(_feed(item))
@@ -209,7 +209,7 @@ def _feed_item(record: Feed) -> Item:
     index of imports.
     """
     item = record.to_item() | {"feed": None}
-    waiting = {"open": OPEN, "createdAt": timestamp(record.run_again_at)} if record.run_again_at else {}
+    waiting = {"open": Open.OPEN, "createdAt": timestamp(record.run_again_at)} if record.run_again_at else {}
     return item | waiting | {"importId": f"{FEED}#{record.feed}", "item": FEED}
 
 

@@ -21,7 +21,7 @@ from jobferry.notices.headline import part
 from jobferry.notices.report import Links
 from jobferry.notices.view import ImportView, Lengths, heading, view_job, view_posting
 from jobferry.records import transitions
-from jobferry.records.imports import OPEN, Import, State, timestamp
+from jobferry.records.imports import Import, Open, State, timestamp
 from jobferry.records.store import ImportStore, apply
 from jobferry.text import counted, day, one_line, when
 
@@ -84,7 +84,7 @@ def is_due(record: Import) -> bool:
 
 
 def _is_news(record: Import) -> bool:
-    return record.state in ENDED and record.open != OPEN and record.notified_at is None
+    return record.state in ENDED and record.open is not Open.OPEN and record.notified_at is None
 
 
 def publish(

@@ -31,9 +31,6 @@ WEEK: Final = timedelta(days=7)
 RETENTION: Final = timedelta(days=400)
 #: `{feed}-{time}`, and what tells it from another import of that time; `runs.triggers` makes it.
 IMPORT_ID: Final = re.compile(r"[a-z0-9-]{1,64}-[0-9]{8}T[0-9]{6}Z(-[a-z0-9]+)*")
-#: The values of `open`, by which the poller's index finds a record: in every run, or once an hour.
-OPEN: Final = "open"
-LATE: Final = "late"
 #: Characters of a reference number or a title that a record keeps; the archive has them whole.
 NAME_LENGTH: Final = 300
 #: Postings that a record names.
@@ -42,6 +39,13 @@ POSTINGS_NAMED: Final = 25
 FORMER_NAMED: Final = 5
 #: Other feeds, and objects that lost rows, that a record names.
 OTHERS_NAMED: Final = 20
+
+
+class Open(StrEnum):
+    """How the poller's index finds a record: in every run, or once an hour."""
+
+    OPEN = "open"
+    LATE = "late"
 
 
 class State(StrEnum):
@@ -453,7 +457,7 @@ class Import(Frozen):
         polled_at: when the poller last asked for it.
         unanswered: how often in a row the poller asked and did not finish, because the answer made it fail or crash.
         notified_at: when its notice was published.
-        open: OPEN while it needs the poller; LATE while it has expired and its result may still come.
+        open: Open.OPEN while it needs the poller; Open.LATE while it has expired and its result may still come.
         revision: how often it was written; 0 if it is new.
     """
 
@@ -477,7 +481,7 @@ class Import(Frozen):
     polled_at: Instant | None = None
     unanswered: int = 0
     notified_at: Instant | None = None
-    open: str | None = None
+    open: Open | None = None
     revision: int = 0
 
     @property

@@ -12,10 +12,8 @@ from typing import Any, Final
 from jobferry.errors import Cause
 from jobferry.records.feeds import Deleted, Feed, LiveSet, Resurfaced
 from jobferry.records.imports import (
-    LATE,
     MAX_LIST_ATTEMPTS,
     MAX_SENDS,
-    OPEN,
     WEEK,
     Claim,
     Deletions,
@@ -23,6 +21,7 @@ from jobferry.records.imports import (
     Import,
     ListEnd,
     Objection,
+    Open,
     Result,
     State,
     account_id,
@@ -108,7 +107,7 @@ def claim_run(
     elif has_code or not (feed.run_again_confirm or feed.run_again_confirm_fields):
         changes = dict.fromkeys(("run_again", "run_again_at", "run_again_confirm", "run_again_confirm_fields"))
     return (
-        record.changed(claim=claim, open=OPEN, previous=feed.last_complete),
+        record.changed(claim=claim, open=Open.OPEN, previous=feed.last_complete),
         feed.changed(open_imports=[import_id], last_import=import_id, last_request=claim.by, **changes),
     )
 
@@ -298,7 +297,9 @@ def accept(record: Import, feed: Feed, board_import_id: str, requested_at: datet
     """Record the board's 202. The result may have come before it, or the import may have been given up."""
     sent = record.sent.changed(board_import_id=board_import_id, requested_at=requested_at)
     if record.state in (State.SUBMITTING, State.REJECTED, State.EXPIRED):
-        pending = record.changed(state=State.PENDING, sent=sent, claim=_claim_after(record), ending=Ending(), open=OPEN)
+        pending = record.changed(
+            state=State.PENDING, sent=sent, claim=_claim_after(record), ending=Ending(), open=Open.OPEN
+        )
         if record.import_id in feed.open_imports:
             return (pending,)
         return pending, feed.changed(open_imports=[*feed.open_imports, record.import_id])
@@ -478,7 +479,7 @@ def complete(
         claim=_claim_after(record),
         ending=Ending(),
         notified_at=None if late else record.notified_at,
-        open=OPEN if record.open and (record.deletions.list_is_open or not result.verified) else None,
+        open=Open.OPEN if record.open and (record.deletions.list_is_open or not result.verified) else None,
         unanswered=0,
     )
     closed = _close_sent(feed, completed)
@@ -552,13 +553,13 @@ def expire(record: Import, feed: Feed, now: datetime, answer: str | None = None)
         reason += f"; its last answer: {answer}"
     expired = _end(record, State.EXPIRED, Ending(cause=Cause.NO_RESULT, reason=reason, status=record.ending.status))
     if record.sent.board_import_id is not None and record.unanswered < MAX_UNANSWERED:
-        expired = expired.changed(open=LATE)
+        expired = expired.changed(open=Open.LATE)
     return expired, _close_sent(feed, expired)
 
 
 def stop_asking(record: Import, now: datetime) -> Records:
     """Ask no longer for the result of an expired import. A callback can still bring it."""
-    if record.open != LATE or (now <= record.late_deadline and record.unanswered < MAX_UNANSWERED):
+    if record.open is not Open.LATE or (now <= record.late_deadline and record.unanswered < MAX_UNANSWERED):
         return _NOTHING
     return (record.changed(open=None),)
 

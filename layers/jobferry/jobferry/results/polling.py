@@ -19,15 +19,7 @@ from jobferry.board.client import Boards, retrieve
 from jobferry.errors import BoardError, BoardRefusedError, BoardUnreachableError, Cause, SecretError
 from jobferry.records import transitions
 from jobferry.records.feeds import Feed
-from jobferry.records.imports import (
-    LATE,
-    MAX_LIST_ATTEMPTS,
-    MAX_SENDS,
-    Import,
-    ListEnd,
-    SettledBy,
-    State,
-)
+from jobferry.records.imports import MAX_LIST_ATTEMPTS, MAX_SENDS, Import, ListEnd, Open, SettledBy, State
 from jobferry.records.store import BrokenRecord, ImportStore, apply
 from jobferry.results.settlement import ArchiveReader, settle
 
@@ -110,7 +102,7 @@ def poll(poller: Poller, deadline: datetime, *, late: bool = False) -> Polled:
     # record that crashes the function before it is marked would always be the first.
     by_turn = sorted(found.imports, key=lambda each: (each.polled_at or each.created_at, each.created_at), reverse=late)
     # Those whose answer may crash the function come after the others in every run.
-    imports = sorted(by_turn, key=lambda each: (each.open == LATE, each.unanswered > 0))
+    imports = sorted(by_turn, key=lambda each: (each.open is Open.LATE, each.unanswered > 0))
     to_ask = [each for each in imports if _may_be_asked(each, poller.now())]
     for broken in found.broken:
         polled.failed.append(broken.import_id)
@@ -164,7 +156,7 @@ def _is_unsent(record: Import) -> bool:
 def _end_without_asking(record: Import, poller: Poller, polled: Polled) -> None:
     """Do what an import needs unless the board has to be asked for it."""
     now = poller.now()
-    if record.open == LATE:
+    if record.open is Open.LATE:
         apply(poller.store, record.import_id, lambda current, _: transitions.stop_asking(current, now))
     elif _is_unsent(record):
         _check_unsent(record, poller, polled)
@@ -184,7 +176,7 @@ def _may_be_asked(record: Import, now: datetime) -> bool:
     """Tell whether the board is asked for an import in this run."""
     if _is_unsent(record) or record.is_confirmed:
         return False
-    if record.open == LATE:
+    if record.open is Open.LATE:
         wanted = now <= record.late_deadline and record.unanswered < transitions.MAX_UNANSWERED
     else:
         wanted = not _is_given_up(record, now)
@@ -201,7 +193,7 @@ def _ask_or_expire(record: Import, poller: Poller, boards: _BoardFailures, polle
         if settled is not None and settled.is_confirmed:
             polled.settled.append(settled)
             return
-    if record.open != LATE and poller.now() > record.deadline:
+    if record.open is not Open.LATE and poller.now() > record.deadline:
         _expire(record, poller, polled, answer)
 
 
