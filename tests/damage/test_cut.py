@@ -12,6 +12,7 @@ import pytest
 from jobferry.errors import FeedMissingError, FeedUnreadableError
 from jobferry.feeds.objects import FeedObject
 from jobferry.feeds.settings import FeedSettings
+from jobferry.jobs.vocabulary import NOTHING_LISTED
 from jobferry.payload.build import build
 from tests.feeds import FORMATS, JOBS, Objects, jsonl, listed, read, table
 
@@ -129,7 +130,7 @@ def test_a_transfer_that_ends_early_or_late(key: str, write: Callable[..., bytes
         with pytest.raises(
             FeedUnreadableError, match=rf"^{key} ended after {len(content):,} bytes, it should have {size:,}$"
         ):
-            build([FeedObject(key, "etag", size)], Objects({key: content}), FeedSettings(), tmp_path)
+            build([FeedObject(key, "etag", size)], Objects({key: content}), FeedSettings(), tmp_path, NOTHING_LISTED)
 
 
 def test_an_object_that_was_replaced_while_it_was_read(tmp_path: Path) -> None:
@@ -145,9 +146,9 @@ def test_an_object_that_was_replaced_while_it_was_read(tmp_path: Path) -> None:
 
     objects = {"a.csv": table({"referenceNumber": "a"}), "b.csv": b"x" * 40}
     with pytest.raises(FeedUnreadableError, match=r"^b\.csv was replaced while it was read$"):
-        build(listed(objects), Reader(objects), FeedSettings(), tmp_path)
+        build(listed(objects), Reader(objects), FeedSettings(), tmp_path, NOTHING_LISTED)
 
 
 def test_no_object(tmp_path: Path) -> None:
     with pytest.raises(FeedMissingError, match="the feed's folder has no feed file"):
-        build([], Objects({}), FeedSettings(), tmp_path)
+        build([], Objects({}), FeedSettings(), tmp_path, NOTHING_LISTED)

@@ -26,12 +26,12 @@ IMPORT = (CONTRACT / "create_response.json").read_bytes()
     ],
 )
 def test_a_2xx_with_an_imports_id_is_an_acceptance(status: int, body: bytes) -> None:
-    assert read_created(status, body).id == "44eJr7YHDO9PqC834E_q5"
+    assert read_created(status, body, None).id == "44eJr7YHDO9PqC834E_q5"
 
 
 def test_a_numeric_id_is_a_text() -> None:
-    assert read_created(202, b'{"data": {"id": 4711, "status": "pending"}}').id == "4711"
-    assert read_retrieved(200, b'{"data": {"id": 4711, "status": "pending"}}').id == "4711"
+    assert read_created(202, b'{"data": {"id": 4711, "status": "pending"}}', None).id == "4711"
+    assert read_retrieved(200, b'{"data": {"id": 4711, "status": "pending"}}', None).id == "4711"
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_a_numeric_id_is_a_text() -> None:
 )  # fmt: skip
 def test_a_2xx_without_an_imports_id_is_no_acceptance(status: int, body: bytes) -> None:
     with pytest.raises(BoardUnknownError):
-        read_created(status, body)
+        read_created(status, body, None)
 
 
 @pytest.mark.parametrize("status", [500, 502, 504, 599, 100])
 def test_an_error_of_the_board_says_nothing_of_the_import(status: int) -> None:
     with pytest.raises(BoardUnknownError, match=f"the board answered {status}"):
-        read_created(status, b"oops")
+        read_created(status, b"oops", None)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_an_error_of_the_board_says_nothing_of_the_import(status: int) -> None:
 def test_a_refusal_has_the_boards_words(status: int, body: bytes, message: str) -> None:
     pattern = message if "\\" in message else message.replace("(", r"\(").replace(")", r"\)").replace("{", r"\{")
     with pytest.raises(BoardRefusedError, match=pattern) as caught:
-        read_created(status, body)
+        read_created(status, body, None)
     assert caught.value.status == status
     assert len(str(caught.value)) < 450
     assert str(caught.value).isprintable()
@@ -93,7 +93,7 @@ def test_later_is_what_the_board_asks_for(status: int) -> None:
         read_created(status, b"", timedelta(seconds=30))
     assert caught.value.retry_after == timedelta(seconds=30)
     with pytest.raises(BoardUnreachableError):
-        read_retrieved(status, b"")
+        read_retrieved(status, b"", None)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_retry_after_in_seconds_or_as_a_date(value: str | None, seconds: float |
 
 
 def test_an_answer_to_get() -> None:
-    assert read_retrieved(200, IMPORT).status == "pending"
+    assert read_retrieved(200, IMPORT, None).status == "pending"
     with pytest.raises(BoardUnknownError, match="the board answered 200, but it is not JSON"):
-        read_retrieved(200, b"<html>")
+        read_retrieved(200, b"<html>", None)
     with pytest.raises(BoardRefusedError):
-        read_retrieved(404, b"")
+        read_retrieved(404, b"", None)

@@ -10,6 +10,7 @@ import pytest
 
 from jobferry.errors import FeedTooLargeError, FeedUnreadableError
 from jobferry.feeds.settings import FeedSettings
+from jobferry.jobs.vocabulary import NOTHING_LISTED
 from jobferry.payload import build as payload_module
 from jobferry.payload.build import pack, spool
 from jobferry.payload.payload import Part, Payload
@@ -160,7 +161,7 @@ def test_a_payload_can_be_spooled_without_its_archive(tmp_path: Path) -> None:
     objects = {"jobs.jsonl": jsonl({"referenceNumber": "a"})}
     reader = Objects(objects)
 
-    payload = spool(listed(objects), reader, FeedSettings(), tmp_path)
+    payload = spool(listed(objects), reader, FeedSettings(), tmp_path, NOTHING_LISTED)
 
     (part,) = payload.parts
     assert part.body.read_bytes() == b'{"referenceNumber":"a"}\n'
@@ -180,7 +181,7 @@ def test_every_stream_is_closed(tmp_path: Path) -> None:
 
     objects = {"a.jsonl": jsonl({"referenceNumber": "a"}), "b.jsonl": b"{"}
     with pytest.raises(FeedUnreadableError, match="is cut off"):
-        spool(listed(objects), Watched(objects), FeedSettings(), tmp_path)
+        spool(listed(objects), Watched(objects), FeedSettings(), tmp_path, NOTHING_LISTED)
     assert [stream.closed for stream in opened] == [True, True]
 
 

@@ -25,7 +25,7 @@ _MAX_WORDS: Final = 300
 _LONGEST_WAIT: Final = timedelta(days=1)
 
 
-def read_created(status: int, body: bytes, retry_after: timedelta | None = None) -> JobImport:
+def read_created(status: int, body: bytes, retry_after: timedelta | None) -> JobImport:
     """Return the import from the answer to a create request. A success with an import's id is an acceptance.
 
     Raises:
@@ -35,7 +35,7 @@ def read_created(status: int, body: bytes, retry_after: timedelta | None = None)
     return _read(parse_created, status, body, retry_after)
 
 
-def read_retrieved(status: int, body: bytes, retry_after: timedelta | None = None) -> JobImport:
+def read_retrieved(status: int, body: bytes, retry_after: timedelta | None) -> JobImport:
     """Return the import from the answer to a retrieve request.
 
     Raises:
@@ -44,7 +44,7 @@ def read_retrieved(status: int, body: bytes, retry_after: timedelta | None = Non
     return _read(parse_job_import, status, body, retry_after)
 
 
-def require_deleted(status: int, body: bytes, retry_after: timedelta | None = None) -> None:
+def require_deleted(status: int, body: bytes, retry_after: timedelta | None) -> None:
     """Check the answer to a deletion by reference number. Any 2xx means done, whatever the body says.
 
     Raises:

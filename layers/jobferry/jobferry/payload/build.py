@@ -19,7 +19,7 @@ from jobferry.feeds.rows import FeedWarning, Row, RowWithWarning, TableHeader, U
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK, Allowance, encoding_error
 from jobferry.jobs.job_reader import JobReader
-from jobferry.jobs.vocabulary import NOTHING_LISTED, Vocabulary
+from jobferry.jobs.vocabulary import Vocabulary
 from jobferry.jobs.warnings import RowWarning
 from jobferry.payload.manifest import open_gzip, write_manifest
 from jobferry.payload.payload import Part, Payload
@@ -33,7 +33,7 @@ def build(
     reader: FeedReader,
     settings: FeedSettings,
     directory: Path,
-    vocabulary: Vocabulary = NOTHING_LISTED,
+    vocabulary: Vocabulary,
 ) -> Payload:
     """Read the feed's objects in key order and write what will be sent into `directory`.
 
@@ -75,7 +75,7 @@ def spool(
     reader: FeedReader,
     settings: FeedSettings,
     directory: Path,
-    vocabulary: Vocabulary = NOTHING_LISTED,
+    vocabulary: Vocabulary,
 ) -> Payload:
     """Build the payload without its archives, which a request does not need."""
     with Spool(settings, directory) as spooled:
