@@ -121,27 +121,22 @@ class ImportsTable:
         return OpenRecords(imports, feeds, broken)
 
     def _open_items(self, value: str) -> Iterator[Item]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._name,
+        return self._query(
             IndexName="open-createdAt",
             KeyConditionExpression="#open = :open",
             ExpressionAttributeNames={"#open": "open"},
             ExpressionAttributeValues={":open": {"S": value}},
         )
-        for page in pages:
-            yield from map(_load, page["Items"])
 
     def history(self, feed: str) -> Iterator[Import]:
         """Yield the feed's imports, newest first. The index may be a moment old."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._name,
+        items = self._query(
             IndexName="feed-createdAt",
             KeyConditionExpression="feed = :feed",
             ExpressionAttributeValues={":feed": {"S": feed}},
             ScanIndexForward=False,
         )
-        for page in pages:
-            yield from (Import.from_item(_load(raw)) for raw in page["Items"])
+        yield from map(Import.from_item, items)
 
     def _get(self, import_id: str, item: str) -> Item | None:
         key = _dump({"importId": import_id, "item": item})
@@ -159,14 +154,15 @@ class ImportsTable:
         }
 
     def _items(self, import_id: str, kind: FailedKind) -> Iterator[Item]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._name,
+        return self._query(
             ConsistentRead=True,
             KeyConditionExpression="importId = :id AND begins_with(#item, :kind)",
             ExpressionAttributeNames={"#item": "item"},
             ExpressionAttributeValues={":id": {"S": import_id}, ":kind": {"S": f"{kind}#"}},
         )
-        for page in pages:
+
+    def _query(self, **query: Any) -> Iterator[Item]:
+        for page in self._client.get_paginator("query").paginate(TableName=self._name, **query):
             yield from map(_load, page["Items"])
 
     def _write(self, writes: Iterable[Item]) -> None:
