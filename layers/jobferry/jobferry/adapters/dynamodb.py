@@ -22,17 +22,17 @@ from jobferry.records.store import BrokenRecord, OpenRecords
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-IMPORT: Final = "import"
-FEED: Final = "feed"
+_IMPORT: Final = "import"
+_FEED: Final = "feed"
 #: The most items that BatchWriteItem and BatchGetItem take.
 _MAX_WRITTEN: Final = 25
 _MAX_READ: Final = 100
 #: Attempts to process what a batch left over, each after a longer wait: about a minute in total.
 _ATTEMPTS: Final = 12
 #: Texts of the board or a feed are cut, so that every item stays far below DynamoDB's 400 KB. Lengths in bytes.
-MAX_MESSAGES: Final = 50
-MAX_MESSAGE: Final = 2000
-MAX_NAME: Final = 1000
+_MAX_MESSAGES: Final = 50
+_MAX_MESSAGE: Final = 2000
+_MAX_NAME: Final = 1000
 
 #: The reasons for a canceled transaction after which it helps to read and decide again.
 _CONFLICTS: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict", "ThrottlingError"})
@@ -52,17 +52,17 @@ class ImportsTable:
 
     def get(self, import_id: str) -> Import | None:
         """Return the record of an import."""
-        item = self._get(import_id, IMPORT)
+        item = self._get(import_id, _IMPORT)
         return None if item is None else Import.from_item(item)
 
     def get_feed(self, feed: str) -> Feed:
         """Return the record of a feed, or a new one with revision 0 if there is none."""
-        item = self._get(f"{FEED}#{feed}", FEED)
+        item = self._get(f"{_FEED}#{feed}", _FEED)
         return Feed(feed=feed) if item is None else _feed(item)
 
     def feeds(self, names: Iterable[str]) -> Iterator[Feed]:
         """Yield the records of those feeds that have one. They may be a moment old."""
-        keys = ({"importId": f"{FEED}#{name}", "item": FEED} for name in names)
+        keys = ({"importId": f"{_FEED}#{name}", "item": _FEED} for name in names)
         for batch in batched(map(_dump, keys), _MAX_READ, strict=False):
             left: list[Any] = list(batch)
             for attempt in range(_ATTEMPTS):
@@ -110,13 +110,13 @@ class ImportsTable:
         broken: list[BrokenRecord] = []
         for item in chain.from_iterable(map(self._open_items, (Open.OPEN, Open.LATE) if late else (Open.OPEN,))):
             try:
-                if item["item"] == FEED:
+                if item["item"] == _FEED:
                     feeds.append(_feed(item))
                 else:
                     imports.append(Import.from_item(item))
             except ValueError as error:
                 import_id = str(item["importId"])
-                feed = item.get("feed") or import_id.removeprefix(f"{FEED}#")
+                feed = item.get("feed") or import_id.removeprefix(f"{_FEED}#")
                 broken.append(BrokenRecord(import_id, feed, error))
         return OpenRecords(imports, feeds, broken)
 
@@ -185,17 +185,19 @@ def _wait(attempt: int) -> None:
 
 
 def _feed(item: Item) -> Feed:
-    return Feed.from_item(item | {"feed": item["importId"].removeprefix(f"{FEED}#")})
+    return Feed.from_item(item | {"feed": item["importId"].removeprefix(f"{_FEED}#")})
 
 
 def _import_item(record: Import) -> Item:
     item = record.to_item()
-    item["warned"] = [_cut(text, MAX_NAME) for text in record.prepared.warned]
-    item["adjusted"] = {name: _cut(text, MAX_NAME) for name, text in record.prepared.adjusted.items()}
-    item["deletes"] = [{name: text and _cut(text, MAX_NAME) for name, text in each.items()} for each in item["deletes"]]
+    item["warned"] = [_cut(text, _MAX_NAME) for text in record.prepared.warned]
+    item["adjusted"] = {name: _cut(text, _MAX_NAME) for name, text in record.prepared.adjusted.items()}
+    item["deletes"] = [
+        {name: text and _cut(text, _MAX_NAME) for name, text in each.items()} for each in item["deletes"]
+    ]
     if record.ending.reason is not None:
-        item["reason"] = _cut(record.ending.reason, MAX_MESSAGE)
-    return item | {"item": IMPORT, "expiresAt": int(record.expires.timestamp())}
+        item["reason"] = _cut(record.ending.reason, _MAX_MESSAGE)
+    return item | {"item": _IMPORT, "expiresAt": int(record.expires.timestamp())}
 
 
 def _feed_item(record: Feed) -> Item:
@@ -206,29 +208,29 @@ def _feed_item(record: Feed) -> Item:
     """
     item = record.to_item() | {"feed": None}
     waiting = {"open": Open.OPEN, "createdAt": timestamp(record.run_again_at)} if record.run_again_at else {}
-    return item | waiting | {"importId": f"{FEED}#{record.feed}", "item": FEED}
+    return item | waiting | {"importId": f"{_FEED}#{record.feed}", "item": _FEED}
 
 
 def _failed_item(import_id: str, kind: FailedKind, failed: FailedJob, expires: datetime) -> Item:
     item = failed.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"key", "row", "line", "messages"})
-    names = {name: _cut(item[name], MAX_NAME) for name in ("referenceNumber", "title") if name in item}
+    names = {name: _cut(item[name], _MAX_NAME) for name in ("referenceNumber", "title") if name in item}
     return (
         item
         | names
         | {
             "importId": import_id,
             "item": f"{kind}#{failed.number:07d}",
-            "messages": cut_messages(failed.messages),
+            "messages": _cut_messages(failed.messages),
             "source": {"key": failed.key, "row": failed.row, "line": failed.line},
             "expiresAt": int(expires.timestamp()),
         }
     )
 
 
-def cut_messages(messages: list[str]) -> list[str]:
+def _cut_messages(messages: list[str]) -> list[str]:
     """Return the messages, cut so that they fit into an item."""
-    kept = [_cut(text, MAX_MESSAGE) for text in messages[:MAX_MESSAGES]]
-    more = len(messages) - MAX_MESSAGES
+    kept = [_cut(text, _MAX_MESSAGE) for text in messages[:_MAX_MESSAGES]]
+    more = len(messages) - _MAX_MESSAGES
     return [*kept, f"… and {more:,} more messages"] if more > 0 else kept
 
 

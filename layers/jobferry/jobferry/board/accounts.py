@@ -14,7 +14,7 @@ from jobferry.errors import SecretError
 from jobferry.exact_json import ObjectError, parse_object
 from jobferry.records.imports import Import, account_id
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 #: The name of a host, or an IPv4 address.
 _HOST: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 
@@ -143,6 +143,6 @@ def _fault_of_url(url: str) -> str | None:
         return "it contains a query or a fragment"
     if not host or port == 0 or (not _HOST.fullmatch(host) and ":" not in host):
         return "its host or port cannot be read"
-    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
         return "it does not begin with https://"
     return None

@@ -21,7 +21,7 @@ from jobferry.payload.reference_set import ReferenceSet
 from jobferry.payload.repeated import Repeated
 
 #: Characters of a title in a manifest, a problem or a notice.
-MAX_TITLE: Final = 200
+_MAX_TITLE: Final = 200
 #: Kinds of warnings that are counted separately. All others are counted together.
 _MAX_WARNING_GROUPS: Final = 200
 
@@ -58,12 +58,12 @@ class Spool:
         self.payload.references.add(reference)
         self._jobs.write(body)
         self._jobs.write(b"\n")  # concatenated, the job would be copied
-        self._entries.add(reference, title and title[:MAX_TITLE], key, row, line)
+        self._entries.add(reference, title and title[:_MAX_TITLE], key, row, line)
 
     def invalid(self, result: JobResult, place: RowPlace) -> None:
         """Spool a row that a person has to fix. In a full sync its job is sent all the same, so that the board refuses it."""
         reference, title = _text(result.job, "referenceNumber"), _text(result.job, "title")
-        title = title and title[:MAX_TITLE]
+        title = title and title[:_MAX_TITLE]
         problem = Problem(place, tuple(result.errors), reference, title)
         if reference is None or not result.identified:
             self._problem(problem, protected=False)
