@@ -66,8 +66,6 @@ class FeedNames:
 
     def take_warnings(self) -> list[RowWarning]:
         """Return the warnings about new names since the last call."""
-        if not self._warnings:
-            return []
         warnings, self._warnings = self._warnings, []
         return warnings
 

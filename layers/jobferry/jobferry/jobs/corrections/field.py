@@ -1,6 +1,6 @@
 """One field of a row while it is corrected, and the error for a value that cannot be corrected."""
 
-from jobferry.jobs.warnings import MAX_QUOTED, RowWarning, quoted
+from jobferry.jobs.warnings import RowWarning, quoted
 
 
 class CannotCorrectError(ValueError):
@@ -11,7 +11,7 @@ class FieldCorrection:
     """The correction of one field, with the warnings about it.
 
     Attributes:
-        name: the field's.
+        name: the field's, one of the board's.
         typed: whether the format has JSON's types, so that a number written as a text deserves a warning.
         warnings: what was corrected.
     """
@@ -34,5 +34,4 @@ class FieldCorrection:
         self._warn("none", f"{quoted(value)} is left out: it stands for no value")
 
     def _warn(self, fault: str, message: str) -> None:
-        name = self.name[:MAX_QUOTED]
-        self.warnings.append(RowWarning((name, fault), f"{name}: {message}", adjusted=name))
+        self.warnings.append(RowWarning((self.name, fault), f"{self.name}: {message}", adjusted=self.name))

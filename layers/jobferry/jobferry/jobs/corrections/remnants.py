@@ -77,8 +77,7 @@ def remove_remnants(field: FieldCorrection, text: str) -> str | None:
         plain = text.translate(_WITHOUT_MARKS).strip()
         if plain != text:
             field.warn("has invisible characters in it", text, plain)
-    if plain.startswith(("=", "'")):
-        plain = unwrap(field, plain)
+    plain = unwrap(field, plain)
     if is_error_value(plain):
         raise CannotCorrectError(
             f"{quoted(plain)} is an error of a spreadsheet or script: correct it where the value comes from"
@@ -105,10 +104,10 @@ def stands_for_none(name: str, value: object) -> bool:
 
 def unwrap(field: FieldCorrection, text: str) -> str:
     """Return the text of a spreadsheet's formula `="00123"`, or of a number that an apostrophe keeps as a text."""
-    if (match := _FORMULA.fullmatch(text)) is not None:
+    if match := _FORMULA.fullmatch(text):
         plain = (match[1] or match[2] or "").replace('""', '"').strip()
         field.warn("is written as a spreadsheet's formula", text, plain)
-    elif field.name not in HTML_FIELDS and (match := _APOSTROPHE.fullmatch(text)) is not None:
+    elif field.name not in HTML_FIELDS and (match := _APOSTROPHE.fullmatch(text)):
         plain = match[1]
         field.warn("has a spreadsheet's apostrophe before it", text, plain)
     else:
