@@ -17,8 +17,8 @@ from jobferry.feeds.streams import Allowance
 #: Characters of a value that are kept.
 _MAX_VALUE: Final = 2000
 
-#: A row as names and texts. A name in JSON is a path, such as `address.city`.
-type TextRow = Mapping[str, str | list[str]]
+#: A row: for each name, its texts, of which only a list has several. A name in JSON is a path, such as `address.city`.
+type TextRow = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,11 @@ class Sample:
 
     def columns(self) -> list[Column]:
         """Return the columns, in the order in which they were seen."""
-        return [
-            Column(name, [_text(row.get(name, "")) for row in self.rows], any(_is_list(row, name) for row in self.rows))
-            for name in self.names
-        ]
+        return [self._column(name) for name in self.names]
+
+    def _column(self, name: str) -> Column:
+        texts = [row.get(name, ()) for row in self.rows]
+        return Column(name, ["; ".join(each) for each in texts], any(len(each) > 1 for each in texts))
 
 
 def read_sample(objects: Iterable[FeedObject], files: FeedReader, settings: FeedSettings, limit: int) -> Sample:
@@ -85,8 +86,6 @@ def read_sample(objects: Iterable[FeedObject], files: FeedReader, settings: Feed
 
 
 def _add(sample: Sample, row: object) -> None:
-    if isinstance(row, RowWithWarning):
-        row = row.fields
     match row:
         case TableHeader():
             sample.names.update(dict.fromkeys(name for name in row.names if name))
@@ -99,51 +98,32 @@ def _add(sample: Sample, row: object) -> None:
                 sample.objections += 1
             else:
                 _add_row(sample, value)
+        case RowWithWarning():
+            _add_row(sample, row.fields)
         case dict():
             _add_row(sample, row)
 
 
 def _add_row(sample: Sample, value: Mapping[str, Any]) -> None:
-    row = dict(flatten(value))
+    row: dict[str, list[str]] = {}
+    for path, values in _leaves(value):
+        if any(isinstance(each, dict | list) for each in values):
+            sample.lists[path] = None  # no setting can name a value in it
+        elif texts := [text for each in values if (text := _text(each))]:
+            row[path] = texts
     sample.rows.append(row)
     sample.names.update(dict.fromkeys(row))
-    sample.lists.update(dict.fromkeys(_lists_of_objects(value)))
 
 
-def flatten(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str | list[str]]]:
-    """Yield the texts in an object by their paths. Lists of objects have none: no setting can name a value in them."""
-    for name, each in value.items():
-        match each:
-            case dict():
-                yield from flatten(each, f"{path}{name}.")
-            case list() if not any(isinstance(item, dict | list) for item in each):
-                if texts := [text for item in each if (text := _scalar(item))]:
-                    yield path + name, texts
-            case list():
-                pass
-            case _:
-                if text := _scalar(each):
-                    yield path + name, text
-
-
-def _lists_of_objects(value: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Yield the paths of lists in which `flatten` reads nothing."""
+def _leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """Yield the lists in an object, and its other values as lists of one, by their paths."""
     for name, each in value.items():
         if isinstance(each, dict):
-            yield from _lists_of_objects(each, f"{path}{name}.")
-        elif isinstance(each, list) and any(isinstance(item, dict | list) for item in each):
-            yield path + name
+            yield from _leaves(each, f"{path}{name}.")
+        else:
+            yield path + name, each if isinstance(each, list) else [each]
 
 
-def _scalar(value: Any) -> str:
+def _text(value: Any) -> str:
     text = value if isinstance(value, str) else "" if value is None else to_json(value).decode()
     return text[:_MAX_VALUE].strip()
-
-
-def _is_list(row: TextRow, name: str) -> bool:
-    value = row.get(name)
-    return isinstance(value, list) and len(value) > 1
-
-
-def _text(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else "; ".join(value)
