@@ -253,6 +253,13 @@ def test_a_list_of_objects_is_named_since_no_setting_reaches_into_it() -> None:
     )
 
 
+@pytest.mark.parametrize("line", [b"[1]", b"7", b"null"])
+def test_a_line_that_is_no_object_is_no_row(line: bytes) -> None:
+    objects = {"jobs.jsonl": jsonl({"Job ID": "LT-1"}) + line + b"\n" + jsonl({"Job ID": "LT-2"})}
+    found = suggest(listed(objects), Objects(objects), Terms())
+    assert (found.rows, found.settings) == (2, {"fields": {"Job ID": "referenceNumber"}})
+
+
 def test_a_column_of_two_amounts_is_named_once() -> None:
     found = numbered({"salary": "$300 - $340 per hour"}, {"salary": "$200 - $240 per hour"})
     assert [text for text in found.open if text.startswith(('"salary"', "payAmountMin"))] == [

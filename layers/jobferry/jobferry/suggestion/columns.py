@@ -95,9 +95,11 @@ def _add(sample: Sample, row: object) -> None:
             try:
                 value = from_json(row)
             except ValueError:
-                sample.objections += 1
-            else:
+                value = None
+            if isinstance(value, dict):
                 _add_row(sample, value)
+            else:
+                sample.objections += 1
         case RowWithWarning():
             _add_row(sample, row.fields)
         case dict():
