@@ -108,7 +108,7 @@ def _add(sample: Sample, row: object) -> None:
 
 def _add_row(sample: Sample, value: Mapping[str, Any]) -> None:
     row: dict[str, list[str]] = {}
-    for path, values in _leaves(value):
+    for path, values in values_by_path(value):
         if any(isinstance(each, dict | list) for each in values):
             sample.lists[path] = None  # no setting can name a value in it
         elif texts := [text for each in values if (text := _text(each))]:
@@ -117,11 +117,11 @@ def _add_row(sample: Sample, value: Mapping[str, Any]) -> None:
     sample.names.update(dict.fromkeys(row))
 
 
-def _leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, list[Any]]]:
+def values_by_path(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, list[Any]]]:
     """Yield the lists in an object, and its other values as lists of one, by their paths."""
     for name, each in value.items():
         if isinstance(each, dict):
-            yield from _leaves(each, f"{path}{name}.")
+            yield from values_by_path(each, f"{path}{name}.")
         else:
             yield path + name, each if isinstance(each, list) else [each]
 

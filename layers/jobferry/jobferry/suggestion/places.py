@@ -43,7 +43,7 @@ _MAX_PLACES: Final = 20
 _MARKED: Final = frozenset({"utf-8-sig", "utf-16", "utf-32"})
 
 #: Settings by their names in feed.json, each with the reason.
-type Place = dict[str, tuple[str | int, str]]
+type PlaceSettings = dict[str, tuple[str | int, str]]
 
 
 class Suggestion(NamedTuple):
@@ -96,9 +96,11 @@ def _mapping(proposal: Proposal) -> dict[str, Any]:
     return {name: value for name, value in (("fields", fields), ("values", values)) if value}
 
 
-def _best_place(objects: Sequence[FeedObject], files: FeedReader, terms: Terms, encoding: Place) -> Place:
+def _best_place(
+    objects: Sequence[FeedObject], files: FeedReader, terms: Terms, encoding: PlaceSettings
+) -> PlaceSettings:
     """Return the place in which most fields are recognized, and the readers object to least."""
-    tried: list[tuple[tuple[int, int], Place]] = []
+    tried: list[tuple[tuple[int, int], PlaceSettings]] = []
     faults: list[FeedError] = []
     name = _settings(encoding).encoding
     for place in [{}, *islice((place for each in objects for place in _places(each, files, name)), _MAX_PLACES)]:
@@ -113,7 +115,7 @@ def _best_place(objects: Sequence[FeedObject], files: FeedReader, terms: Terms, 
     return max(tried, key=lambda each: each[0])[1]
 
 
-def _settings(place: Place) -> FeedSettings:
+def _settings(place: PlaceSettings) -> FeedSettings:
     return FeedSettings.model_validate({name: value for name, (value, _) in place.items()})
 
 
@@ -125,7 +127,7 @@ _REASONS: Final = {
 }
 
 
-def _find_encoding(objects: Sequence[FeedObject], files: FeedReader) -> Place:
+def _find_encoding(objects: Sequence[FeedObject], files: FeedReader) -> PlaceSettings:
     """Return the encoding of the objects, if the reader has to know it and all have the same."""
     needed = {encoding for each in objects if (encoding := _encoding_of(each, files))}
     if len(needed) != 1 or needed == {"utf-8"}:
@@ -155,7 +157,7 @@ def _encoding_of(obj: FeedObject, files: FeedReader) -> str | None:
 # Places
 
 
-def _places(obj: FeedObject, files: FeedReader, encoding: str) -> Iterator[Place]:
+def _places(obj: FeedObject, files: FeedReader, encoding: str) -> Iterator[PlaceSettings]:
     """Yield the places in an object that could hold the jobs, besides the one that the reader takes by itself."""
     suffix = suffix_of(obj.key)
     if suffix == ".xlsx":
@@ -172,14 +174,14 @@ def _places(obj: FeedObject, files: FeedReader, encoding: str) -> Iterator[Place
             yield from _header_lines(text)
 
 
-def _header_lines(head: str) -> Iterator[Place]:
+def _header_lines(head: str) -> Iterator[PlaceSettings]:
     lines = list(islice(io.StringIO(head, newline=""), _HEADER_ROWS * 2))
     for delimiter in ",;\t|":
         with contextlib.suppress(csv.Error):
             yield from _header_rows(csv.reader(lines, delimiter=delimiter))
 
 
-def _header_rows(rows: Iterable[Sequence[str]]) -> Iterator[Place]:
+def _header_rows(rows: Iterable[Sequence[str]]) -> Iterator[PlaceSettings]:
     """Yield the rows that have names of columns. The first row that is not blank is none: it is taken anyway."""
     is_first = True
     for number, cells in enumerate(islice(rows, _HEADER_ROWS), 1):
@@ -190,12 +192,12 @@ def _header_rows(rows: Iterable[Sequence[str]]) -> Iterator[Place]:
         is_first = False
 
 
-def _sheets(book: bytes) -> Iterator[Place]:
+def _sheets(book: bytes) -> Iterator[PlaceSettings]:
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(book))
         for name in workbook.sheet_names:
             rows = [list(map(str, row)) for row in islice(workbook.get_sheet_by_name(name).iter_rows(), _HEADER_ROWS)]
-            sheet: Place = {}
+            sheet: PlaceSettings = {}
             if name != workbook.sheet_names[0]:
                 sheet = {"sheet": (name, "its columns are those of jobs")}
                 if _has_names(next(filter(any, rows), [])):
@@ -206,7 +208,7 @@ def _sheets(book: bytes) -> Iterator[Place]:
         return
 
 
-def _lists(head: str) -> Iterator[Place]:
+def _lists(head: str) -> Iterator[PlaceSettings]:
     try:
         value = from_json(head, allow_partial=True)
     except ValueError:
@@ -215,7 +217,7 @@ def _lists(head: str) -> Iterator[Place]:
         yield from _lists_in(value, "")
 
 
-def _lists_in(value: Mapping[str, Any], path: str) -> Iterator[Place]:
+def _lists_in(value: Mapping[str, Any], path: str) -> Iterator[PlaceSettings]:
     for name, each in value.items():
         if isinstance(each, dict):
             yield from _lists_in(each, f"{path}{name}.")
@@ -223,7 +225,7 @@ def _lists_in(value: Mapping[str, Any], path: str) -> Iterator[Place]:
             yield {"rows": (path + name, "the objects in this list have the fields of jobs")}
 
 
-def _elements(head: bytes) -> Iterator[Place]:
+def _elements(head: bytes) -> Iterator[PlaceSettings]:
     """Yield the elements with children or attributes, those with most names of a job's fields first."""
     parser = etree.XMLPullParser(events=("end",), recover=True, resolve_entities=False, no_network=True)
     parser.feed(head)
