@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -25,7 +25,7 @@ from jobferry.feeds.objects import FeedObject, FeedReader, suffix_of
 from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import Allowance, Chunks, peek, unpack
 from jobferry.jobs.synonyms import field_of
-from jobferry.suggestion.columns import read_sample
+from jobferry.suggestion.columns import read_sample, values_by_path
 from jobferry.suggestion.propose import Guess, Proposal, propose
 from jobferry.suggestion.terms import Terms
 
@@ -122,18 +122,15 @@ def _settings(place: PlaceSettings) -> FeedSettings:
 # Encodings
 
 
-_REASONS: Final = {
-    "cp1252": "the texts are not UTF-8, but may be what Excel on Windows saves as CSV",
-}
-
-
 def _find_encoding(objects: Sequence[FeedObject], files: FeedReader) -> PlaceSettings:
     """Return the encoding of the objects, if the reader has to know it and all have the same."""
     needed = {encoding for each in objects if (encoding := _encoding_of(each, files))}
     if len(needed) != 1 or needed == {"utf-8"}:
         return {}
     [encoding] = needed
-    return {"encoding": (encoding, _REASONS.get(encoding, "the bytes of the first characters show it"))}
+    if encoding == "cp1252":
+        return {"encoding": (encoding, "the texts are not UTF-8, but may be what Excel on Windows saves as CSV")}
+    return {"encoding": (encoding, "the bytes of the first characters show it")}
 
 
 def _encoding_of(obj: FeedObject, files: FeedReader) -> str | None:
@@ -147,7 +144,9 @@ def _encoding_of(obj: FeedObject, files: FeedReader) -> str | None:
     if detected != "utf-8":
         return detected
     text = b"".join(chunks)
-    for encoding in () if text.isascii() else ("utf-8", "cp1252"):
+    if text.isascii():
+        return None
+    for encoding in ("utf-8", "cp1252"):
         with contextlib.suppress(UnicodeDecodeError):
             text.decode(encoding)
             return encoding
@@ -162,16 +161,16 @@ def _places(obj: FeedObject, files: FeedReader, encoding: str) -> Iterator[Place
     suffix = suffix_of(obj.key)
     if suffix == ".xlsx":
         yield from _sheets(b"".join(_chunks(obj, files)))
-    elif suffix in (".xml", ".rss"):
-        yield from _elements(peek(_chunks(obj, files), _HEAD)[0][:_HEAD])
-    else:
-        head = peek(_chunks(obj, files), _HEAD)[0][:_HEAD]
-        detected = json.detect_encoding(head)
-        text = head.decode(detected if detected in _MARKED else encoding, errors="ignore")
-        if suffix == ".json":
-            yield from _lists(text)
-        elif suffix in (".csv", ".tsv"):
-            yield from _header_lines(text)
+        return
+    head = peek(_chunks(obj, files), _HEAD)[0][:_HEAD]
+    detected = json.detect_encoding(head)
+    text = head.decode(detected if detected in _MARKED else encoding, errors="ignore")
+    if suffix in (".xml", ".rss"):
+        yield from _elements(head)
+    elif suffix == ".json":
+        yield from _lists(text)
+    elif suffix in (".csv", ".tsv"):
+        yield from _header_lines(text)
 
 
 def _header_lines(head: str) -> Iterator[PlaceSettings]:
@@ -183,17 +182,15 @@ def _header_lines(head: str) -> Iterator[PlaceSettings]:
 
 def _header_rows(rows: Iterable[Sequence[str]]) -> Iterator[PlaceSettings]:
     """Yield the rows that have names of columns. The first row that is not blank is none: it is taken anyway."""
-    is_first = True
-    for number, cells in enumerate(islice(rows, _HEADER_ROWS), 1):
-        if not any(cell.strip() for cell in cells):
-            continue
-        if not is_first and _has_names(cells):
+    numbered = enumerate(islice(rows, _HEADER_ROWS), 1)
+    filled = ((number, cells) for number, cells in numbered if any(cell.strip() for cell in cells))
+    for number, cells in islice(filled, 1, None):
+        if _has_names(cells):
             yield {"headerRow": (number, f"row {number} has the names of the columns")}
-        is_first = False
 
 
 def _sheets(book: bytes) -> Iterator[PlaceSettings]:
-    try:
+    with contextlib.suppress(CalamineError):  # The reader says what is wrong.
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(book))
         for name in workbook.sheet_names:
             rows = [list(map(str, row)) for row in islice(workbook.get_sheet_by_name(name).iter_rows(), _HEADER_ROWS)]
@@ -204,8 +201,6 @@ def _sheets(book: bytes) -> Iterator[PlaceSettings]:
                     yield sheet
             for place in _header_rows(rows):
                 yield sheet | place
-    except CalamineError:  # The reader says what is wrong.
-        return
 
 
 def _lists(head: str) -> Iterator[PlaceSettings]:
@@ -213,16 +208,9 @@ def _lists(head: str) -> Iterator[PlaceSettings]:
         value = from_json(head, allow_partial=True)
     except ValueError:
         return
-    if isinstance(value, dict):
-        yield from _lists_in(value, "")
-
-
-def _lists_in(value: Mapping[str, Any], path: str) -> Iterator[PlaceSettings]:
-    for name, each in value.items():
-        if isinstance(each, dict):
-            yield from _lists_in(each, f"{path}{name}.")
-        elif isinstance(each, list) and any(isinstance(item, dict) for item in each) and path + name != "jobs":
-            yield {"rows": (path + name, "the objects in this list have the fields of jobs")}
+    for path, values in values_by_path(value) if isinstance(value, dict) else ():
+        if any(isinstance(each, dict) for each in values) and path != "jobs":
+            yield {"rows": (path, "the objects in this list have the fields of jobs")}
 
 
 def _elements(head: bytes) -> Iterator[PlaceSettings]:
