@@ -100,8 +100,9 @@ def test_licenses_that_are_also_states_prove_nothing() -> None:
     assert "fields" not in column("A1", "MD", "PA", "MD", "PA", "MD").settings
 
 
-def test_five_digits_are_zips_only_in_the_jobs_states() -> None:
-    states, zips = ("PA", "MA", "WA", "TX", "GA"), ("17603", "02114", "99201", "79901", "31201")
+@pytest.mark.parametrize("boston", ["02114", "2114", "02114-1234", "021141234", "21141234"])
+def test_five_or_nine_digits_are_zips_only_in_the_jobs_states(boston: str) -> None:
+    states, zips = ("PA", "MA", "WA", "TX", "GA"), ("17603", boston, "99201", "79901", "31201")
     rows = [
         {"referenceNumber": f"LT-{n}", "state": s, "A1": z} for n, (s, z) in enumerate(zip(states, zips, strict=True))
     ]

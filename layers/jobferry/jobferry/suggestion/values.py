@@ -118,19 +118,16 @@ def are_references(values: Sequence[str]) -> bool:
 
 def fit_states(zips: Sequence[str], states: Sequence[str]) -> bool:
     """Decide whether the ZIPs of rows are in the rows' states, judged by their first digit. Nearly all have to be."""
-    pairs = [(zip_code, state_code(state)) for zip_code, state in zip(zips, states, strict=True) if zip_code and state]
-    fitting = sum(is_zip(code) and state in _STATES_OF_DIGITS[_first_digit(code)].split() for code, state in pairs)
-    return len(pairs) > 0 and fitting * 20 >= len(pairs) * 19
+    pairs = [(zip_code, state) for zip_code, state in zip(zips, states, strict=True) if zip_code and state]
+    return len(pairs) > 0 and sum(_is_zip_in(*pair) for pair in pairs) * 20 >= len(pairs) * 19
 
 
-def state_code(state: str) -> str:
-    """Return the code of a state's name or code."""
-    return STATE_CODES.get(state.casefold(), state.upper())
-
-
-def _first_digit(zip_code: str) -> int:
-    digits = re.match(r"[0-9]*", zip_code)
-    return int(digits[0].zfill(5)[0]) if digits and len(digits[0]) <= 5 else int(zip_code[0])
+def _is_zip_in(zip_code: str, state: str) -> bool:
+    try:
+        code = correct_zip_code(FieldCorrection("", typed=False), zip_code)
+    except CannotCorrectError:
+        return False
+    return STATE_CODES.get(state.casefold(), state.upper()) in _STATES_OF_DIGITS[int(code[0])].split()
 
 
 _AMOUNT: Final = r"\$?\s*[0-9][0-9,.]*k?"
