@@ -237,9 +237,10 @@ class _Search:
 
     def by_values(self) -> None:
         """Recognize columns by their values alone, where just one column has such values."""
-        self._by_values("state", "all {:,} values are states", self._are_states)
+        self._by_values("state", "all {:,} values are states", _several(is_state, but_not=self._is_listed_license))
         for field in _LISTED:
-            self._by_values(field, "all {:,} values are on a board's list", partial(self._are_terms, field))
+            is_listed = partial(self._terms.find, field)
+            self._by_values(field, "all {:,} values are on a board's list", _several(is_listed, but_not=is_state))
         self._by_values("postalCode", "the {:,} values are ZIPs in the jobs' states", self._are_zips)
         self._by_values("employmentType", "all {:,} values are types of employment", _all(is_employment_type))
         self._by_values("payFrequency", "all {:,} values are periods of pay", _all(is_pay_frequency))
@@ -259,21 +260,6 @@ class _Search:
             self._take(field, fitting[0], reason.format(len(fitting[0].values)))
         elif fitting:
             self._leave(field, f"{field}: the values of {_named(fitting)} look like it. Choose one, if it is one")
-
-    def _are_states(self, column: Column) -> bool:
-        """MD and PA are states and licenses."""
-        return (
-            all(map(is_state, column.values))
-            and len(set(column.values)) > 1
-            and not all(map(self._is_listed_license, column.values))
-        )
-
-    def _are_terms(self, field: str, column: Column) -> bool:
-        return (
-            all(self._terms.find(field, value) for value in column.values)
-            and len(set(column.values)) > 1
-            and not all(map(is_state, column.values))
-        )
 
     def _are_zips(self, column: Column) -> bool:
         states = self.chosen.get("state")
@@ -361,6 +347,13 @@ def _fault_of_reference(column: Column) -> str | None:
 
 def _all(test: Callable[[str], bool]) -> Callable[[Column], bool]:
     return lambda column: all(map(test, column.values))
+
+
+def _several(test: Callable[[str], object], *, but_not: Callable[[str], object]) -> Callable[[Column], bool]:
+    """All values pass the test, two are different, and not all pass the other test: MD and PA are states and licenses."""
+    return lambda column: (
+        all(map(test, column.values)) and len(set(column.values)) > 1 and not all(map(but_not, column.values))
+    )
 
 
 def _most(test: Callable[[str], bool]) -> Callable[[Column], bool]:

@@ -33,16 +33,14 @@ def _has(pattern: str, limit: int | None = 80) -> Test:
 
 
 is_state: Final = _corrected_by(correct_state)
-is_zip: Final = _corrected_by(correct_zip_code)
 is_date: Final = _corrected_by(correct_date)
-is_amount: Final = _corrected_by(correct_amount)
 
 #: For a field, the test of its values and what they are. A field that takes any text has none.
 TESTS: Final[Mapping[str, tuple[Test, str]]] = {
     "state": (is_state, "states"),
-    "postalCode": (is_zip, "ZIPs"),
+    "postalCode": (_corrected_by(correct_zip_code), "ZIPs"),
     "startDate": (is_date, "dates"),
-    **dict.fromkeys(AMOUNT_FIELDS, (is_amount, "amounts")),
+    **dict.fromkeys(AMOUNT_FIELDS, (_corrected_by(correct_amount), "amounts")),
     **dict.fromkeys(WHOLE_NUMBER_FIELDS, (_corrected_by(correct_whole_number), "whole numbers")),
     "payFrequency": (_has(r"hour|\bhr|dai|day|week|\bwk|month|year|\byr|annu|annum|shift"), "periods of pay"),
     "durationUnit": (_has(r"day|week|\bwk|month|\bmo\b|\bmos\b|year|\byr|hour|shift"), "units of time"),
@@ -163,6 +161,6 @@ _COMBINATIONS: Final = [
 def combination(values: Sequence[str]) -> Combination | None:
     """Return what most of the values hold together, such as a city and a state; None if it is one thing."""
     for each in _COMBINATIONS:
-        if values and sum(each.pattern.fullmatch(value) is not None for value in values) * 2 > len(values):
+        if sum(each.pattern.fullmatch(value) is not None for value in values) * 2 > len(values):
             return each
     return None
