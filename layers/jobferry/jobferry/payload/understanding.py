@@ -3,7 +3,7 @@
 A column is a field of the feed, whatever its format: a column of a table, a key in JSON, or an element in XML.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -104,11 +104,11 @@ def _wrong_names(found: Understanding, missing: Sequence[str], settings: FeedSet
     """Warn of mapped columns that are not there, unknown ones that may be a field, and fields that many jobs lack."""
     if not found.jobs:
         return
-    similar: set[str] = set()
+    similar: set[str | None] = set()
     for name in missing:
         near = _most_like(name, found.unknown)
-        similar.update(near)
-        hint = f": is it {quoted(near[0])} now?" if near else ""
+        similar.add(near)
+        hint = "" if near is None else f": is it {quoted(near)} now?"
         yield f"no job has {quoted(name)}, which feed.json maps to {settings.fields[name]}{hint}"
     for name in _EXPECTED:
         if found.lacks(name):
@@ -124,16 +124,16 @@ def _field_meant_by(name: str) -> str | None:
     """Return the field of the board that a name probably means."""
     from jobferry.jobs.synonyms import field_of  # kept out of the cold start
 
-    near = _most_like(name, list(FIELDS))
-    return field_of(name) or (near[0] if near else None)
+    return field_of(name) or _most_like(name, FIELDS)
 
 
-def _most_like(name: str, names: Sequence[str]) -> list[str]:
-    """Return the most similar of some names, if one is similar."""
+def _most_like(name: str, names: Iterable[str]) -> str | None:
+    """Return the most similar of some names; None if none of them is similar."""
     import difflib  # kept out of the cold start
 
     plain = {plain_name(each): each for each in names}
-    return [plain[each] for each in difflib.get_close_matches(plain_name(name), plain, 1, 0.8)]
+    near = difflib.get_close_matches(plain_name(name), plain, 1, 0.8)
+    return plain[near[0]] if near else None
 
 
 def _cut(name: str) -> str:
