@@ -80,13 +80,13 @@ class JobReader:
 
     def take_road(self, row: bytes | Fields) -> JobResult:
         """Take the whole road, without the shortcut of `read`."""
-        typed = isinstance(row, bytes)
-        fields = parse_object(row) if isinstance(row, bytes) else row
-        if typed:
-            lift_values(fields, self._paths)
-        names = self.names.of_row(tuple(fields))
-        if typed:
-            fields = drop_empty(fields)
+        if typed := isinstance(row, bytes):
+            given = parse_object(row)
+            lift_values(given, self._paths)
+            fields = drop_empty(given)
+        else:
+            fields = given = row
+        names = self.names.of_row(tuple(given))
         if self._maps or names.renames:
             fields = map_fields(fields, names.renames, self._settings)
         job, errors, warnings = _read_fields(fields, typed=typed)
