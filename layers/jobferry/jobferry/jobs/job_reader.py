@@ -106,7 +106,7 @@ class JobReader:
 
 
 def warn_of_unusual_values(job: Mapping[str, Any], vocabulary: Vocabulary) -> list[RowWarning]:
-    """Warn of values of a valid job that are unusual but for the board to decide."""
+    """Warn of unusual values of a valid job. The board decides about them."""
     warnings = warn_of_unlisted_terms(job, vocabulary)
     lowest, highest = job.get("payAmountMin"), job.get("payAmountMax")
     if lowest and highest and float(lowest) > float(highest):

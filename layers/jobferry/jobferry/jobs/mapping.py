@@ -25,7 +25,7 @@ def drop_empty[K](fields: Mapping[K, Any]) -> dict[K, Any]:
 def lift_values(fields: Fields, paths: Collection[str]) -> None:
     """Make fields of the values inside a row's objects that have these paths, such as `address.city`.
 
-    What else an object holds stays, unless that is nothing.
+    An object keeps its other values. Without any, it is removed.
     """
     for path in paths:
         *places, name = path.split(".")

@@ -33,7 +33,7 @@ NOTHING_NAMED: Final = RowNames({}, {})
 
 
 class FeedNames:
-    """The names of a feed's fields, as its rows come.
+    """The names of a feed's fields, learned row by row.
 
     Attributes:
         missing: the names in the setting `fields` that no row has had.

@@ -154,7 +154,7 @@ _OTHER_MARKS: Final = re.compile(r"[^a-z0-9]+")
 
 
 def field_of(name: str) -> str | None:
-    """Return the board's field that a feed's name or path means; None if no job feed is known to call one so."""
+    """Return the board's field that a feed's name or path means; None if no job feed is known to use it."""
     found = meaning_of(name)
     return found[0] if found else None
 

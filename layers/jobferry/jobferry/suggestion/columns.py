@@ -46,10 +46,10 @@ class Sample:
     """The first rows of a feed.
 
     Attributes:
-        rows: those that can be read.
-        names: the names in them, and those of tables' headers.
+        rows: the rows that can be read.
+        names: the names in the rows and in tables' headers.
         lists: the paths of lists of objects.
-        objections: how much the readers said against what they read.
+        objections: how many times a reader objected to what it read.
         is_cut: whether an object has more rows.
     """
 

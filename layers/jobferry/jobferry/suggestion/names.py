@@ -1,11 +1,11 @@
-"""What the name of a column that no job feed is known to use allows: may its values show which field it is?"""
+"""Decide by the name of a column, which no job feed is known to use, whether its values may show which field it is."""
 
 import re
 from typing import Final
 
 from jobferry.jobs.synonyms import bare_name
 
-#: Parts of names of what is about something else than the job.
+#: Parts of the names of columns that are not about the job itself.
 _ABOUT_OTHERS: Final = (
     "agency", "apply", "benefit", "bill", "bonus", "client", "clos", "comment", "compact", "company", "contact", "corp",
     "country", "cpa", "cpc", "created", "customer", "disclaim", "eeo", "email", "employer", "expir", "footer", "home", "internal",

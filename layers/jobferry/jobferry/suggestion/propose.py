@@ -126,7 +126,7 @@ class _Search:
             self._choose(field, self._unique(ranked) if field == "referenceNumber" else ranked)
 
     def _choose(self, field: str, ranked: Sequence[tuple[int, Column]]) -> None:
-        """Take the column with the best name, if there is one. An empty column is taken only for want of another."""
+        """Take the column with the best name, if there is one. An empty column is taken only if all are empty."""
         ranked = [each for each in ranked if each[1].values] or ranked
         best = [column for rank, column in ranked if rank == min(rank for rank, _ in ranked)]
         best = [column for column in best if _is_own(field, column)] or best
@@ -148,7 +148,7 @@ class _Search:
                 self.open.append(f"{field}: where {quoted(column.name)} is empty, {quoted(own.name)} may be sent")
 
     def _unique(self, ranked: Sequence[tuple[int, Column]]) -> list[tuple[int, Column]]:
-        """Return the columns that every row has, with a value of its own; and the one that is read as it in any case."""
+        """Return the column that is read as the field anyway. Without one, return those in which each row has its own value."""
         unique = [each for each in ranked if (fault := _fault_of_reference(each[1])) is None]
         own = [each for each in ranked if _is_own("referenceNumber", each[1]) and each[1].values]
         for _, column in own if unique else ranked:
@@ -160,7 +160,7 @@ class _Search:
         return own or unique
 
     def _doubt(self, field: str, column: Column) -> str | None:
-        """Return what speaks against a column that has a field's name: its values."""
+        """Say why the values of a column are not those of the field that its name means; None if they may be."""
         is_own, values = _is_own(field, column), column.values
         label = f"{field}: {quoted(column.name)} {'is read as it' if is_own else 'has a name for it'}, but"
         if field in {*STRICT_FIELDS, "city"} and (found := combination(values)):

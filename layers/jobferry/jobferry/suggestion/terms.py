@@ -66,7 +66,7 @@ class Terms:
         for vocabulary in vocabularies:
             for field, terms in vocabulary.items():
                 self._listed[field] = self._listed.get(field, frozenset()) | terms
-        self._plain = {field: {_plain(term): term for term in terms} for field, terms in self._listed.items()}
+        self._by_plain_name = {field: {_plain(term): term for term in terms} for field, terms in self._listed.items()}
 
     def listed(self, field: str) -> Collection[str]:
         """Return the terms for a field."""
@@ -75,5 +75,5 @@ class Terms:
     def find(self, field: str, value: str) -> str | None:
         """Return the listed term that a value means; None if none certainly does."""
         plain = _plain(value)
-        term = self._plain.get(field, {}).get(plain) or _TERM_OF.get(field, {}).get(plain)
+        term = self._by_plain_name.get(field, {}).get(plain) or _TERM_OF.get(field, {}).get(plain)
         return term if term in self.listed(field) else None

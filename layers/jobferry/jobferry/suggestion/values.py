@@ -73,7 +73,7 @@ _ROLE: Final = re.compile(
 _REFERENCE: Final = re.compile(r"(?=.*[0-9])[A-Za-z0-9]+(?:[-_/][A-Za-z0-9]+)*")
 _PHONE: Final = re.compile(r"[0-9]{10}|[0-9]{3}-[0-9]{3}-[0-9]{4}")
 _TAG: Final = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
-#: Characters of a text that only a description is likely to have.
+#: A text of at least this many characters is likely to be a description.
 _LONG: Final = 200
 
 #: The states whose ZIPs begin with each digit.
@@ -89,7 +89,7 @@ def is_employment_type(value: str) -> bool:
 
 
 def is_pay_frequency(value: str) -> bool:
-    """Decide whether a text says how often is paid, and can say nothing else."""
+    """Decide whether a text is nothing but a period of pay."""
     return _PAY_FREQUENCY.fullmatch(value) is not None
 
 
