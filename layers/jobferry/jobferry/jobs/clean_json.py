@@ -28,8 +28,7 @@ def clean_json_reader(settings: FeedSettings) -> CleanJsonReader | None:
     colons would break the count, so rows with them take the whole road.
     """
     names = settings.fields
-    renames_only = not settings.values and not settings.defaults
-    if not renames_only or not set(names.values()) <= FIELDS or not FIELDS.isdisjoint(names):
+    if settings.values or settings.defaults or not set(names.values()) <= FIELDS or not FIELDS.isdisjoint(names):
         return None
     parse = _checking_parser(tuple(names.items()))
 

@@ -16,7 +16,7 @@ from jobferry.jobs.corrections.job import correct
 from jobferry.jobs.corrections.remnants import may_hold_remnants
 from jobferry.jobs.fields import CONVERTED_FIELDS, FIELDS
 from jobferry.jobs.mapping import drop_empty, lift_values, map_fields
-from jobferry.jobs.names import NOTHING_NAMED, FeedNames, RowNames
+from jobferry.jobs.names import FeedNames, RowNames
 from jobferry.jobs.reference_numbers import fault_of, is_error_value, may_be_converted
 from jobferry.jobs.vocabulary import Vocabulary, warn_of_unlisted_terms
 from jobferry.jobs.warnings import RowWarning, field_warning, quoted
@@ -38,11 +38,11 @@ class JobResult(NamedTuple):
 
     job: Mapping[str, Any]
     body: bytes
-    errors: Sequence[str] = ()
-    warnings: Sequence[RowWarning] = ()
-    identified: bool = True
-    refusable: bool = True
-    names: RowNames = NOTHING_NAMED
+    errors: Sequence[str]
+    warnings: Sequence[RowWarning]
+    identified: bool
+    refusable: bool
+    names: RowNames
 
 
 class JobReader:
@@ -56,7 +56,7 @@ class JobReader:
         self.names = FeedNames(settings.fields)
         #: The shortcut reads only rows in which each field of the board has the name that the settings give it.
         self._clean_names = RowNames(
-            {}, dict(zip(FIELDS, FIELDS, strict=True)) | {ours: theirs for theirs, ours in settings.fields.items()}
+            {}, {name: name for name in FIELDS} | {ours: theirs for theirs, ours in settings.fields.items()}
         )
         self._paths = [name for name in settings.fields if "." in name]
         self._settings = settings
