@@ -111,10 +111,10 @@ def parse_account(name: str, text: str, default_board: str) -> Account:
             f"the secret {name} is not an API key: it contains white space, a control character or a colon"
         )
     source = f"boardUrl in the secret {name}" if board is not default_board else "the stack's parameter BoardUrl"
-    return Account(name, checked_board_url(board, source), value)
+    return Account(name, _checked_board_url(board, source), value)
 
 
-def checked_board_url(url: str, source: str) -> str:
+def _checked_board_url(url: str, source: str) -> str:
     """Return the board's base URL without a slash at its end. Raise SecretError unless it is HTTPS or loopback.
 
     Args:

@@ -33,13 +33,13 @@ def _has(pattern: str, limit: int | None = 80) -> Test:
 
 
 is_state: Final = _corrected_by(correct_state)
-is_date: Final = _corrected_by(correct_date)
+_is_date: Final = _corrected_by(correct_date)
 
 #: For a field, the test of its values and what they are. A field that takes any text has none.
 TESTS: Final[Mapping[str, tuple[Test, str]]] = {
     "state": (is_state, "states"),
     "postalCode": (_corrected_by(correct_zip_code), "ZIPs"),
-    "startDate": (is_date, "dates"),
+    "startDate": (_is_date, "dates"),
     **dict.fromkeys(AMOUNT_FIELDS, (_corrected_by(correct_amount), "amounts")),
     **dict.fromkeys(WHOLE_NUMBER_FIELDS, (_corrected_by(correct_whole_number), "whole numbers")),
     "payFrequency": (_has(r"hour|\bhr|dai|day|week|\bwk|month|year|\byr|annu|annum|shift"), "periods of pay"),
@@ -107,7 +107,7 @@ def are_references(values: Sequence[str]) -> bool:
     """Decide whether values look like ids, and not like dates, telephone numbers or the rows' numbers."""
     if not all(len(value) <= 40 and _REFERENCE.fullmatch(value) for value in values):
         return False
-    if all(map(is_date, values)) or all(_PHONE.fullmatch(value) for value in values):
+    if all(map(_is_date, values)) or all(_PHONE.fullmatch(value) for value in values):
         return False
     numbers = [int(value) for value in values if value.isdecimal()]
     are_counted = len(numbers) == len(values) and max(numbers) - min(numbers) < 2 * len(numbers)
