@@ -21,9 +21,10 @@ demo: .venv/ready
 serve: .venv/ready
 	@$(BIN)/python -m local serve
 
+# By default the files with the fewest tests come last, and these have the slowest: one of them would be waited for.
 ## test: all tests (six minutes on two cores), or a part: make test [T=tests/unit/test_project.py]
 test: .venv/ready
-	@$(BIN)/pytest -n auto --dist loadfile $(T)
+	@$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(T)
 
 ## test-unit: the unit tests (about a minute on two cores)
 test-unit:
