@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -39,6 +40,12 @@ _QUERY: Final = re.compile(
     r"SELECT MAX\((?P<metric>\w+)\) FROM SCHEMA\((?P<namespace>\w+), (?P<group>\w+), (?P<dimension>\w+)\) "
     r"WHERE (?P=dimension) = '(?P<value>[^']+)' GROUP BY (?P=group) ORDER BY MAX\(\) DESC"
 )
+
+
+@cache
+def expanded() -> dict[str, Any]:
+    """Return the expanded template, which no stack changes."""
+    return expand(TEMPLATE)
 
 
 class Watched(NamedTuple):
@@ -184,7 +191,7 @@ def _arn(type_: str, logical_id: str, properties: dict[str, Any], stack: str) ->
 
 def make_named_stack(name: str, **parameters: str) -> Stack:
     """Make the stack with names and ARNs of the form that AWS gives them. Every resource has an attribute `Arn`."""
-    return Stack(name, expand(TEMPLATE), parameters, lambda *made: _arn(*made, name))
+    return Stack(name, expanded(), parameters, lambda *made: _arn(*made, name))
 
 
 def make_deploy_role(name: str) -> Stack:
@@ -203,4 +210,4 @@ def make_deploy_role(name: str) -> Stack:
 
 def make_stack(name: str = NAME, /, **parameters: str) -> Stack:
     """Make the stack with these parameters. `Ref` of a resource is its logical id; an attribute is `{logical id}.{name}`."""
-    return Stack(name, expand(TEMPLATE), parameters, _name)
+    return Stack(name, expanded(), parameters, _name)

@@ -15,8 +15,8 @@ from moto.s3.models import S3Backend
 from local.aws_account import REGION
 from local.cloud import speed_up_tables, subscribe_to_topics
 from local.resources import Resources
-from local.template import Stack, expand
-from tests.stack import TEMPLATE
+from local.template import Stack
+from tests.stack import expanded
 
 NAME = "jobferry"
 CALLBACKS = "https://callbacks.example.com"
@@ -35,14 +35,9 @@ def _client(service: str) -> Any:
     return boto3.Session("test", "test", region_name=REGION).client(service)  # type: ignore[call-overload]
 
 
-@cache
-def template() -> dict[str, Any]:
-    return expand(TEMPLATE)
-
-
 def template_with(*logical_ids: str) -> dict[str, Any]:
     """Return the template with only these resources."""
-    return template() | {"Resources": {name: template()["Resources"][name] for name in logical_ids}, "Outputs": {}}
+    return expanded() | {"Resources": {name: expanded()["Resources"][name] for name in logical_ids}, "Outputs": {}}
 
 
 @contextmanager
@@ -58,7 +53,7 @@ def in_process(*logical_ids: str) -> Iterator[tuple[Stack, InProcess]]:
         yield (
             Stack(
                 NAME,
-                template_with(*logical_ids) if logical_ids else template(),
+                template_with(*logical_ids) if logical_ids else expanded(),
                 {},
                 Resources(cloud, NAME, CALLBACKS).make,
             ),

@@ -20,8 +20,9 @@ from jobferry.records.imports import Import
 from local.permissions import accesses, permits, statements
 from local.template import Stack
 from tests.events import load_event
-from tests.integration.inprocess import InProcess, in_process, template
+from tests.integration.inprocess import InProcess, in_process
 from tests.integration.test_topic import IMPORT_ID, Inbox, _Context, app, log, store
+from tests.stack import expanded
 from tests.unit.notices.cases import STATE, complete, job, results
 
 __all__ = ["app", "log", "store"]  # fixtures
@@ -32,7 +33,7 @@ TABLE = f"archive/default/{IMPORT_ID}.report.csv"
 
 @pytest.fixture
 def made() -> Iterator[tuple[Stack, InProcess]]:
-    with in_process(*template()["Resources"]) as made:
+    with in_process(*expanded()["Resources"]) as made:
         yield made
 
 

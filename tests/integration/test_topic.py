@@ -19,9 +19,9 @@ from local.aws_account import REGION
 from local.cloud import subscribe_to_topics
 from local.template import Stack
 from tests.events import load_event
-from tests.integration.inprocess import NAME, InProcess, Stub, in_process, template
+from tests.integration.inprocess import NAME, InProcess, Stub, in_process
 from tests.records import an_import
-from tests.stack import TEMPLATE
+from tests.stack import TEMPLATE, expanded
 from tests.unit.notices.cases import CASES, CREATED, STATE, complete, job, results
 
 IMPORT_ID = "default-20261124T020000Z"
@@ -163,7 +163,7 @@ def _save(store: ImportsTable, record: Import) -> None:
 class TestPublishNotice:
     @pytest.fixture
     def made(self) -> Iterator[tuple[Stack, InProcess]]:
-        with in_process(*template()["Resources"]) as made:
+        with in_process(*expanded()["Resources"]) as made:
             yield made
 
     def test_publishes_and_marks(self, app: ModuleType, store: ImportsTable, stack: Stack, cloud: InProcess) -> None:

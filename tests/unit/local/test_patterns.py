@@ -1,15 +1,14 @@
 """Event patterns, including those of the template."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.patterns import PatternError, matches
-from local.template import expand
+from tests.stack import expanded
 
-TEMPLATE = expand(Path(__file__).parents[3] / "template.yaml")
+TEMPLATE = expanded()
 UPLOAD = TEMPLATE["Resources"]["SubmitImportFunctionUpload"]["Properties"]["EventPattern"]["detail"]["object"]
 NOTICE = json.loads(
     TEMPLATE["Resources"]["PublishNoticeFunctionRecords"]["Properties"]["FilterCriteria"]["Filters"][0]["Pattern"]
