@@ -78,13 +78,22 @@ def apply(store: ImportStore, import_id: str, transition: Transition) -> Import:
         before = store.get(import_id)
         if before is None:
             raise ConflictError(f"the record of {import_id} is gone")
-        records = transition(before, store.get_feed(before.feed))
-        if records:
-            store.save(*records)
-        written = next((each for each in records if isinstance(each, Import)), None)
-        return before if written is None else written.changed(revision=written.revision + 1)
+        return save_changes(store, transition(before, store.get_feed(before.feed))) or before
 
     return retry_on_conflict(attempt)
+
+
+def save_changes(store: ImportStore, records: Sequence[Import | Feed]) -> Import | None:
+    """Save what a transition returned. Return the import as it then is; None if the transition changed nothing.
+
+    Raises:
+        ConflictError: one of the records has changed since it was read.
+    """
+    if not records:
+        return None
+    store.save(*records)
+    saved = next(each for each in records if isinstance(each, Import))
+    return saved.changed(revision=saved.revision + 1)
 
 
 def retry_on_conflict[T](attempt: Callable[[], T]) -> T:

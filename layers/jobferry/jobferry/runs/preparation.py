@@ -14,7 +14,7 @@ from jobferry.records import transitions
 from jobferry.records.archive import deletion_list_key, live_set_key, manifest_key, payload_key
 from jobferry.records.failed_jobs import FailedJob, FailedKind
 from jobferry.records.imports import Deletions, Destination, Import, Prepared, State, part_id
-from jobferry.records.store import apply, failing_since, retry_on_conflict
+from jobferry.records.store import apply, failing_since, retry_on_conflict, save_changes
 from jobferry.runs.loading import LoadedFeed, load
 from jobferry.runs.planning import Plan, Wishes, plan
 from jobferry.runs.triggers import Trigger
@@ -189,14 +189,9 @@ def _record_ready(prepared: Import, first: Import, invocation: Invocation, world
         record = store.get(prepared.import_id)
         if prepared.import_id == first.import_id and record is not None:
             _require_claim(record, invocation)
-        written = transitions.make_ready(record, store.get_feed(prepared.feed), prepared)
-        if not written:
-            assert record is not None  # noqa: S101  # only an import that was sent stays as it is
-            return record
-        store.save(*written)
-        ready = written[0]
-        assert isinstance(ready, Import)  # noqa: S101  # the import comes first
-        return ready.changed(revision=ready.revision + 1)
+        ready = save_changes(store, transitions.make_ready(record, store.get_feed(prepared.feed), prepared)) or record
+        assert ready is not None  # noqa: S101  # only an import that was sent stays as it is
+        return ready
 
     return retry_on_conflict(attempt)
 

@@ -39,7 +39,7 @@ from jobferry.feeds.settings import FeedSettings
 from jobferry.feeds.streams import CHUNK
 from jobferry.records import transitions
 from jobferry.records.imports import Ending, Import, State, part_id
-from jobferry.records.store import apply, retry_on_conflict
+from jobferry.records.store import apply, retry_on_conflict, save_changes
 from jobferry.runs.deletion_lists import delete_list
 from jobferry.runs.loading import load, settings_to_send
 from jobferry.runs.pauses import MARGIN, Pauses, request_seconds
@@ -157,7 +157,7 @@ def _claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impo
         if record is None:
             if trigger.resume:
                 raise EventError(f"there is no import {trigger.import_id} to resume")
-            written = transitions.claim_run(
+            changes = transitions.claim_run(
                 feed,
                 trigger.import_id,
                 invocation.claim,
@@ -173,12 +173,11 @@ def _claim(trigger: Trigger, invocation: Invocation, world: World) -> tuple[Impo
         elif record.feed != trigger.feed:
             raise EventError(f"{trigger.import_id} is not an import of {trigger.feed}")
         else:
-            written = transitions.take_over(record, invocation.claim, now)
-        if not written:
+            changes = transitions.take_over(record, invocation.claim, now)
+        claimed = save_changes(store, changes)
+        if claimed is None:
             return record, False
-        store.save(*written)
-        claimed = next(each for each in written if isinstance(each, Import))
-        return claimed.changed(revision=claimed.revision + 1), claimed.state in transitions.MAY_BE_SENT
+        return claimed, claimed.state in transitions.MAY_BE_SENT
 
     return retry_on_conflict(attempt)
 
