@@ -25,7 +25,10 @@ ENDING = Ending(cause=Cause.BOARD_REFUSED, reason="refused")
 PAGE = (Path(__file__).parents[3] / "docs/states.md").read_text()
 STATES = {state for state in State if state is not State.DRY_RUN}
 #: Functions of the module that only answer a question.
-QUESTIONS = {"may_send", "may_delete", "works_on_list", "takes_result", "account_id", "announces", "why_not_to_retry"}
+QUESTIONS = {
+    "may_send", "has_open_list", "may_delete", "works_on_list", "takes_result", "is_awaited_late", "account_id",
+    "announces", "why_not_to_retry",
+}  # fmt: skip
 
 CALLS: dict[str, list[Callable[[Import, Feed], transitions.Records]]] = {
     "claim_run": [

@@ -32,7 +32,7 @@ AWAITING: Final = frozenset({State.SUBMITTING, State.PENDING, State.RUNNING})
 #: A result may still complete these: the board may have accepted a rejected or expired import after all.
 MAY_COMPLETE: Final = AWAITING | {State.EXPIRED, State.REJECTED}
 #: After this many answers in a row that could not be handled, an expired import is no longer asked for.
-MAX_UNANSWERED: Final = 3
+_MAX_UNANSWERED: Final = 3
 #: It is not certain that the board has the import, so it may be sent, perhaps again.
 MAY_BE_SENT: Final = frozenset({State.PREPARING, State.SUBMITTING})
 
@@ -346,15 +346,20 @@ def note_answer(record: Import, claimed_by: str, ending: Ending) -> Records:
 # The list of deletions
 
 
+def has_open_list(record: Import) -> bool:
+    """Tell whether the board has the import, and postings of its list are still to be deleted."""
+    return record.state in ACCEPTED and record.deletions.list_is_open
+
+
 def may_delete(record: Import, claimed_by: str, now: datetime) -> bool:
     """Tell whether an invocation may send an import's list: it is open, no other invocation works on it, attempts are left."""
     is_free = record.claim.is_free_for(claimed_by, now)
-    return _has_open_list(record) and is_free and record.deletions.list_attempts < MAX_LIST_ATTEMPTS
+    return has_open_list(record) and is_free and record.deletions.list_attempts < MAX_LIST_ATTEMPTS
 
 
 def works_on_list(record: Import, claimed_by: str | None) -> bool:
     """Tell whether an import's list is still open, and this invocation has claimed it."""
-    return _has_open_list(record) and record.claim.by == claimed_by
+    return has_open_list(record) and record.claim.by == claimed_by
 
 
 def begin_list(record: Import, claim: Claim, now: datetime) -> Records:
@@ -404,10 +409,6 @@ def withhold_list(record: Import, feed: Feed, claimed_by: str, deletions: Deleti
     if deletions.again_at is not None:
         deletions, feed = _put_off(feed, record, deletions, deletions.again_at)
     return _close_list(record.changed(deletions=deletions), feed)
-
-
-def _has_open_list(record: Import) -> bool:
-    return record.state in ACCEPTED and record.deletions.list_is_open
 
 
 def _claim_after(record: Import) -> Claim:
@@ -534,7 +535,7 @@ def expire(record: Import, feed: Feed, now: datetime, answer: str | None = None)
         return _NOTHING if record.deletions.list_is_open else (record.changed(open=None),)
     if record.state not in AWAITING or record.claim.is_held(now):
         return _NOTHING
-    if _has_open_list(record):
+    if has_open_list(record):
         deletions = record.deletions.changed(
             list_end=ListEnd.UNANSWERED, list_reason="it was not finished within 12 hours"
         )
@@ -552,14 +553,19 @@ def expire(record: Import, feed: Feed, now: datetime, answer: str | None = None)
     elif answer:
         reason += f"; its last answer: {answer}"
     expired = _end(record, State.EXPIRED, Ending(cause=Cause.NO_RESULT, reason=reason, status=record.ending.status))
-    if record.sent.board_import_id is not None and record.unanswered < MAX_UNANSWERED:
+    if record.sent.board_import_id is not None and record.unanswered < _MAX_UNANSWERED:
         expired = expired.changed(open=Open.LATE)
     return expired, _close_sent(feed, expired)
 
 
+def is_awaited_late(record: Import, now: datetime) -> bool:
+    """Tell whether the board is still asked for the result of an expired import."""
+    return record.open is Open.LATE and now <= record.late_deadline and record.unanswered < _MAX_UNANSWERED
+
+
 def stop_asking(record: Import, now: datetime) -> Records:
     """Ask no longer for the result of an expired import. A callback can still bring it."""
-    if record.open is not Open.LATE or (now <= record.late_deadline and record.unanswered < MAX_UNANSWERED):
+    if record.open is not Open.LATE or is_awaited_late(record, now):
         return _NOTHING
     return (record.changed(open=None),)
 
@@ -614,7 +620,7 @@ def _close_sent(feed: Feed, ended: Import) -> Feed:
     A retry is not a run of the feed: it only adds to the live set. It does not change the last complete run or the
     baseline, and a full sync that was announced stays announced.
     """
-    if not _has_open_list(ended):
+    if not has_open_list(ended):
         feed = _close(feed, ended)
     if not ended.retry and (feed.last_sent_at is None or feed.last_sent_at < ended.created_at):
         feed = feed.changed(last_sent_at=ended.created_at)

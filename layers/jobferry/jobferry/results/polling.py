@@ -162,7 +162,7 @@ def _end_without_asking(record: Import, poller: Poller, polled: Polled) -> None:
         _check_unsent(record, poller, polled)
     elif _is_given_up(record, now):
         _expire(record, poller, polled)
-    if record.deletions.list_is_open and record.state in transitions.ACCEPTED:
+    if transitions.has_open_list(record):
         _check_list(record, poller, polled)
 
 
@@ -176,10 +176,8 @@ def _may_be_asked(record: Import, now: datetime) -> bool:
     """Tell whether the board is asked for an import in this run."""
     if _is_unsent(record) or record.is_confirmed:
         return False
-    if record.open is Open.LATE:
-        wanted = now <= record.late_deadline and record.unanswered < transitions.MAX_UNANSWERED
-    else:
-        wanted = not _is_given_up(record, now)
+    is_late = record.open is Open.LATE
+    wanted = transitions.is_awaited_late(record, now) if is_late else not _is_given_up(record, now)
     if not record.unanswered or record.polled_at is None:
         return wanted
     pause: timedelta = min(_PAUSE * 2 ** min(record.unanswered - 1, 10), _LONGEST_PAUSE)
