@@ -379,8 +379,8 @@ def note_deleted(record: Import, feed: Feed, claimed_by: str, deleted: int) -> R
     """
     if not works_on_list(record, claimed_by) or deleted <= record.deletions.deleted:
         return _NOTHING
-    noted = record.changed(deletions=record.deletions.changed(deleted=deleted))
-    return (noted,) if noted.deletions.list_is_open else _close_list(noted, feed)
+    deletions = record.deletions.changed(deleted=deleted)
+    return (record.changed(deletions=deletions),) if deletions.list_is_open else _close_list(record, feed, deletions)
 
 
 def end_list(record: Import, feed: Feed, claimed_by: str | None, end: ListEnd, reason: str) -> Records:
@@ -393,8 +393,7 @@ def end_list(record: Import, feed: Feed, claimed_by: str | None, end: ListEnd, r
     """
     if not works_on_list(record, claimed_by):
         return _NOTHING
-    deletions = record.deletions.changed(list_end=end, list_reason=reason)
-    return _close_list(record.changed(deletions=deletions), feed)
+    return _close_list(record, feed, record.deletions.changed(list_end=end, list_reason=reason))
 
 
 def withhold_list(record: Import, feed: Feed, claimed_by: str, deletions: Deletions) -> Records:
@@ -408,7 +407,7 @@ def withhold_list(record: Import, feed: Feed, claimed_by: str, deletions: Deleti
         return _NOTHING
     if deletions.again_at is not None:
         deletions, feed = _put_off(feed, record, deletions, deletions.again_at)
-    return _close_list(record.changed(deletions=deletions), feed)
+    return _close_list(record, feed, deletions)
 
 
 def _claim_after(record: Import) -> Claim:
@@ -416,17 +415,16 @@ def _claim_after(record: Import) -> Claim:
     return record.claim if record.deletions.list_is_open else Claim()
 
 
-def _close_list(record: Import, feed: Feed) -> tuple[Import, Feed]:
-    """Return both records after the list has ended. What is not known to be deleted stays in the live set."""
-    deletions = record.deletions
-    closed = record.changed(claim=Claim(), open=None if record.is_confirmed else record.open)
+def _close_list(record: Import, feed: Feed, deletions: Deletions) -> tuple[Import, Feed]:
+    """Return both records after the list has ended like this. What is not known to be deleted stays in the live set."""
+    closed = record.changed(claim=Claim(), open=None if record.is_confirmed else record.open, deletions=deletions)
     if record.state is State.COMPLETE:
         feed = _close(feed, record)
     live_set = feed.live_set
     if live_set is not None and live_set.key == record.prepared.live_set:
         feed = feed.changed(live_set=live_set.changed(deleted=deletions.deleted))
     if deletions.deleted:
-        feed = feed.changed(deletions=_with_deletions(feed.deletions, record, deletions.deleted), not_offered=None)
+        feed = feed.changed(deletions=_with_deletions(feed.deletions, closed, deletions.deleted), not_offered=None)
     if deletions.list_end is ListEnd.NOT_OFFERED:
         feed = feed.changed(not_offered=record.destination.board)
     return closed, feed
@@ -536,10 +534,8 @@ def expire(record: Import, feed: Feed, now: datetime, answer: str | None = None)
     if record.state not in AWAITING or record.claim.is_held(now):
         return _NOTHING
     if has_open_list(record):
-        deletions = record.deletions.changed(
-            list_end=ListEnd.UNANSWERED, list_reason="it was not finished within 12 hours"
-        )
-        record, feed = _close_list(record.changed(deletions=deletions), feed)
+        ended = record.deletions.changed(list_end=ListEnd.UNANSWERED, list_reason="it was not finished within 12 hours")
+        record, feed = _close_list(record, feed, ended)
     reason = "the board gave no result within 12 hours"
     if record.state is State.SUBMITTING:
         if answered := record.sent.answered:
