@@ -181,10 +181,7 @@ def make_ready(record: Import | None, feed: Feed, prepared: Import) -> Records:
     """
     if record is not None and record.state is not State.PREPARING:
         return _NOTHING
-    ready = prepared.changed(revision=record.revision if record else 0)
-    if prepared.import_id in feed.open_imports:
-        return (ready,)
-    return ready, feed.changed(open_imports=[*feed.open_imports, prepared.import_id])
+    return _with_feed_open(prepared.changed(revision=record.revision if record else 0), feed)
 
 
 def drop_part(record: Import, feed: Feed) -> Records:
@@ -300,9 +297,7 @@ def accept(record: Import, feed: Feed, board_import_id: str, requested_at: datet
         pending = record.changed(
             state=State.PENDING, sent=sent, claim=_claim_after(record), ending=Ending(), open=Open.OPEN
         )
-        if record.import_id in feed.open_imports:
-            return (pending,)
-        return pending, feed.changed(open_imports=[*feed.open_imports, record.import_id])
+        return _with_feed_open(pending, feed)
     if not record.result.verified and record.sent.board_import_id != board_import_id:
         return (record.changed(sent=sent),)
     return _NOTHING
@@ -594,7 +589,14 @@ def mark_notified(record: Import, feed: Feed, state: State, now: datetime, *, su
     return notified, feed.changed(live_set=live_set.changed(announced_at=now))
 
 
-# What ending means for the records
+# What opening and ending mean for the records
+
+
+def _with_feed_open(record: Import, feed: Feed) -> Records:
+    """Return the import, and the feed with it among its open ones if that changes the feed."""
+    if record.import_id in feed.open_imports:
+        return (record,)
+    return record, feed.changed(open_imports=[*feed.open_imports, record.import_id])
 
 
 def _end(record: Import, state: State, ending: Ending) -> Import:
