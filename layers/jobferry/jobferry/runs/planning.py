@@ -100,17 +100,16 @@ def plan(trigger: Trigger, loaded: LoadedFeed, wishes: Wishes, world: World, dir
 
 def _on_board(live: LiveSet, before: Path, resurfaced: Sequence[Resurfaced], world: World) -> Iterator[Live]:
     """Yield the postings of a live set, and those that older imports may have posted again since."""
-
-    def posted_again(each: Resurfaced) -> Iterator[Live]:
-        path = before.with_name("resurfaced.jsonl.gz")
-        if world.bucket.fetch(each.key, path):
-            with path.open("rb") as stream:
-                yield from read_sent(stream)
-
+    posted_again = (_sent_with(each.key, before.with_name("resurfaced.jsonl.gz"), world) for each in resurfaced)
     with before.open("rb") as stream:
-        yield from merge(
-            read_live_set(stream, whole=live.whole, deleted=live.deleted), *(posted_again(each) for each in resurfaced)
-        )
+        yield from merge(read_live_set(stream, whole=live.whole, deleted=live.deleted), *posted_again)
+
+
+def _sent_with(key: str, path: Path, world: World) -> Iterator[Live]:
+    """Yield the postings of the feed that a live set was stored with; none if it is no longer in the archive."""
+    if world.bucket.fetch(key, path):
+        with path.open("rb") as stream:
+            yield from read_sent(stream)
 
 
 def sent_by_others(feed: str, key_mark: str, directory: Path, world: World) -> ReferenceSet:
@@ -119,10 +118,8 @@ def sent_by_others(feed: str, key_mark: str, directory: Path, world: World) -> R
     path = directory / "other.jsonl.gz"
     for other in world.bucket.feeds():
         for key in _latest_live_sets(world.store.get_feed(other), key_mark, world) if other != feed else ():
-            if world.bucket.fetch(key, path):
-                with path.open("rb") as stream:
-                    for posting in read_sent(stream):
-                        found.add(posting.reference_number)
+            for posting in _sent_with(key, path, world):
+                found.add(posting.reference_number)
     return found
 
 
