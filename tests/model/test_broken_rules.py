@@ -92,7 +92,7 @@ TABLE: Final = (
     Broken("3: announced first", f"{RULES}:_objections", without(Objection.FIRST)),
     Broken(
         "3: time to object",
-        f"{PLANNING}:may_still_object",
+        f"{RULES}:_may_still_object",
         returns(False),
         first=(*ANOTHER_ACCOUNT, Run("one", "schedule")),
     ),

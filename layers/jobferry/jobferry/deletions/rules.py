@@ -42,26 +42,26 @@ class Circumstances(NamedTuple):
         now: the time.
         announced_at: when people were told that postings will be deleted; None if they were not, for this account, key and
             way of deleting (rule 3).
-        may_object: no person started the run, and people still have time to object (rule 3).
+        by_person: a person started the run.
         unprotected: rows that cannot be matched to a posting, which might be deleted wrongly (rule 2).
         sources: the objects of the feed, as `Prepared.sources` describes them.
         before: the runs whose objects they are compared with (rule 8).
         earlier: the deletions of the last seven days (rule 4).
         shared_with: other feeds of the same account (rule 5); none if only a list is deleted.
-        whole_at: no person started the run, and the feed may be half exported until then; None if it is not (rule 8).
-        not_offered: no person started the run, and people know that the board does not offer deletion by reference number.
+        whole_at: the feed may be half exported until then; None if it is whole (rule 8).
+        not_offered: people know that the board does not offer deletion by reference number.
     """
 
     now: datetime
     announced_at: datetime | None
-    may_object: bool
+    by_person: bool
     unprotected: int
     sources: Sequence[Mapping[str, Any]]
     before: Sequence[Prepared]
     earlier: Sequence[Deleted]
     shared_with: Sequence[OtherFeed]
-    whole_at: datetime | None = None
-    not_offered: bool = False
+    whole_at: datetime | None
+    not_offered: bool
 
 
 def decide(
@@ -108,7 +108,7 @@ def decide(
         announced_at=circumstances.announced_at,
         former=carried.former,
         first_former=carried.first_former,
-        not_offered=settings.listed and circumstances.not_offered,
+        not_offered=settings.listed and circumstances.not_offered and not circumstances.by_person,
         # A further run within minutes would not delete either while people may still object.
         again_at=circumstances.whole_at
         if Objection.HALF_EXPORTED in objections and not _NOT_YET & set(objections)
@@ -116,9 +116,9 @@ def decide(
     )
 
 
-def may_still_object(announced_at: datetime | None, now: datetime, *, by_person: bool) -> bool:
-    """Tell whether a run must not delete yet because people may still object to what was announced (rule 3)."""
-    return not by_person and announced_at is not None and now < announced_at + TIME_TO_OBJECT
+def _may_still_object(announced_at: datetime | None, now: datetime) -> bool:
+    """Tell whether people may still object to what was announced (rule 3)."""
+    return announced_at is not None and now < announced_at + TIME_TO_OBJECT
 
 
 def whole_at(uploaded: Sequence[datetime], now: datetime) -> datetime | None:
@@ -241,16 +241,19 @@ def _reduced(carried: Carried, circumstances: Circumstances) -> list[ReducedObje
 def _objections(
     settings: FeedSettings, carried: Carried, circumstances: Circumstances, reduced: list[ReducedObject]
 ) -> list[Objection]:
-    is_first = circumstances.announced_at is None
+    is_first, unattended = circumstances.announced_at is None, not circumstances.by_person
     objections = {
         Objection.FIRST: is_first,
-        Objection.TIME_TO_OBJECT: circumstances.may_object,
+        Objection.TIME_TO_OBJECT: unattended and _may_still_object(circumstances.announced_at, circumstances.now),
         Objection.SHARED_ACCOUNT: bool(circumstances.shared_with),
         Objection.UNPROTECTED_ROWS: circumstances.unprotected > 0,
         Objection.FEWER_OBJECTS: carried.missing > 0
         and any(len(circumstances.sources) < run.objects for run in circumstances.before),
         Objection.FEWER_ROWS: bool(reduced),
-        Objection.HALF_EXPORTED: circumstances.whole_at is not None and carried.missing > 0 and not is_first,
+        Objection.HALF_EXPORTED: unattended
+        and circumstances.whole_at is not None
+        and carried.missing > 0
+        and not is_first,
     }
     exceeded = exceeded_limits(settings, carried.missing, carried.size, circumstances.earlier, circumstances.now)
     return [objection for objection, holds in objections.items() if holds] + exceeded

@@ -8,7 +8,7 @@ from pathlib import Path
 from jobferry.board.accounts import Account
 from jobferry.deletions.live_set import Carried, Live, carry_over, merge, read_live_set, read_sent
 from jobferry.deletions.lost_fields import require_fields
-from jobferry.deletions.rules import Changes, Circumstances, decide, decide_again, may_still_object, whole_at
+from jobferry.deletions.rules import Changes, Circumstances, decide, decide_again, whole_at
 from jobferry.errors import SecretError, SettingsError
 from jobferry.feeds.objects import listing_mark
 from jobferry.feeds.settings import FEED_NAME, FeedSettings
@@ -85,14 +85,14 @@ def plan(trigger: Trigger, loaded: LoadedFeed, wishes: Wishes, world: World, dir
     circumstances = Circumstances(
         now=now,
         announced_at=announced_at,
-        may_object=may_still_object(announced_at, now, by_person=wishes.by_person),
+        by_person=wishes.by_person,
         unprotected=payload.unprotected,
         sources=payload.sources,
         before=[run.prepared for run in (baseline, last) if run],
         earlier=feed.deletions,
         shared_with=list(_feeds_sharing(loaded.account, trigger.feed, world)) if settings.full_sync else [],
-        whole_at=None if wishes.by_person else whole_at(uploaded, now),
-        not_offered=feed.not_offered == loaded.account.board_url and not wishes.by_person,
+        whole_at=whole_at(uploaded, now),
+        not_offered=feed.not_offered == loaded.account.board_url,
     )
     deletions = decide(settings, carried, circumstances, wishes.confirmed_with)
     return Plan(live is not None, carried, deletions, key_mark)
