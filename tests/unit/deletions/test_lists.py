@@ -289,6 +289,18 @@ def test_each_way_of_deleting_is_announced_for_itself(stage: Stage) -> None:
     assert stage.complete().deletions.deleted == 1
 
 
+def test_a_retry_keeps_what_was_announced(stage: Stage) -> None:
+    run = stage.complete()
+    stage.clock.forward(minutes=1)
+    key = retry_key(FEED, run.import_id, stage.clock())
+    stage.bucket.contents[key] = lines(job(TWENTY[0]))
+    assert stage.complete(retry=key).state is State.COMPLETE
+
+    stage.put_jobs(*TWENTY[2:])
+    assert scheduled(stage).deletions.because == []
+    assert stage.deleted() == [TWENTY[:2]]
+
+
 @pytest.mark.parametrize("between", [None, False, True])
 def test_what_was_posted_with_a_former_key_is_never_listed(stage: Stage, between: bool | None) -> None:
     """The new key may be that of another account, which may have other postings with these reference numbers."""
