@@ -13,7 +13,7 @@ from jobferry.deletions.codes import is_code
 from jobferry.deletions.live_set import Carried
 from jobferry.errors import ConfirmationError
 from jobferry.feeds.settings import FeedSettings
-from jobferry.records.feeds import Deleted
+from jobferry.records.feeds import Deleted, LiveSet
 from jobferry.records.imports import (
     OTHERS_NAMED,
     TIME_TO_OBJECT,
@@ -114,6 +114,18 @@ def decide(
         if Objection.HALF_EXPORTED in objections and not _NOT_YET & set(objections)
         else None,
     )
+
+
+def announced(live_set: LiveSet | None, settings: FeedSettings, key_mark: str, *, retry: bool) -> datetime | None:
+    """Return when people were told of deletions in this way and with this key; None if they were not (rule 3).
+
+    If the key in the secret has changed, it may still belong to the same account. So the live set is compared with the
+    feed all the same, and a full sync begins only after a new announcement. The same holds for another way of deleting.
+    A retry deletes in no way, and keeps the announcement.
+    """
+    if live_set is None or live_set.key_mark != key_mark:
+        return None
+    return live_set.announced_at if retry or live_set.listed == settings.listed else None
 
 
 def _may_still_object(announced_at: datetime | None, now: datetime) -> bool:

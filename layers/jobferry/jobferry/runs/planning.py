@@ -8,7 +8,7 @@ from pathlib import Path
 from jobferry.board.accounts import Account
 from jobferry.deletions.live_set import Carried, Live, carry_over, merge, read_live_set, read_sent
 from jobferry.deletions.lost_fields import require_fields
-from jobferry.deletions.rules import Changes, Circumstances, decide, decide_again, whole_at
+from jobferry.deletions.rules import Changes, Circumstances, announced, decide, decide_again, whole_at
 from jobferry.errors import SecretError, SettingsError
 from jobferry.feeds.objects import listing_mark
 from jobferry.feeds.settings import FEED_NAME, FeedSettings
@@ -77,14 +77,10 @@ def plan(trigger: Trigger, loaded: LoadedFeed, wishes: Wishes, world: World, dir
     new_key = live is not None and live.key_mark != key_mark
     others = sent_by_others(trigger.feed, key_mark, directory, world) if settings.listed else None
     carried = carry_over(known, payload, directory, new_key=new_key, listed=settings.listed, others=others)
-    # If the key in the secret has changed, it may still belong to the same account. So the live set is compared with the
-    # feed all the same, and a full sync begins only after a new announcement. The same holds for another way of deleting.
-    same_way = live is not None and (live.listed == settings.listed or bool(trigger.retry))
-    announced_at = live.announced_at if live is not None and not new_key and same_way else None
     now, uploaded = world.now(), [each.modified for each in loaded.objects if each.modified]
     circumstances = Circumstances(
         now=now,
-        announced_at=announced_at,
+        announced_at=announced(live, settings, key_mark, retry=trigger.retry is not None),
         by_person=wishes.by_person,
         unprotected=payload.unprotected,
         sources=payload.sources,
