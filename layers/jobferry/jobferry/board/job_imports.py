@@ -10,11 +10,11 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from jobferry.exact_json import kind
+from jobferry.records.imports import Frozen
 
 PENDING: Final = "pending"
 RUNNING: Final = "running"
@@ -96,19 +96,7 @@ type _Count = Annotated[int, BeforeValidator(_count)]
 type _Time = Annotated[datetime | None, BeforeValidator(_time)]
 
 
-class _BoardObject(BaseModel):
-    # An error does not quote the board's answer, because it reaches the log.
-    model_config = ConfigDict(
-        frozen=True,
-        extra="allow",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        defer_build=True,
-        hide_input_in_errors=True,
-    )
-
-
-class JobError(_BoardObject, extra="ignore"):
+class JobError(Frozen):
     """Why one job failed.
 
     Attributes:
@@ -143,12 +131,12 @@ def _keyed_error(key: str, error: Any) -> dict[str, Any]:
     return place | (error if isinstance(error, dict) else {"messages": error})
 
 
-class Results(_BoardObject):
+class Results(Frozen, extra="allow"):
     """The counts of a complete import. `processed` is added + updated + unchanged + failed, without `deleted`."""
 
     added: _Count = 0
     deleted: _Count = 0
-    errors: Annotated[list[JobError], BeforeValidator(_errors)] = []
+    errors: Annotated[list[JobError], BeforeValidator(_errors)] = Field(default_factory=list)
     failed: _Count = 0
     ignored_values: Any = None
     processed: _Count = 0
@@ -161,7 +149,7 @@ class Results(_BoardObject):
         return max(abs(sent - self.processed), abs(sent - parts))
 
 
-class JobImport(_BoardObject):
+class JobImport(Frozen, extra="allow"):
     """A job import.
 
     Attributes:

@@ -132,10 +132,10 @@ type ShortText = Annotated[str, BeforeValidator(_cut)]
 
 
 class Frozen(BaseModel):
-    """A value that is stored under camelCase names and never changed in place."""
+    """A value with camelCase names in JSON that is never changed in place."""
 
     # The validators are made when they are first used: all of them are a fifteenth of a cold start, and few are needed.
-    # An error does not quote the record, because it reaches the log.
+    # An error quotes neither a record nor the board's answer, because it reaches the log.
     model_config = ConfigDict(
         frozen=True,
         extra="ignore",
